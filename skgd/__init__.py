@@ -1,0 +1,8 @@
+"""Scikit-learn estimators trained by gradient descent."""
+
+from skgd._linear import GDClassifier, GDRegressor
+from skgd._training import DivergenceWarning
+
+__version__ = "0.1.0"
+
+__all__ = ["DivergenceWarning", "GDClassifier", "GDRegressor"]

@@ -1,0 +1,364 @@
+"""What all estimators share: checking input, fit and partial_fit, what is kept.
+
+Subclasses say what y means, which model maps theta to scores, and how theta is shown
+to the user. The loop itself lives in ``_training.py``.
+"""
+
+import warnings
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import check_scoring
+from sklearn.utils import check_random_state
+
+from skgd._data import Rows, hold_out
+from skgd._moments import Moments
+from skgd._objective import Objective
+from skgd._plan import Plan, automatic_rate, rows_per_update
+from skgd._state import State
+from skgd._step_size import centred_coordinates, smoothness
+from skgd._training import DivergenceWarning, Limits, train
+from skgd._validation import check_weights, refuse_foreign
+from skgd.losses import get_loss
+from skgd.optimizers import get_optimizer
+from skgd.schedules import get_schedule
+
+# Rows of a batch where none is asked for.
+AUTO_BATCH_SIZE = 64
+
+# Rows on which the objective at the start and at the end are compared.
+SAMPLE_ROWS = 10_000
+
+# How far above the start the objective may end before the run counts as failed.
+SLACK = 1.001
+
+
+class BaseGD(CallbackSupportMixin, BaseEstimator):
+    """Training by gradient descent, whatever the model and the task.
+
+    Subclasses provide
+
+    - ``_checked_data(X, y, reset)``: X and y as scikit-learn validates them;
+    - ``_new_task(y, classes)``: a task of ``skgd._tasks``;
+    - ``_new_model(task, dtype, mean, scale)``: the model;
+    - ``_start_theta(plan, rows)``: parameters at the start;
+    - ``_with_init(model, theta, name, value)``: theta with a user's starting value;
+    - ``_penalty_strengths()``: (l1, l2);
+    - ``_weights_shown(task, model, theta)``: the fitted attributes that hold theta.
+    """
+
+    # ---- fit -------------------------------------------------------------------
+
+    def _fit(self, X, y, sample_weight, init, validation):
+        """Train on X, y for up to max_iter epochs.
+
+        Parameters
+        ----------
+        X, y, sample_weight : as in fit
+        init : dict
+            Starting values by the name of the argument; None where not given.
+        validation : tuple (X_val, y_val, sample_weight_val)
+        """
+        refuse_foreign(X=X, y=y, sample_weight=sample_weight)
+        resumed = self.warm_start and hasattr(self, "_state")
+        X, y = self._checked_data(X, y, reset=not resumed)
+        weights = check_weights(sample_weight, X)
+        task = self._task if resumed else self._new_task(y, None)
+        loss = get_loss(self.loss, task.name)
+        rng = self._state.rng if resumed else self._new_rng()
+
+        rows = self._weighted_rows(X, y, weights, task, loss)
+        rows, held_out = self._split(rows, task, loss, validation, rng)
+        rows = rows.with_mean_weight_one()
+
+        plan = self._plan(task, loss, rows, self._model if resumed else None)
+        if resumed:
+            state = self._state.resumed(plan.optimizer, self.average)
+            self._set_start(plan, state, init)
+        else:
+            theta = self._first_theta(plan, rows, init)
+            state = State.start(theta, plan.optimizer, self.average, rng)
+
+        bound = plan.bind(rows)
+        start = self._objective_at_start(bound, state)
+        limits = self._limits(start, held_out)
+        validate = None
+        if held_out is not None:
+            validate = self._validator(plan, task, held_out)
+
+        context = self._init_callback_context(max_subtasks=self.max_iter)
+        data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
+        context.call_on_fit_task_begin(estimator=self, **data)
+
+        def on_epoch(state, report):
+            epoch = context.subcontext(task_name="epoch")
+            epoch.call_on_fit_task_begin(estimator=self, **data)
+            return epoch.call_on_fit_task_end(
+                estimator=self,
+                **data,
+                reconstruction_attributes=lambda: self._attributes(
+                    plan, task, state, report
+                ),
+            )
+
+        report = train(
+            plan.epoch(bound, horizon=self.max_iter),
+            state,
+            limits,
+            validate=validate,
+            on_epoch=on_epoch if hasattr(self, "_skl_callbacks") else None,
+            verbose=int(self.verbose),
+        )
+        self._judge(report, plan, state, bound, start)
+        self._keep(plan, task, state, report)
+        context.call_on_fit_task_end(
+            estimator=self, **data, reconstruction_attributes={}
+        )
+        return self
+
+    def _partial_fit(self, X, y, sample_weight, classes):
+        """One pass over the rows, in the order given."""
+        refuse_foreign(X=X, y=y, sample_weight=sample_weight)
+        if self.early_stopping:
+            raise ValueError(
+                "partial_fit cannot hold out rows, because it does not see all of "
+                "them: set early_stopping=False, or score a validation set yourself "
+                "between the calls."
+            )
+        first = not hasattr(self, "_state")
+        X, y = self._checked_data(X, y, reset=first)
+        weights = check_weights(sample_weight, X)
+        task = self._new_task(y, classes) if first else self._known_task(classes)
+        loss = get_loss(self.loss, task.name)
+        rows = self._weighted_rows(X, y, weights, task, loss, streaming=True)
+        if not len(rows):
+            return self
+
+        plan = self._plan(task, loss, rows, None if first else self._model)
+        if first:
+            theta = self._first_theta(plan, rows, {})
+            state = State.start(theta, plan.optimizer, self.average, self._new_rng())
+        else:
+            state = self._state.resumed(plan.optimizer, self.average)
+        plan.shuffle = False
+        bound = plan.bind(rows)
+        start = self._objective_at_start(bound, state)
+        report = train(
+            plan.epoch(bound, horizon=self.max_iter), state, Limits(1, None, 1, start)
+        )
+        self._warn_if_diverged(report, plan, state, bound, start)
+        self._keep(plan, task, state, report)
+        return self
+
+    # ---- input -----------------------------------------------------------------
+
+    def _weighted_rows(self, X, y, sample_weight, task, loss, streaming=False):
+        """Rows with encoded targets and the product of sample and class weights."""
+        targets = task.encode(y)
+        weights = np.ones(X.shape[0]) if sample_weight is None else sample_weight
+        class_weight = getattr(self, "class_weight", None)
+        if streaming and class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all of y, which partial_fit does not "
+                "see. Compute the weights with sklearn.utils.class_weight."
+                "compute_class_weight('balanced', classes=..., y=...) on a large "
+                "enough sample and pass them as a dict."
+            )
+        factors = task.class_weights(class_weight, targets, weights)
+        if factors is not None:
+            sample_weight = weights * factors
+        rows = Rows.of(X, y, targets, sample_weight)
+        if not len(rows) and not streaming:
+            raise ValueError(
+                "All sample weights are zero: there is nothing to learn from."
+            )
+        loss.check_target(rows.visited_targets())
+        return rows
+
+    def _split(self, rows, task, loss, validation, rng):
+        """Training rows and the rows to validate on, or None."""
+        X_val, y_val, weights = validation
+        if X_val is None and y_val is None:
+            if not self.early_stopping:
+                return rows, None
+            labels = task.labels(rows.targets)
+            return hold_out(rows, labels, self.validation_fraction, rng)
+        if X_val is None or y_val is None:
+            raise ValueError("Pass X_val and y_val together, or neither.")
+        refuse_foreign(X_val=X_val, y_val=y_val)
+        X_val, y_val = self._checked_data(X_val, y_val, reset=False)
+        X_val = X_val.astype(rows.X.dtype, copy=False)
+        weights = check_weights(weights, X_val)
+        return rows, self._weighted_rows(X_val, y_val, weights, task, loss)
+
+    def _new_rng(self):
+        seed = check_random_state(self.random_state).randint(2**31)
+        return np.random.default_rng(seed)
+
+    # ---- the parts of a run ------------------------------------------------------
+
+    def _plan(self, task, loss, rows, model):
+        """Objective, rule and rate for the rows; `model` is that of an earlier call."""
+        optimizer = get_optimizer(self.optimizer)
+        schedule = get_schedule(self.lr_schedule)
+        for part in (loss, optimizer, schedule):
+            part._validate_params()
+        batch_size = rows_per_update(
+            self.solver, self.batch_size, len(rows), AUTO_BATCH_SIZE
+        )
+        l1, l2 = self._penalty_strengths()
+        softmax = task.n_outputs > 1 and loss.softmax
+        automatic = self.lr == "auto"
+        moments = Moments.of(rows) if automatic else None
+        if model is None:
+            mean = scale = None
+            if automatic:
+                curvature = 0.5 if softmax else (loss.curvature or 1.0)
+                mean, scale = centred_coordinates(
+                    moments, l2, curvature, self.fit_intercept
+                )
+            model = self._new_model(task, rows.X.dtype, mean, scale)
+        objective = Objective(model, loss, softmax, *model.penalty_weights(l1, l2))
+        lr = self.lr
+        if automatic:
+            lr = automatic_rate(objective, optimizer, rows, moments, batch_size)
+        return Plan(
+            objective=objective,
+            optimizer=optimizer,
+            schedule=schedule,
+            solver=self.solver,
+            batch_size=batch_size,
+            lr=float(lr),
+            clip_norm=self.clip_norm,
+            shuffle=self.shuffle,
+        )
+
+    def _first_theta(self, plan, rows, init):
+        """Parameters before the first update."""
+        theta = self._start_theta(plan, rows)
+        for name, value in init.items():
+            if value is not None:
+                theta = self._with_init(plan.model, theta, name, value)
+        return theta
+
+    def _set_start(self, plan, state, init):
+        for name, value in init.items():
+            if value is not None:
+                state.theta[:] = self._with_init(plan.model, state.theta, name, value)
+
+    def _objective_at_start(self, bound, state):
+        """F at the start or at zero, whichever is larger, on a sample of the rows."""
+        sample = bound.rows.order[:SAMPLE_ROWS]
+        return max(
+            bound.value(state.answer(), sample),
+            bound.value(np.zeros_like(state.theta), sample),
+        )
+
+    def _limits(self, start, held_out):
+        margin = self.tol
+        if margin is not None and (held_out is None or self.scoring == "loss"):
+            margin = margin * abs(start)
+        return Limits(self.max_iter, margin, self.n_iter_no_change, start)
+
+    def _validator(self, plan, task, held_out):
+        """callable(state) -> (mean loss, score or None) on the held-out rows."""
+        bound = plan.objective.bind(held_out)
+        if self.scoring == "loss":
+            return lambda state: (bound.mean_loss(state.answer()), None)
+        scorer = check_scoring(self, scoring=self.scoring)
+        X, y = held_out.X[held_out.order], held_out.y[held_out.order]
+        weights = held_out.visited_weights()
+
+        def validate(state):
+            # Scorers ask an estimator, so this one answers with the current weights.
+            self._show(plan, task, state)
+            score = scorer(self, X, y, sample_weight=weights)
+            return bound.mean_loss(state.answer()), float(score)
+
+        return validate
+
+    def _known_task(self, classes):
+        if classes is not None and not np.array_equal(
+            np.unique(classes), self.classes_
+        ):
+            raise ValueError(
+                f"classes={np.unique(classes).tolist()} differ from those of the first "
+                f"call, {self.classes_.tolist()}."
+            )
+        return self._task
+
+    # ---- output ----------------------------------------------------------------
+
+    def _show(self, plan, task, state):
+        """Set the attributes that predict looks at."""
+        vars(self).update(self._shown(plan, task, state))
+
+    def _shown(self, plan, task, state):
+        shown = self._weights_shown(task, plan.model, state.answer())
+        shown |= {"_task": task, "_loss": plan.objective.loss}
+        if task.classes is not None:
+            shown["classes_"] = task.classes
+        return shown
+
+    def _attributes(self, plan, task, state, report):
+        """Fitted attributes after the epochs reported."""
+        attributes = self._shown(plan, task, state)
+        history = report.history()
+        attributes |= {
+            "n_iter_": report.n_epochs,
+            "t_": state.step,
+            "lr_": plan.lr,
+            "history_": history,
+            "loss_curve_": report["loss"],
+            "best_loss_": min(report["loss"], default=np.inf),
+            "best_epoch_": report.best_epoch,
+            "stop_reason_": report.stop_reason,
+        }
+        scores = report["validation_score"]
+        if report["validation_loss"]:
+            scores = scores or [-loss for loss in report["validation_loss"]]
+            attributes["validation_scores_"] = scores
+            attributes["best_validation_score_"] = max(scores)
+        return attributes
+
+    def _keep(self, plan, task, state, report):
+        """What the estimator is after training."""
+        for name in ("validation_scores_", "best_validation_score_"):
+            vars(self).pop(name, None)
+        vars(self).update(self._attributes(plan, task, state, report))
+        self._state, self._model = state, plan.model
+
+    def _judge(self, report, plan, state, bound, start):
+        """Warn about a run that failed or did not finish, naming the remedy."""
+        self._warn_if_diverged(report, plan, state, bound, start)
+        if report.stop_reason == "max_iter" and self.tol is not None:
+            warnings.warn(
+                f"Stopped at max_iter={self.max_iter} epochs, before the objective "
+                f"ceased to improve by tol={self.tol} of its starting value. Raise "
+                "max_iter, or set tol=None to run exactly max_iter epochs.",
+                ConvergenceWarning,
+                stacklevel=6,
+            )
+
+    def _warn_if_diverged(self, report, plan, state, bound, start):
+        if report.stop_reason in ("tol", "max_iter") and start > 0:
+            sample = bound.rows.order[:SAMPLE_ROWS]
+            if bound.value(state.answer(), sample) > SLACK * start:
+                state.restore_parameters(report.best_parameters)
+                report.stop_reason = "diverged"
+        if report.stop_reason != "diverged":
+            return
+        state.forget_optimizer()
+        stable = 2.0 / smoothness(
+            plan.objective, bound.rows, Moments.of(bound.rows), plan.batch_size
+        )
+        warnings.warn(
+            f"Training diverged in epoch {report.n_epochs + 1} with lr={plan.lr:.3g}; "
+            "the best finite weights were kept. Plain gradient steps on these features "
+            f"are stable below about lr={stable:.2g}. Use lr='auto', or scale the "
+            "features, for example make_pipeline(StandardScaler(), ...).",
+            DivergenceWarning,
+            stacklevel=7,
+        )

@@ -1,0 +1,225 @@
+"""Compiling plain functions: signatures, machine addresses, options, caching.
+
+Every function is compiled once for each float type it is used with and cached on disk
+where the file system allows. What the functions compute lives elsewhere.
+"""
+
+import functools
+
+import numba
+import numpy as np
+from numba import types
+
+# Sums may be reordered (SIMD) and products fused, but infinities and NaN keep their
+# meaning: divergence is detected by looking for them.
+FAST_MATH = frozenset({"reassoc", "contract", "nsz", "arcp"})
+OPTIONS = {"fastmath": set(FAST_MATH), "error_model": "numpy"}
+
+FLOAT = types.float64
+INDEX = types.int64
+VECTOR = types.Array(FLOAT, 1, "C")
+
+
+def numba_type(dtype):
+    """Numba's name of a NumPy scalar type."""
+    return numba.from_dtype(np.dtype(dtype))
+
+
+def vector(element):
+    return types.Array(element, 1, "C")
+
+
+def matrix(element):
+    return types.Array(element, 2, "C")
+
+
+def read_only(element, ndim, layout="A"):
+    """Any stride and read-only, so that C, F, slices and memory maps share a kernel."""
+    return types.Array(element, ndim, layout, readonly=True)
+
+
+TARGETS = read_only(FLOAT, 2)
+WEIGHTS = read_only(FLOAT, 1)
+ORDER = read_only(INDEX, 1, "C")
+
+
+def loss_signature():
+    """(y, z, p) -> (loss, derivative)."""
+    return types.UniTuple(FLOAT, 2)(FLOAT, FLOAT, VECTOR)
+
+
+def output_signature(element):
+    """(targets, weights, order, start, stop, loss, p, scores) -> sum of losses."""
+    return FLOAT(
+        TARGETS,
+        WEIGHTS,
+        ORDER,
+        INDEX,
+        INDEX,
+        types.intp,
+        VECTOR,
+        matrix(element),
+    )
+
+
+def block_signature(data_type, element):
+    """(data, targets, weights, order, start, stop, output, loss, p, theta, gradient)
+    -> sum of losses.
+    """
+    return FLOAT(
+        data_type,
+        TARGETS,
+        WEIGHTS,
+        ORDER,
+        INDEX,
+        INDEX,
+        types.intp,
+        types.intp,
+        VECTOR,
+        vector(element),
+        vector(element),
+    )
+
+
+def rule_signature(element):
+    """(theta, gradient, state, lr, t, p, memory, metric) -> nothing."""
+    return types.none(
+        vector(element),
+        vector(element),
+        matrix(element),
+        FLOAT,
+        INDEX,
+        VECTOR,
+        VECTOR,
+        vector(element),
+    )
+
+
+def dense_data(element):
+    """(X, mean, scale, bias, row buffer, score buffer)."""
+    return types.Tuple(
+        [
+            read_only(element, 2),
+            vector(element),
+            vector(element),
+            element,
+            matrix(element),
+            matrix(element),
+        ]
+    )
+
+
+def csr_data(element, index):
+    """(values, column indices, row pointers, mean, scale, bias, score buffer)."""
+    return types.Tuple(
+        [
+            read_only(element, 1, "C"),
+            read_only(index, 1, "C"),
+            read_only(index, 1, "C"),
+            vector(element),
+            vector(element),
+            element,
+            matrix(element),
+        ]
+    )
+
+
+# An address is valid as long as its compiled library lives.
+_KEPT_ALIVE = []
+
+
+def _with_cache(compile_, function):
+    try:
+        return compile_(cache=True)(function)
+    except RuntimeError:
+        # Numba finds no file to key its cache by: a function typed at a prompt.
+        return compile_(cache=False)(function)
+
+
+@functools.cache
+def address(function, signature):
+    """Machine address of `function` compiled for `signature`, callable from kernels."""
+    pointer = _with_cache(
+        functools.partial(numba.cfunc, signature, **OPTIONS), function
+    )
+    _KEPT_ALIVE.append(pointer)
+    return pointer.address
+
+
+@functools.cache
+def kernel(function, signature):
+    """`function` compiled for `signature`, callable from Python, without the GIL."""
+    return _with_cache(
+        functools.partial(numba.njit, signature, nogil=True, **OPTIONS), function
+    )
+
+
+def epoch_signature(data_type, element):
+    """Of ``epoch.run_epoch``."""
+    theta = vector(element)
+    return types.Tuple([FLOAT, INDEX])(
+        types.intp,
+        data_type,
+        TARGETS,
+        WEIGHTS,
+        ORDER,
+        INDEX,
+        types.intp,
+        types.intp,
+        VECTOR,
+        theta,
+        theta,
+        *step_types(element),
+        read_only(FLOAT, 1),
+        INDEX,
+    )
+
+
+def step_types(element):
+    """(rule, penalties, averaging, clip_norm): what the step needs besides theta."""
+    theta = vector(element)
+    rule = types.Tuple([types.intp, VECTOR, matrix(element), VECTOR, theta])
+    penalties = types.UniTuple(VECTOR, 3)
+    averaging = types.Tuple([theta, INDEX])
+    return rule, penalties, averaging, FLOAT
+
+
+def step_signature(element):
+    """Of ``epoch.step``."""
+    theta = vector(element)
+    return types.none(theta, theta, INDEX, *step_types(element), FLOAT, INDEX)
+
+
+def sum_signature(data_type, element):
+    """Of ``epoch.sum_rows``."""
+    return FLOAT(
+        types.intp,
+        data_type,
+        TARGETS,
+        WEIGHTS,
+        ORDER,
+        types.intp,
+        types.intp,
+        VECTOR,
+        vector(element),
+        vector(element),
+        VECTOR,
+    )
+
+
+def lazy_signature(data_type, element):
+    """Of ``csr_lazy.run_epoch``."""
+    return types.Tuple([FLOAT, INDEX])(
+        data_type,
+        TARGETS,
+        WEIGHTS,
+        ORDER,
+        INDEX,
+        types.intp,
+        types.intp,
+        VECTOR,
+        vector(element),
+        FLOAT,
+        FLOAT,
+        read_only(FLOAT, 1),
+    )

@@ -1,0 +1,166 @@
+"""The compiled epoch: batches of rows in, updates of theta out.
+
+It knows neither the model (an address that sums gradients over rows) nor the update
+rule (an address that moves theta); it owns what happens between them.
+"""
+
+import math
+
+import numba
+
+from .compiling import OPTIONS
+from .pointers import call_float, call_nothing
+
+# Rows added up in single precision before they join a double precision sum.
+SHARD = 1024
+
+
+@numba.njit(**OPTIONS)
+def _step(theta, gradient, n_rows, rule, penalties, averaging, clip_norm, lr, t):
+    """One update of theta from the sum of gradients over `n_rows` rows."""
+    update, p, state, memory, metric = rule
+    l1, l2, decay = penalties
+    average, average_start = averaging
+    size = theta.shape[0]
+    inverse = 1.0 / n_rows
+    for j in range(size):
+        gradient[j] = gradient[j] * inverse + l2[j] * theta[j]
+    if clip_norm < math.inf:
+        squares = 0.0
+        for j in range(size):
+            squares += gradient[j] * gradient[j]
+        norm = math.sqrt(squares)
+        if norm > clip_norm:
+            shrink = clip_norm / norm
+            for j in range(size):
+                gradient[j] *= shrink
+    if decay.shape[0] > 0:
+        for j in range(size):
+            theta[j] -= lr * decay[j] * theta[j]
+    call_nothing(update, theta, gradient, state, lr, t, p, memory, metric)
+    if l1.shape[0] > 0:
+        # Proximal step of l1 |theta|, with the length of the step just made.
+        for j in range(size):
+            threshold = metric[j] * l1[j]
+            if theta[j] > threshold:
+                theta[j] -= threshold
+            elif theta[j] < -threshold:
+                theta[j] += threshold
+            elif threshold > 0.0:
+                theta[j] = 0.0
+    if average.shape[0] > 0 and t >= average_start:
+        weight = 1.0 / (t - average_start + 1)
+        for j in range(size):
+            average[j] += (theta[j] - average[j]) * weight
+
+
+def step(theta, gradient, n_rows, rule, penalties, averaging, clip_norm, lr, t):
+    """The update alone, for gradients summed outside the compiled epoch."""
+    _step(theta, gradient, n_rows, rule, penalties, averaging, clip_norm, lr, t)
+
+
+def run_epoch(
+    block,
+    data,
+    targets,
+    weights,
+    order,
+    batch_size,
+    output,
+    loss,
+    loss_p,
+    theta,
+    gradient,
+    rule,
+    penalties,
+    averaging,
+    clip_norm,
+    rates,
+    t,
+):
+    """Updates over the rows of `order`, `batch_size` at a time.
+
+    Returns the sum of losses, each taken before the update its row took part in, and
+    the number of updates made: fewer than there are batches if the loss stopped being
+    finite, in which case theta is worthless and the caller goes back.
+    """
+    n = order.shape[0]
+    total = 0.0
+    n_updates = 0
+    for start in range(0, n, batch_size):
+        stop = min(n, start + batch_size)
+        gradient[:] = 0.0
+        loss_sum = call_float(
+            block,
+            data,
+            targets,
+            weights,
+            order,
+            start,
+            stop,
+            output,
+            loss,
+            loss_p,
+            theta,
+            gradient,
+        )
+        total += loss_sum
+        if not math.isfinite(loss_sum):
+            break
+        _step(
+            theta,
+            gradient,
+            stop - start,
+            rule,
+            penalties,
+            averaging,
+            clip_norm,
+            rates[n_updates],
+            t + n_updates + 1,
+        )
+        n_updates += 1
+    return total, n_updates
+
+
+def sum_rows(
+    block,
+    data,
+    targets,
+    weights,
+    order,
+    output,
+    loss,
+    loss_p,
+    theta,
+    shard_gradient,
+    gradient,
+):
+    """Sum of losses and of gradients over the rows of `order`, without updates.
+
+    Rows are added up in shards of fixed size, in the precision of theta, and the shards
+    in double precision: the sum over millions of float32 rows stays exact enough, and
+    does not depend on how a caller cuts `order` at multiples of the shard. An empty
+    `gradient` asks for the loss only.
+    """
+    n = order.shape[0]
+    total = 0.0
+    for start in range(0, n, SHARD):
+        stop = min(n, start + SHARD)
+        shard_gradient[:] = 0.0
+        total += call_float(
+            block,
+            data,
+            targets,
+            weights,
+            order,
+            start,
+            stop,
+            output,
+            loss,
+            loss_p,
+            theta,
+            shard_gradient,
+        )
+        for j in range(gradient.shape[0]):
+            gradient[j] += shard_gradient[j]
+    return total

@@ -1,0 +1,158 @@
+"""The linear model as the training loop sees it: theta, coordinates and kernels.
+
+How theta moves is not decided here, nor what the scores mean.
+"""
+
+import numpy as np
+from scipy import sparse
+
+# Rows standardised at a time by the dense kernel: 64 rows of 100 features are 50 kB,
+# which the second-level cache holds with room to spare.
+BLOCK_ROWS = 64
+
+
+class LinearModel:
+    """Scores z = W^T ((x - mean) * scale) + b, with theta = (W row by row, b).
+
+    Parameters
+    ----------
+    n_features, n_outputs : int
+    dtype : float32 or float64
+        Precision of theta and of X.
+    fit_intercept : bool
+    mean, scale : arrays of shape (n_features,) or None
+        The coordinates in which the steps are taken. None stands for 0 and 1.
+    """
+
+    def __init__(
+        self, n_features, n_outputs, dtype, fit_intercept, mean=None, scale=None
+    ):
+        self.n_features = n_features
+        self.n_outputs = n_outputs
+        self.dtype = np.dtype(dtype)
+        self.fit_intercept = fit_intercept
+        self.mean = None if mean is None else mean.astype(self.dtype)
+        self.scale = None if scale is None else scale.astype(self.dtype)
+
+    block_rows = BLOCK_ROWS
+
+    @property
+    def n_weights(self):
+        return self.n_features * self.n_outputs
+
+    @property
+    def size(self):
+        return self.n_weights + self.n_outputs
+
+    @property
+    def raw(self):
+        """Whether theta holds the coefficients of the features as given."""
+        return self.mean is None and self.scale is None
+
+    def with_outputs(self, n_outputs):
+        """The same coordinates with another number of outputs."""
+        return LinearModel(
+            self.n_features,
+            n_outputs,
+            self.dtype,
+            self.fit_intercept,
+            self.mean,
+            self.scale,
+        )
+
+    def penalty_weights(self, l1, l2):
+        """Per-parameter l1 and l2 weights: of the raw coefficients, in theta's units.
+
+        Empty where there is no such penalty; zero for the intercepts.
+        """
+        scale = np.ones(self.n_features) if self.scale is None else self.scale
+        per_weight = np.repeat(scale.astype(np.float64), self.n_outputs)
+        intercepts = np.zeros(self.n_outputs)
+        return (
+            np.concatenate([l1 * per_weight, intercepts]) if l1 else np.empty(0),
+            np.concatenate([l2 * per_weight**2, intercepts]),
+        )
+
+    def penalised(self):
+        """1 for weights, 0 for intercepts."""
+        return np.repeat([1.0, 0.0], [self.n_weights, self.n_outputs])
+
+    def theta(self, coef, intercept):
+        """Parameters for raw coefficients (outputs, features) and intercepts."""
+        coef = np.asarray(coef, dtype=np.float64).T
+        intercept = np.array(intercept, dtype=np.float64)
+        if self.mean is not None:
+            intercept = intercept + self.mean.astype(np.float64) @ coef
+        if self.scale is not None:
+            scale = self.scale.astype(np.float64)
+            # A constant column has scale 0: its weight cannot be seen, and stays out.
+            coef = np.divide(
+                coef, scale[:, None], out=np.zeros_like(coef), where=scale[:, None] > 0
+            )
+        return np.concatenate([coef.ravel(), intercept.ravel()]).astype(self.dtype)
+
+    def coefficients(self, theta):
+        """Raw coefficients (outputs, features) and intercepts (outputs,) of theta."""
+        theta = theta.astype(np.float64)
+        coef = theta[: self.n_weights].reshape(self.n_features, self.n_outputs)
+        intercept = theta[self.n_weights :]
+        if self.scale is not None:
+            coef = coef * self.scale.astype(np.float64)[:, None]
+        if self.mean is not None:
+            intercept = intercept - self.mean.astype(np.float64) @ coef
+        return (
+            np.ascontiguousarray(coef.T, dtype=self.dtype),
+            intercept.astype(self.dtype),
+        )
+
+    def bind(self, X, block_rows):
+        """Address of the compiled sum of gradients, and the data it works on.
+
+        Parameters
+        ----------
+        X : array or CSR matrix
+        block_rows : int
+            Rows handled at a time.
+
+        Returns
+        -------
+        block : int
+        data : tuple
+        data_type : numba type of `data`
+        """
+        from skgd._kernels import compiling, linear
+
+        element = compiling.numba_type(self.dtype)
+        bias = self.dtype.type(self.fit_intercept)
+        scores = np.empty((block_rows, self.n_outputs), self.dtype)
+        if sparse.issparse(X):
+            index = compiling.numba_type(X.indices.dtype)
+            nothing = np.empty(0, self.dtype)
+            data = (
+                X.data,
+                X.indices,
+                X.indptr.astype(X.indices.dtype, copy=False),
+                nothing if self.mean is None else self.mean,
+                nothing if self.scale is None else self.scale,
+                bias,
+                scores,
+            )
+            data_type = compiling.csr_data(element, index)
+            function = linear.csr_block
+        else:
+            data = (
+                X,
+                np.zeros(self.n_features, self.dtype)
+                if self.mean is None
+                else self.mean,
+                np.ones(self.n_features, self.dtype)
+                if self.scale is None
+                else self.scale,
+                bias,
+                np.empty((block_rows, self.n_features), self.dtype),
+                scores,
+            )
+            data_type = compiling.dense_data(element)
+            function = linear.dense_block
+        signature = compiling.block_signature(data_type, element)
+        return compiling.address(function, signature), data, data_type

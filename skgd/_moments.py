@@ -1,0 +1,77 @@
+"""Weighted mean and variance of columns, at once or a chunk at a time.
+
+Chunks are merged by the update of Chan, Golub and LeVeque (1983), which does not
+cancel as the difference of large sums does.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.sparsefuncs import mean_variance_axis
+
+# Rows turned to double precision at a time: bounds the extra memory.
+CHUNK_ROWS = 1024
+
+
+@dataclass
+class Moments:
+    """Running moments of the columns of X.
+
+    Attributes
+    ----------
+    weight : float
+        Sum of the weights seen.
+    mean, variance : float64 arrays of shape (n_features,)
+    """
+
+    weight: float
+    mean: np.ndarray
+    variance: np.ndarray
+
+    @classmethod
+    def empty(cls, n_features):
+        return cls(0.0, np.zeros(n_features), np.zeros(n_features))
+
+    @classmethod
+    def of(cls, rows):
+        """Moments of the rows that count."""
+        moments = cls.empty(rows.X.shape[1])
+        every = len(rows) == rows.X.shape[0]
+        X = rows.X if every else rows.X[rows.order]
+        return moments.update(X, rows.weights if every else rows.visited_weights())
+
+    def update(self, X, weights):
+        """Take in rows with their weights (none negative, not all zero)."""
+        if sparse.issparse(X):
+            # The helper works in X's precision, and wants weights in it.
+            mean, variance = mean_variance_axis(
+                X.astype(np.float64), axis=0, weights=np.asarray(weights, np.float64)
+            )
+            self._merge(float(weights.sum()), mean, variance)
+            return self
+        for start in range(0, X.shape[0], CHUNK_ROWS):
+            s = weights[start : start + CHUNK_ROWS]
+            total = float(s.sum())
+            if total == 0.0:
+                continue
+            chunk = np.asarray(X[start : start + CHUNK_ROWS], dtype=np.float64)
+            # Deviations from a row of the chunk keep offsets out of the sums.
+            shift = chunk[0]
+            chunk = chunk - shift
+            mean = (s @ chunk) / total
+            chunk -= mean
+            self._merge(total, mean + shift, (s @ np.square(chunk)) / total)
+        return self
+
+    def _merge(self, weight, mean, variance):
+        total = self.weight + weight
+        share = weight / total
+        delta = mean - self.mean
+        self.variance = (
+            (1 - share) * self.variance
+            + share * variance
+            + share * (1 - share) * delta**2
+        )
+        self.mean = self.mean + share * delta
+        self.weight = total

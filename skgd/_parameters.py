@@ -1,0 +1,358 @@
+"""The constructor parameters: default, constraint and documentation, each once.
+
+``with_parameters`` turns such tables into ``__init__``, ``_parameter_constraints`` and
+the Parameters section of a class. Nothing here is used after construction.
+"""
+
+import inspect
+import textwrap
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import NamedTuple
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skgd.losses import Loss
+from skgd.optimizers import OPTIMIZERS, Optimizer
+from skgd.penalties import PENALTIES
+from skgd.schedules import SCHEDULES, Schedule
+
+
+class Parameter(NamedTuple):
+    """One constructor parameter.
+
+    Attributes
+    ----------
+    default : object
+        Its default value.
+    constraints : list
+        What scikit-learn's parameter validation accepts.
+    kind : str
+        The type as written in the docstring.
+    text : str
+        Its documentation.
+    """
+
+    default: object
+    constraints: list
+    kind: str
+    text: str
+
+
+def _names(registry):
+    return "{" + ", ".join(f"'{name}'" for name in registry) + "}"
+
+
+_POSITIVE = Interval(Real, 0, None, closed="neither")
+_NON_NEGATIVE = Interval(Real, 0, None, closed="left")
+_AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
+
+SOLVER_BATCH = {
+    "solver": Parameter(
+        "minibatch",
+        [StrOptions({"batch", "minibatch", "sgd"})],
+        "{'batch', 'minibatch', 'sgd'}",
+        """How many rows make one update: all of them, `batch_size`, or one. They are
+        one algorithm: 'minibatch' with `batch_size=1` is 'sgd', and with `batch_size`
+        equal to the number of rows it is 'batch'.""",
+    ),
+    "batch_size": Parameter(
+        "auto",
+        [StrOptions({"auto"}), _AT_LEAST_ONE],
+        "'auto' or int",
+        """Rows per update of `solver="minibatch"`; the other solvers ignore it. 'auto'
+        is min(64, n_rows): large enough for the work of an update to outweigh its
+        bookkeeping, small enough for many updates per epoch. The last batch of an epoch
+        may be smaller and is averaged over its own size.""",
+    ),
+}
+
+RATE = {
+    "lr": Parameter(
+        "auto",
+        [StrOptions({"auto"}), _POSITIVE],
+        "'auto' or float",
+        """Learning rate. A float is the textbook step on the features as given, nothing
+        hidden. 'auto' picks the step from the data and takes it in centred and scaled
+        coordinates; what is minimised, and the meaning of the coefficients, stay the
+        same. The rate used is in `lr_`.""",
+    ),
+    "lr_schedule": Parameter(
+        "constant",
+        [StrOptions(set(SCHEDULES)), Schedule, callable],
+        _names(SCHEDULES) + ", a schedule object or callable(step, epoch) -> factor",
+        """The factor that multiplies `lr` as training goes on. Each class of
+        `skgd.schedules` says whether it counts steps (updates) or epochs. In
+        `partial_fit` each call counts as one epoch.""",
+    ),
+    "optimizer": Parameter(
+        "gd",
+        [StrOptions(set(OPTIMIZERS)), Optimizer],
+        _names(OPTIMIZERS) + " or an optimizer object",
+        """The rule that turns a gradient into an update; see `skgd.optimizers`.""",
+    ),
+}
+
+STOPPING = {
+    "max_iter": Parameter(
+        1000,
+        [_AT_LEAST_ONE],
+        "int",
+        """The largest number of epochs. An epoch is one pass over the training rows.
+        `partial_fit` always makes one pass.""",
+    ),
+    "tol": Parameter(
+        1e-4,
+        [_NON_NEGATIVE, None],
+        "float or None",
+        """Training stops when, for `n_iter_no_change` epochs in a row, the objective
+        has not come below its best value by more than `tol` times the objective at
+        the start. Relative, so that the units of y do not matter. With `early_stopping`, or
+        validation data, the validation score is watched instead. None runs all epochs.
+        """,
+    ),
+    "n_iter_no_change": Parameter(
+        5,
+        [_AT_LEAST_ONE],
+        "int",
+        """Epochs without improvement before training stops.""",
+    ),
+    "early_stopping": Parameter(
+        False,
+        ["boolean"],
+        "bool",
+        """Hold out `validation_fraction` of the rows (stratified by class in
+        classification), stop when `scoring` on them no longer improves, and restore the
+        weights of the best epoch. Passing `X_val` and `y_val` to `fit` does the same on
+        rows of your own.""",
+    ),
+    "validation_fraction": Parameter(
+        0.1,
+        [Interval(Real, 0, 1, closed="neither")],
+        "float",
+        """Share of the rows held out by `early_stopping`.""",
+    ),
+    "scoring": Parameter(
+        "loss",
+        [str, callable],
+        "'loss', str or callable",
+        """What early stopping watches: 'loss' is the mean loss of the held-out rows
+        (lower is better), anything else a scorer as in `GridSearchCV` (higher is
+        better).""",
+    ),
+}
+
+GRADIENT = {
+    "alpha": Parameter(
+        1e-4,
+        [_NON_NEGATIVE],
+        "float",
+        """Strength of the penalty. The objective is a mean over rows, so `alpha` does
+        not depend on the number of rows or on `batch_size`.""",
+    ),
+    "average": Parameter(
+        False,
+        ["boolean", _AT_LEAST_ONE],
+        "bool or int",
+        """Return the mean of the weights after each update (Polyak and Juditsky, 1992)
+        instead of the last ones: from the first update on (True) or from that update
+        on (int).""",
+    ),
+    "clip_norm": Parameter(
+        None,
+        [_POSITIVE, None],
+        "float or None",
+        """Shrink the gradient of every update, penalty included, to at most this
+        Euclidean norm over all parameters together (Pascanu et al., 2013).""",
+    ),
+}
+
+RUNNING = {
+    "shuffle": Parameter(
+        True,
+        ["boolean"],
+        "bool",
+        """Visit the rows in a new random order each epoch. `partial_fit` never
+        shuffles.""",
+    ),
+    "random_state": Parameter(
+        None,
+        ["random_state"],
+        "int, RandomState instance or None",
+        """Seed of the shuffling and of the validation split. The same int gives the
+        same coefficients to the bit.""",
+    ),
+    "warm_start": Parameter(
+        False,
+        ["boolean"],
+        "bool",
+        """Let `fit` continue from the previous call, optimizer state, schedule and
+        random stream included, instead of starting afresh.""",
+    ),
+    "verbose": Parameter(
+        0,
+        ["verbose"],
+        "int",
+        """1 prints a line for about twenty epochs of a fit, 2 for every epoch.""",
+    ),
+}
+
+LINEAR = {
+    "penalty": Parameter(
+        None,
+        [StrOptions(set(PENALTIES)), None],
+        _names(PENALTIES) + " or None",
+        """The term added to the mean loss: `alpha` times ||w||^2/2, ||w||_1, or their
+        mixture. The intercept is never penalised. The l1 part is a proximal step, which
+        gives exact zeros.""",
+    ),
+    "l1_ratio": Parameter(
+        0.15,
+        [Interval(Real, 0, 1, closed="both")],
+        "float",
+        """Share of the l1 part in 'elasticnet': 0 is 'l2', 1 is 'l1'. Other penalties
+        do not look at it.""",
+    ),
+    "fit_intercept": Parameter(
+        True,
+        ["boolean"],
+        "bool",
+        """Whether the model has an intercept.""",
+    ),
+}
+
+CLASS_WEIGHT = {
+    "class_weight": Parameter(
+        None,
+        [StrOptions({"balanced"}), dict, None],
+        "dict, 'balanced' or None",
+        """Weights of the classes, multiplied into the sample weights: {label: weight},
+        or 'balanced' for n_rows / (n_classes * count). `partial_fit` takes a dict
+        only, because it does not see the counts.""",
+    )
+}
+
+
+def loss_parameter(default, names):
+    """The parameter `loss`, which every estimator offers with its own choices."""
+    return {
+        "loss": Parameter(
+            default,
+            [StrOptions(set(names)), Loss],
+            _names(names) + " or a loss object",
+            """What is minimised; see `skgd.losses` for the formulas. An object sets its
+            constants: `Huber(epsilon=2)`.""",
+        )
+    }
+
+
+# Name, kind and text of the fitted attributes that all estimators have.
+ATTRIBUTES = """
+n_features_in_ : int
+    Number of features.
+feature_names_in_ : array of shape (n_features_in_,)
+    Column names, where X had them.
+n_iter_ : int
+    Epochs made in the last call.
+t_ : int
+    Updates made since the first call.
+lr_ : float
+    The base learning rate used, before the schedule.
+history_ : dict of str to array
+    One entry per epoch of the last call in each array, ready for
+    ``pandas.DataFrame``: `epoch` and `step` (made so far), `loss` (the objective; with
+    several updates per epoch, the loss of each row just before its update), `lr` (the
+    last rate), `seconds`, and `validation_loss` and `validation_score` where there is
+    validation.
+loss_curve_ : list of float
+    ``history_["loss"]``.
+best_loss_ : float
+    Its minimum.
+best_epoch_ : int
+    Epoch, from 1, of the lowest objective, or of the best validation score.
+stop_reason_ : str
+    "tol", "early_stopping", "max_iter", "diverged", "callback" or "interrupted".
+validation_scores_ : list of float
+    Score of the held-out rows after each epoch, higher is better; minus the loss for
+    ``scoring="loss"``. Only with validation.
+best_validation_score_ : float
+    Its maximum. Only with validation.
+"""
+
+SHARED = SOLVER_BATCH | RATE | GRADIENT | STOPPING | RUNNING
+
+
+def with_parameters(table: dict, **defaults) -> Callable[[type], type]:
+    """Give a class its constructor, constraints and documentation from `table`.
+
+    Parameters
+    ----------
+    table : dict of str to Parameter
+        In the order of the signature. The first may be passed by position.
+    **defaults : object
+        Defaults that differ from the table's for this class.
+
+    Returns
+    -------
+    callable
+        The class decorator.
+    """
+    table = {
+        name: entry._replace(default=defaults.get(name, entry.default))
+        for name, entry in table.items()
+    }
+
+    def decorate(cls):
+        cls.__init__ = _constructor(table, cls)
+        cls._parameter_constraints = {
+            name: entry.constraints for name, entry in table.items()
+        }
+        if cls.__doc__:
+            cls.__doc__ = (
+                inspect.cleandoc(cls.__doc__)
+                .replace("{parameters}", _documentation(table))
+                .replace("{attributes}", ATTRIBUTES.strip())
+            )
+        return cls
+
+    return decorate
+
+
+def _constructor(table, cls):
+    kinds = [inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    kinds += [inspect.Parameter.KEYWORD_ONLY] * (len(table) - 1)
+    signature = inspect.Signature(
+        [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+        + [
+            inspect.Parameter(name, kind, default=entry.default)
+            for kind, (name, entry) in zip(kinds, table.items(), strict=True)
+        ]
+    )
+
+    def constructor(self, *args, **kwargs):
+        try:
+            bound = signature.bind(self, *args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{cls.__name__}() {error}") from None
+        bound.apply_defaults()
+        for name in table:
+            setattr(self, name, bound.arguments[name])
+
+    constructor.__name__ = "__init__"
+    constructor.__signature__ = signature
+    constructor.__qualname__ = f"{cls.__qualname__}.__init__"
+    constructor.__module__ = cls.__module__
+    return constructor
+
+
+def _documentation(table):
+    entries = []
+    for name, entry in table.items():
+        text = inspect.cleandoc(entry.text)
+        kind = (
+            entry.kind
+            if "default" in entry.kind
+            else (f"{entry.kind}, default={entry.default!r}")
+        )
+        entries.append(f"{name} : {kind}\n" + textwrap.indent(text, "    "))
+    return "\n\n".join(entries)

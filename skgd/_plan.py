@@ -1,0 +1,89 @@
+"""From constructor parameters to the parts of a training run.
+
+The one place that decides which objective, rule, rate and kind of epoch a call means.
+"""
+
+from dataclasses import dataclass
+
+from skgd._epochs import Batches, FullBatch, Stepper, epoch_rates
+from skgd._objective import Objective
+from skgd._step_size import smoothness
+
+
+@dataclass
+class Plan:
+    """The parts of one training run.
+
+    Attributes
+    ----------
+    objective : Objective
+    optimizer : Optimizer
+    schedule : Schedule
+    solver : {'batch', 'minibatch', 'sgd'}
+    batch_size : int
+        Rows per update.
+    lr : float
+        Base learning rate.
+    clip_norm : float or None
+    shuffle : bool
+    """
+
+    objective: Objective
+    optimizer: object
+    schedule: object
+    solver: str
+    batch_size: int
+    lr: float
+    clip_norm: float | None
+    shuffle: bool
+
+    @property
+    def model(self):
+        return self.objective.model
+
+    def bind(self, rows):
+        """The objective over the training rows."""
+        block_rows = min(self.batch_size, self.model.block_rows)
+        if self.solver != "batch" and hasattr(rows.X, "indptr"):
+            block_rows = self.batch_size
+        return self.objective.bind(rows, block_rows)
+
+    def epoch(self, bound, horizon):
+        """One pass over the bound rows, ready to run.
+
+        Parameters
+        ----------
+        bound : BoundObjective
+        horizon : float or None
+            Epochs the whole run may take, for the schedules that end with it.
+        """
+        stepper = Stepper(self.objective, self.optimizer, self.clip_norm)
+
+        def rates(state, n_steps):
+            return epoch_rates(state, self.lr, self.schedule, n_steps, horizon)
+
+        if self.solver == "batch":
+            return FullBatch(bound, stepper, rates)
+        return Batches(bound, stepper, rates, self.batch_size, self.shuffle)
+
+
+def rows_per_update(solver, batch_size, n_rows, auto):
+    """How many rows make one update."""
+    if solver == "batch":
+        return n_rows
+    if solver == "sgd":
+        return 1
+    return min(auto if batch_size == "auto" else batch_size, n_rows)
+
+
+def automatic_rate(objective, optimizer, rows, moments, batch_size):
+    """The base rate of ``lr="auto"`` in the model's coordinates.
+
+    1/L for plain steps, L the expected smoothness for the batch size; the same divided
+    by the 1/(1 - momentum) by which momentum lengthens a step; the documented constant
+    of the other rules.
+    """
+    if optimizer.auto_lr is not None:
+        return optimizer.auto_lr
+    momentum = getattr(optimizer, "momentum", 0.0)
+    return (1.0 - momentum) / smoothness(objective, rows, moments, batch_size)

@@ -1,0 +1,124 @@
+"""The learning rate for ``lr="auto"``, and the largest one that is stable.
+
+Centred and scaled coordinates, the curvature of the objective in them, steps from it.
+How a step is made is not decided here.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from skgd._objective import Objective
+from skgd.losses import SquaredError
+
+POWER_ITERATIONS = 100
+POWER_TOLERANCE = 1e-3
+
+# Power iteration approaches the largest eigenvalue from below.
+SAFETY = 1.05
+
+# A column whose spread is this small against its size is rounding noise.
+CONSTANT_COLUMN = 1e-12
+
+
+def centred_coordinates(moments, l2, curvature, centre):
+    """The diagonal coordinates z = (x - mean) * scale that even out the curvature.
+
+    scale_j = 1/sqrt(var_j + l2/c): one over the root of the curvature of feature j, of
+    the loss (c var_j) and the penalty (l2) together, so that neither blows up the step.
+
+    Parameters
+    ----------
+    moments : Moments
+    l2 : float
+        Strength of the l2 penalty.
+    curvature : float
+        c, the bound of the loss's second derivative.
+    centre : bool
+        False leaves the origin where it is, for models without intercept.
+
+    Returns
+    -------
+    mean, scale : float64 arrays of shape (n_features,)
+        A column without spread gets scale 0: nothing can be learnt from it.
+    """
+    mean = moments.mean if centre else np.zeros_like(moments.mean)
+    spread = moments.variance + (moments.mean - mean) ** 2
+    noise = (CONSTANT_COLUMN * moments.mean) ** 2
+    scale = np.zeros_like(spread)
+    varies = spread > noise
+    scale[varies] = 1.0 / np.sqrt(spread[varies] + l2 / curvature)
+    return mean, scale
+
+
+def mean_row_norm(moments, model):
+    """Mean over rows of 1 + |z|^2 in the model's coordinates, from the moments."""
+    mean = 0.0 if model.mean is None else model.mean
+    scale = 1.0 if model.scale is None else model.scale
+    spread = moments.variance + (moments.mean - mean) ** 2
+    return float(model.fit_intercept + np.sum(spread * np.square(scale, dtype=float)))
+
+
+def largest_eigenvalue(objective, rows):
+    """lambda_max of the second moments of (z, 1) over the rows, by power iteration.
+
+    The matrix-vector product is the gradient of the squared error at targets 0, so no
+    matrix is formed.
+    """
+    model = objective.model.with_outputs(1)
+    zeros = np.broadcast_to(0.0, (rows.X.shape[0], 1))
+    bound = Objective(
+        model, SquaredError(), softmax=False, l1=np.empty(0), l2=np.empty(0)
+    ).bind(replace(rows, targets=zeros))
+    vector = np.random.default_rng(0).standard_normal(model.size)
+    eigenvalue = 0.0
+    for _ in range(POWER_ITERATIONS):
+        vector /= np.linalg.norm(vector)
+        _, product = bound.loss_and_gradient(vector.astype(model.dtype))
+        product /= len(rows)
+        previous, eigenvalue = eigenvalue, float(np.linalg.norm(product))
+        if eigenvalue == 0.0 or abs(eigenvalue - previous) <= (
+            POWER_TOLERANCE * eigenvalue
+        ):
+            break
+        vector = product
+    return SAFETY * eigenvalue
+
+
+def expected_smoothness(largest, row_norm, n_rows, batch_size):
+    """n(b-1)/(b(n-1)) L + (n-b)/(b(n-1)) R^2 (Gower et al., 2019, with the mean of the
+    row norms in place of the largest): L for the full batch, R^2 for one row.
+    """
+    n, b = n_rows, min(batch_size, n_rows)
+    if n == 1:
+        return largest
+    return (n * (b - 1) * largest + (n - b) * row_norm) / (b * (n - 1))
+
+
+def smoothness(objective, rows, moments, batch_size):
+    """Bound of the curvature that a step of `batch_size` rows meets.
+
+    Parameters
+    ----------
+    objective : Objective
+    rows : Rows
+    moments : Moments
+        Of the rows.
+    batch_size : int
+
+    Returns
+    -------
+    float
+    """
+    c = loss_curvature(objective)
+    row_norm = mean_row_norm(moments, objective.model)
+    largest = min(largest_eigenvalue(objective, rows), row_norm)
+    bound = c * expected_smoothness(largest, row_norm, len(rows), batch_size)
+    return bound + float(objective.l2.max(initial=0.0))
+
+
+def loss_curvature(objective):
+    """c: 1/2 for the softmax, the loss's own bound elsewhere, 1 where it has none."""
+    if objective.softmax:
+        return 0.5
+    return objective.loss.curvature or 1.0

@@ -1,0 +1,128 @@
+"""What y means: regression or classification, as numbers for the kernels and back.
+
+Everything in which a classifier differs from a regressor besides the loss.
+"""
+
+import numpy as np
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+
+class Regression:
+    """Real targets, one column or several.
+
+    Parameters
+    ----------
+    y : array of shape (n_rows,) or (n_rows, n_targets)
+        The first targets seen; they fix the shape.
+    """
+
+    name = "regression"
+    classes = None
+
+    def __init__(self, y):
+        self.is_flat = y.ndim == 1
+        self.n_outputs = 1 if self.is_flat else y.shape[1]
+        self.n_targets = self.n_outputs
+
+    def encode(self, y):
+        """float64 targets of shape (n_rows, n_targets)."""
+        y = np.asarray(y, dtype=np.float64)
+        y = y.reshape(-1, 1) if y.ndim == 1 else y
+        if y.shape[1] != self.n_targets:
+            raise ValueError(
+                f"y has {y.shape[1]} columns, but this estimator was fitted with "
+                f"{self.n_targets}."
+            )
+        return y
+
+    def decode(self, predictions):
+        """Predictions in the shape of y."""
+        return predictions[:, 0] if self.is_flat else predictions
+
+    def labels(self, targets):
+        """Classes to stratify by: none."""
+        return None
+
+    def class_weights(self, class_weight, targets, sample_weight):
+        return None
+
+
+class Classification:
+    """Two classes, coded -1 and +1, or more, coded by their index.
+
+    Parameters
+    ----------
+    classes : array of shape (n_classes,)
+        Sorted labels.
+    """
+
+    name = "classification"
+
+    def __init__(self, classes):
+        if len(classes) < 2:
+            raise ValueError(
+                "A classifier needs at least 2 classes; y has only one class: "
+                f"{classes[0]!r}."
+            )
+        self.classes = classes
+        self.n_outputs = 1 if len(classes) == 2 else len(classes)
+        self.n_targets = 1
+
+    @staticmethod
+    def check(y, remedy):
+        """ValueError unless y holds classes, naming what to do instead."""
+        try:
+            check_classification_targets(y)
+        except ValueError as error:
+            if "continuous" in type_of_target(y):
+                raise ValueError(
+                    f"Unknown label type: {type_of_target(y)}. y looks like a "
+                    f"regression target, not classes: {remedy}."
+                ) from None
+            raise error
+
+    def encode(self, y):
+        """float64 targets of shape (n_rows, 1)."""
+        index = np.searchsorted(self.classes, y)
+        index[index == len(self.classes)] = 0
+        unseen = np.unique(y[self.classes[index] != y])
+        if unseen.size:
+            raise ValueError(
+                f"y contains classes not seen before: {unseen.tolist()}. Name all "
+                "classes in the first call of partial_fit: classes="
+                f"{np.union1d(self.classes, unseen).tolist()}."
+            )
+        codes = index if self.n_outputs > 1 else 2 * index - 1
+        return codes.astype(np.float64).reshape(-1, 1)
+
+    def decode(self, indices):
+        """Labels for class indices."""
+        return self.classes[indices]
+
+    def labels(self, targets):
+        """Classes to stratify by."""
+        return targets[:, 0]
+
+    def class_weights(self, class_weight, targets, sample_weight):
+        """The weight of each row's class, or None."""
+        if class_weight is None:
+            return None
+        index = targets[:, 0].astype(int)
+        if self.n_outputs == 1:
+            index = (index + 1) // 2
+        if class_weight == "balanced":
+            counts = sample_weight > 0
+            used = np.unique(index[counts])
+            weights = np.ones(len(self.classes))
+            weights[used] = compute_class_weight(
+                "balanced",
+                classes=used,
+                y=index[counts],
+                sample_weight=sample_weight[counts],
+            )
+        else:
+            weights = compute_class_weight(
+                class_weight, classes=self.classes, y=self.classes[index]
+            )
+        return weights[index]

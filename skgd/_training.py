@@ -1,0 +1,227 @@
+"""The one training loop: epochs, stopping, best weights, history, divergence.
+
+It asks an epoch object to move the state and decides when to stop and which weights to
+keep. What an epoch does, and what theta means, it does not know.
+"""
+
+import math
+import signal
+import threading
+import time
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+# Training has failed when the objective is this many times what it was at the start.
+DIVERGENCE_FACTOR = 1e6
+
+# Lines printed by verbose=1 for a whole fit.
+VERBOSE_LINES = 20
+
+
+class DivergenceWarning(ConvergenceWarning):
+    """Training moved away from the optimum; the best weights so far were kept."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop.
+
+    Attributes
+    ----------
+    max_iter : int
+        Epochs at most.
+    margin : float or None
+        Improvement that counts, in units of what is watched. None never stops.
+    patience : int
+        Epochs without improvement before stopping.
+    start : float
+        The objective at the start of training.
+    """
+
+    max_iter: int
+    margin: float | None
+    patience: int
+    start: float
+
+
+@dataclass
+class Report:
+    """What happened in a training run.
+
+    Attributes
+    ----------
+    columns : dict of str to list
+        The history, one entry per epoch in each list.
+    stop_reason : str
+    best_epoch : int
+        Epoch (from 1) of the lowest objective, or of the best validation score.
+    best_parameters : tuple of arrays
+        Copies of the parameters that belong to it.
+    """
+
+    columns: dict = field(default_factory=dict)
+    stop_reason: str = "max_iter"
+    best_epoch: int = 0
+    best_parameters: tuple = ()
+
+    def append(self, **entries):
+        for name, value in entries.items():
+            self.columns.setdefault(name, []).append(value)
+
+    def __getitem__(self, name):
+        return self.columns.get(name, [])
+
+    @property
+    def n_epochs(self):
+        return len(self["loss"])
+
+    def history(self):
+        """The columns as arrays of equal length."""
+        return {name: np.array(values) for name, values in self.columns.items()}
+
+
+class _Patience:
+    """Counts epochs without an improvement of more than `margin`.
+
+    The value to beat moves only when it is beaten by the margin, so that slow steady
+    progress counts once it adds up to the margin.
+    """
+
+    def __init__(self, margin, patience):
+        self.margin = margin
+        self.patience = patience
+        self.to_beat = math.inf
+        self.waited = 0
+
+    def exhausted(self, value):
+        if value < self.to_beat - self.margin:
+            self.to_beat = value
+            self.waited = 0
+        else:
+            self.waited += 1
+        return self.waited >= self.patience
+
+
+def train(epoch, state, limits, *, validate=None, on_epoch=None, verbose=0):
+    """Run epochs until there is a reason to stop.
+
+    Parameters
+    ----------
+    epoch : object with ``run(state) -> (objective, rate)``
+        Moves the state by one pass over the rows. A non-finite objective says that the
+        weights are worthless.
+    state : State
+        Moved in place. At the end it holds the weights to keep.
+    limits : Limits
+    validate : callable(state) -> (loss, score or None), optional
+        Judges the weights on rows not trained on. Given, it decides when to stop, and
+        the weights of the best epoch are restored.
+    on_epoch : callable(state, report) -> bool, optional
+        Called after each epoch; True asks to stop.
+    verbose : int
+
+    Returns
+    -------
+    Report
+    """
+    report = Report()
+    patience = None
+    if limits.margin is not None:
+        patience = _Patience(limits.margin, limits.patience)
+    best_value, report.best_parameters = math.inf, state.copy_parameters()
+    ceiling = DIVERGENCE_FACTOR * limits.start if limits.start > 0 else math.inf
+    started = time.perf_counter()
+    with _interruptible() as interrupted:
+        while report.n_epochs < limits.max_iter:
+            before = state.copy_parameters()
+            with np.errstate(over="ignore", invalid="ignore"):
+                objective, rate = epoch.run(state)
+            if not objective <= ceiling or not state.is_finite():
+                report.stop_reason = "diverged"
+                state.restore_parameters(report.best_parameters)
+                break
+            state.epoch += 1
+            state.losses.append(objective)
+            report.append(
+                epoch=state.epoch,
+                step=state.step,
+                loss=objective,
+                lr=rate,
+                seconds=time.perf_counter() - started,
+            )
+            # The objective was seen on the way from `before`; the validation rows
+            # judge where the epoch ended.
+            watched, candidate = objective, before
+            if validate is not None:
+                loss, score = validate(state)
+                report.append(validation_loss=loss)
+                if score is not None:
+                    report.append(validation_score=score)
+                watched = loss if score is None else -score
+                candidate = state.copy_parameters()
+            if watched < best_value:
+                best_value, report.best_parameters = watched, candidate
+                report.best_epoch = report.n_epochs
+            _print_epoch(report, limits, verbose)
+            if on_epoch is not None and on_epoch(state, report):
+                report.stop_reason = "callback"
+                break
+            if patience is not None and patience.exhausted(watched):
+                report.stop_reason = "tol" if validate is None else "early_stopping"
+                break
+            if interrupted():
+                report.stop_reason = "interrupted"
+                warnings.warn(
+                    f"Interrupted: training stopped after epoch {report.n_epochs}, "
+                    "with the weights it had reached.",
+                    ConvergenceWarning,
+                    stacklevel=2,
+                )
+                break
+    if validate is not None and report.stop_reason != "diverged":
+        state.restore_parameters(report.best_parameters)
+    if verbose:
+        print(f"Stopped after {report.n_epochs} epochs: {report.stop_reason}.")
+    return report
+
+
+def _print_epoch(report, limits, verbose):
+    n = report.n_epochs
+    every = 1 if verbose > 1 else -(-limits.max_iter // VERBOSE_LINES)
+    if not verbose or (n % every and n != 1):
+        return
+    line = f"epoch {n:>5}  loss {report['loss'][-1]:.6g}  lr {report['lr'][-1]:.3g}"
+    for name in ("validation_loss", "validation_score"):
+        if report[name]:
+            line += f"  {name.replace('_', ' ')} {report[name][-1]:.6g}"
+    print(line + f"  {report['seconds'][-1]:.2f} s")
+
+
+@contextmanager
+def _interruptible():
+    """Let the first Ctrl-C end training after the epoch; a second one acts at once.
+
+    Signals reach the main thread only, so elsewhere this changes nothing.
+    """
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    previous = signal.getsignal(signal.SIGINT)
+    if previous is None:  # installed by other than Python code: leave it alone
+        yield asked.is_set
+        return
+
+    def on_interrupt(signum, frame):
+        signal.signal(signal.SIGINT, previous)
+        asked.set()
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, previous)

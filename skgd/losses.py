@@ -1,0 +1,1021 @@
+"""Losses ℓ(y, z) of one target y and one raw score z = wᵀx + b, each written once.
+
+Not here: softmax over a row of scores, the mean over rows, penalties, compilation.
+"""
+
+import math
+from numbers import Real
+from typing import ClassVar
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
+
+__all__ = [
+    "LOSSES",
+    "AbsoluteError",
+    "EpsilonInsensitive",
+    "Gamma",
+    "Hinge",
+    "Huber",
+    "LogLoss",
+    "Loss",
+    "ModifiedHuber",
+    "Perceptron",
+    "Poisson",
+    "Quantile",
+    "SquaredEpsilonInsensitive",
+    "SquaredError",
+    "SquaredHinge",
+    "get_loss",
+    "loss_names",
+]
+
+REGRESSION = frozenset({"regression"})
+CLASSIFICATION = frozenset({"classification"})
+
+# Beyond this exponent the log-link losses follow their tangent.  exp(350) is about
+# 1e152: far above any mean worth fitting, and its square, which the norm of the
+# gradient needs, is still a finite float64.
+EXPONENT_LIMIT = 350.0
+EXP_AT_LIMIT = math.exp(EXPONENT_LIMIT)
+
+
+class Loss(BaseEstimator):
+    """Base class: what training, prediction and the tests ask of a loss.
+
+    A new loss is one subclass: set the class attributes, write
+    :meth:`value_and_derivative`, and override the other methods where their
+    defaults do not fit.  Pass an instance as ``loss=`` to use it; add a line to
+    ``LOSSES`` to give it a name.
+
+    Attributes
+    ----------
+    tasks : frozenset of {"regression", "classification"}
+        Where the loss makes sense.  For classification y is coded -1 and +1.
+        Default: regression.
+    smooth : bool
+        Whether ℓ is continuously differentiable in z, so that rules which rely on
+        a shrinking gradient apply.  Default: False, which is always safe.
+    curvature : float or None
+        A constant c with d²ℓ/dz² ≤ c for all y and z.  None (the default) when
+        there is none: the loss has kinks, or its curvature is unbounded.
+    probabilities : bool
+        Whether :meth:`probability` is defined.  Default: False.
+
+    Examples
+    --------
+    >>> import math
+    >>> from skgd.losses import Loss
+    >>> class LogCosh(Loss):
+    ...     smooth = True
+    ...     curvature = 1.0
+    ...
+    ...     @staticmethod
+    ...     def value_and_derivative(y, z, p):
+    ...         size = abs(z - y)
+    ...         value = size + math.log1p(math.exp(-2.0 * size)) - math.log(2.0)
+    ...         return value, math.tanh(z - y)
+    >>> LogCosh().gradient([1.0, 2.0], [1.0, 50.0])
+    array([0., 1.])
+    >>> round(LogCosh().best_constant([0.0, 1.0, 5.0]), 3)
+    1.175
+    """
+
+    tasks = REGRESSION
+    smooth = False
+    curvature = None
+    probabilities = False
+    softmax = False
+    _parameter_constraints: ClassVar[dict] = {}
+
+    def parameters(self):
+        """Hyper-parameters as numbers for :meth:`value_and_derivative`.
+
+        Returns
+        -------
+        tuple of float
+            Entries of the float64 array ``p``, in a fixed order.  Default: none.
+        """
+        return ()
+
+    @staticmethod
+    def value_and_derivative(y, z, p):
+        """Return ℓ(y, z) and dℓ/dz for one row.
+
+        The function runs as it stands under Python and compiled in the innermost
+        loop of training, so it may use scalars and :mod:`math` only, must return
+        two floats in every branch, and must not let ``math.exp`` overflow (an
+        exception in Python, inf when compiled).  A z of nan must give a value of
+        nan, or a diverged model looks like a perfect one.
+
+        Parameters
+        ----------
+        y : float
+            Target; -1.0 or +1.0 for classification.
+        z : float
+            Raw score.
+        p : float64 array
+            The numbers from :meth:`parameters`.
+
+        Returns
+        -------
+        value, derivative : float, float
+        """
+        raise NotImplementedError("a loss must define value_and_derivative(y, z, p)")
+
+    def value(self, y, z):
+        """Elementwise ℓ(y, z), without compilation.
+
+        Parameters
+        ----------
+        y, z : array-like
+            Targets and raw scores of broadcastable shapes.
+
+        Returns
+        -------
+        float64 array of the broadcast shape
+        """
+        return self._evaluate(y, z)[0]
+
+    def gradient(self, y, z):
+        """Elementwise dℓ/dz, without compilation; arguments as :meth:`value`.
+
+        Parameters
+        ----------
+        y, z : array-like
+            Targets and raw scores of broadcastable shapes.
+
+        Returns
+        -------
+        float64 array of the broadcast shape
+        """
+        return self._evaluate(y, z)[1]
+
+    def _evaluate(self, y, z):
+        p = np.asarray(self.parameters(), dtype=np.float64)
+        pair = np.frompyfunc(lambda y, z: self.value_and_derivative(y, z, p), 2, 2)
+        # Overflow to inf is the right answer here, and the compiled one is silent.
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = pair(np.asarray(y, np.float64), np.asarray(z, np.float64))
+        return tuple(np.asarray(v, dtype=np.float64) for v in values)
+
+    def inverse_link(self, z):
+        """Prediction of a regressor from its raw score; by default z itself.
+
+        Parameters
+        ----------
+        z : array
+            Raw scores.
+
+        Returns
+        -------
+        array of the shape and dtype of z
+        """
+        return z
+
+    def check_target(self, y):
+        """Raise ValueError when y leaves the range of the loss; by default, never.
+
+        Parameters
+        ----------
+        y : array
+            Targets, finite.
+
+        Raises
+        ------
+        ValueError
+            Naming the range and the offending value.
+        """
+
+    def best_constant(self, y, sample_weight=None):
+        """Score z that minimises Σᵢ sᵢ ℓ(yᵢ, z): the best model without features.
+
+        This default finds where the derivative of the sum changes sign, which is
+        the minimum for every convex loss.  It evaluates the loss in Python once
+        per distinct target and trial score: override it where a formula exists.
+
+        Parameters
+        ----------
+        y : array-like of shape (n,)
+            Targets; -1 and +1 for classification.
+        sample_weight : array-like of shape (n,), default=None
+            Weights s ≥ 0, not all zero.  None means 1 for each row.
+
+        Returns
+        -------
+        float
+            Always finite; 0.0, which prefers nothing, if no minimum is found.
+        """
+        y, weight = _weighted(y, sample_weight)
+        targets, group = np.unique(y, return_inverse=True)
+        mass = np.bincount(group, weights=weight)
+
+        def slope(z):
+            return float(mass @ self.gradient(targets, z))
+
+        low, high = min(targets[0], 0.0), max(targets[-1], 0.0)
+        stride = max(high - low, 1.0)
+        # Six doublings search 63 times the range of y: a minimum farther out is
+        # one at infinity (a class is missing) for all practical purposes.
+        for _ in range(7):
+            if slope(low) <= 0.0 <= slope(high):
+                return _sign_change(slope, low, high)
+            low, high, stride = low - stride, high + stride, 2.0 * stride
+        return 0.0
+
+    def probability(self, z):
+        """P(y = +1 | z), elementwise, for losses with ``probabilities`` set.
+
+        Parameters
+        ----------
+        z : array
+            Raw scores.
+
+        Returns
+        -------
+        array of the shape and dtype of z
+
+        Raises
+        ------
+        NotImplementedError
+            If the loss does not estimate probabilities.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no probabilities")
+
+    def predict_proba(self, z):
+        """Class probabilities from the scores of one or of several binary models.
+
+        Parameters
+        ----------
+        z : array of shape (n,) or (n, n_classes)
+            Scores of the second of two classes, or one-vs-rest scores.
+
+        Returns
+        -------
+        array of shape (n, 2) or (n, n_classes)
+            Rows sum to one.  One-vs-rest estimates are divided by their sum; a row
+            that no class claims (all zero) gets equal probabilities.
+
+        Notes
+        -----
+        Two classes use P(-1 | z) = P(+1 | -z), true of every loss of the margin
+        y z and more exact than 1 - P for large z.  Several classes: Zadrozny and
+        Elkan, "Transforming classifier scores into accurate multiclass
+        probability estimates" (2002).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgd.losses import ModifiedHuber
+        >>> ModifiedHuber().predict_proba(np.array([0.5, -3.0]))
+        array([[0.25, 0.75],
+               [1.  , 0.  ]])
+        >>> ModifiedHuber().predict_proba(np.array([[1.0, 0.0, -1.0], [-2, -2, -2]]))
+        array([[0.66666667, 0.33333333, 0.        ],
+               [0.33333333, 0.33333333, 0.33333333]])
+        """
+        z = np.asarray(z)
+        if z.ndim == 1:
+            return np.column_stack([self.probability(-z), self.probability(z)])
+        claim = self.probability(z)
+        total = claim.sum(axis=1, keepdims=True)
+        claim = np.where(total == 0, np.ones_like(claim), claim)
+        return claim / claim.sum(axis=1, keepdims=True)
+
+
+# ---------------------------------------------------------------- regression
+
+
+class SquaredError(Loss):
+    """Half the squared error: ℓ(y, z) = ½ (z - y)², dℓ/dz = z - y.
+
+    The best constant is the weighted mean.  For classification it is applied to
+    y = ±1 (least-squares classifier).
+
+    Notes
+    -----
+    Curvature c = 1: d²ℓ/dz² = 1 everywhere.
+
+    References
+    ----------
+    A.-M. Legendre, "Nouvelles méthodes pour la détermination des orbites des
+    comètes" (1805).
+
+    Examples
+    --------
+    >>> from skgd.losses import SquaredError
+    >>> SquaredError().value([1.0, 2.0], [4.0, 2.0])
+    array([4.5, 0. ])
+    """
+
+    tasks = REGRESSION | CLASSIFICATION
+    smooth = True
+    curvature = 1.0
+
+    @staticmethod
+    def value_and_derivative(y, z, p):
+        residual = z - y
+        return 0.5 * residual * residual, residual
+
+    def best_constant(self, y, sample_weight=None):
+        return _weighted_mean(y, sample_weight)
+
+
+class Huber(Loss):
+    """Half squared error for small residuals, absolute error for large ones.
+
+    With r = z - y: ℓ(y, z) = ½ r² for |r| ≤ ε, else ε |r| - ½ ε²;
+    dℓ/dz = r clipped to [-ε, ε].  An outlier pulls no harder than a residual of ε.
+
+    Parameters
+    ----------
+    epsilon : float > 0, default=1.35
+        Residual at which the loss turns linear, in units of y.  1.35 keeps 95 % of
+        the efficiency of least squares when the errors are normal with standard
+        deviation 1, so scale y, or ε, to the size of the errors.
+
+    Notes
+    -----
+    Curvature c = 1: d²ℓ/dz² is 1 inside and 0 outside.  There is no estimated
+    scale as in ``HuberRegressor``; the loss is that of ``SGDRegressor``.
+
+    References
+    ----------
+    P. J. Huber, "Robust estimation of a location parameter" (1964).
+
+    Examples
+    --------
+    >>> from skgd.losses import Huber
+    >>> Huber(epsilon=1.0).gradient([0.0, 0.0], [0.5, 10.0])
+    array([0.5, 1. ])
+    """
+
+    smooth = True
+    curvature = 1.0
+    _parameter_constraints: ClassVar[dict] = {
+        "epsilon": [Interval(Real, 0, None, closed="neither")]
+    }
+
+    def __init__(self, epsilon=1.35):
+        self.epsilon = epsilon
+
+    def parameters(self):
+        return (float(self.epsilon),)
+
+    @staticmethod
+    def value_and_derivative(y, z, p):
+        # One product covers the three pieces: branches on noise are slow to predict.
+        residual = z - y
+        clipped = min(max(residual, -p[0]), p[0])
+        return clipped * (residual - 0.5 * clipped), clipped
+
+    def best_constant(self, y, sample_weight=None):
+        y, weight = _weighted(y, sample_weight)
+
+        def slope(z):
+            return float(weight @ np.clip(z - y, -self.epsilon, self.epsilon))
+
+        return _sign_change(slope, y.min(), y.max())
+
+
+class AbsoluteError(Loss):
+    """Absolute error: ℓ(y, z) = |z - y|, dℓ/dz = sign(z - y).
+
+    The best constant is the weighted median.
+
+    Notes
+    -----
+    No curvature bound: the slope jumps from -1 to 1 at z = y, where 0 is returned,
+    so that a row fitted exactly causes no update.
+
+    References
+    ----------
+    F. Y. Edgeworth, "On observations relating to several quantities" (1887).
+
+    Examples
+    --------
+    >>> from skgd.losses import AbsoluteError
+    >>> AbsoluteError().gradient([1.0, 1.0, 1.0], [-4.0, 1.0, 2.0])
+    array([-1.,  0.,  1.])
+    """
+
+    @staticmethod
+    def value_and_derivative(y, z, p):
+        residual = z - y
+        if residual > 0.0:
+            return residual, 1.0
+        if residual < 0.0:
+            return -residual, -1.0
+        return abs(residual), 0.0
+
+    def best_constant(self, y, sample_weight=None):
+        return _weighted_quantile(*_weighted(y, sample_weight), 0.5)
+
+
+class Quantile(Loss):
+    """Pinball loss, whose minimiser is a quantile of y given x.
+
+    ℓ(y, z) = q (y - z) for z ≤ y, else (1 - q) (z - y);
+    dℓ/dz = -q for z < y, 1 - q for z > y.  The best constant is the weighted
+    quantile.
+
+    Parameters
+    ----------
+    quantile : float in (0, 1), default=0.5
+        The quantile q.  0.5 is the median, where ℓ is half the absolute error.
+
+    Notes
+    -----
+    No curvature bound: the slope jumps at z = y, where 0 is returned, so that a
+    row fitted exactly causes no update.  Same sign and scale as
+    ``QuantileRegressor`` and :func:`sklearn.metrics.mean_pinball_loss`.
+
+    References
+    ----------
+    R. Koenker and G. Bassett, "Regression quantiles" (1978).
+
+    Examples
+    --------
+    >>> from skgd.losses import Quantile
+    >>> Quantile(quantile=0.75).value([1.0, 1.0], [0.0, 2.0])
+    array([0.75, 0.25])
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "quantile": [Interval(Real, 0, 1, closed="neither")]
+    }
+
+    def __init__(self, quantile=0.5):
+        self.quantile = quantile
+
+    def parameters(self):
+        return (float(self.quantile),)
+
+    @staticmethod
+    def value_and_derivative(y, z, p):
+        quantile = p[0]
+        residual = z - y
+        if residual > 0.0:
+            return (1.0 - quantile) * residual, 1.0 - quantile
+        if residual < 0.0:
+            return -quantile * residual, -quantile
+        return abs(residual), 0.0
+
+    def best_constant(self, y, sample_weight=None):
+        return _weighted_quantile(*_weighted(y, sample_weight), self.quantile)
+
+
+class EpsilonInsensitive(Loss):
+    """Absolute error beyond a tube that costs nothing.
+
+    With r = z - y: ℓ(y, z) = max(0, |r| - ε); dℓ/dz = sign(r) for |r| > ε, else 0.
+    The loss of support vector regression.
+
+    Parameters
+    ----------
+    epsilon : float ≥ 0, default=0.1
+        Half the width of the tube, in units of y.  0.1 as in ``SGDRegressor`` and
+        ``SVR``; 0 gives the absolute error.
+
+    Notes
+    -----
+    No curvature bound: the slope jumps at |r| = ε.
+
+    References
+    ----------
+    V. N. Vapnik, "The Nature of Statistical Learning Theory" (1995).
+
+    Examples
+    --------
+    >>> from skgd.losses import EpsilonInsensitive
+    >>> EpsilonInsensitive(epsilon=0.5).value([0.0, 0.0], [0.25, -2.0])
+    array([0. , 1.5])
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "epsilon": [Interval(Real, 0, None, closed="left")]
+    }
+
+    def __init__(self, epsilon=0.1):
+        self.epsilon = epsilon
+
+    def parameters(self):
+        return (float(self.epsilon),)
+
+    @staticmethod
+    def value_and_derivative(y, z, p):
+        residual = z - y
+        excess = abs(residual) - p[0]
+        if excess <= 0.0:
+            return 0.0, 0.0
+        return excess, math.copysign(1.0, residual)
+
+    def best_constant(self, y, sample_weight=None):
+        y, weight = _weighted(y, sample_weight)
+        # max(0, |r| - ε) = ½ (|r - ε| + |r + ε|) - ε: absolute error to both edges.
+        edges = np.concatenate([y - self.epsilon, y + self.epsilon])
+        return _weighted_quantile(edges, np.concatenate([weight, weight]), 0.5)
+
+
+class SquaredEpsilonInsensitive(Loss):
+    """Squared error beyond a tube that costs nothing.
+
+    With r = z - y: ℓ(y, z) = max(0, |r| - ε)²; dℓ/dz = 2 sign(r) max(0, |r| - ε).
+    There is no factor ½, as in ``SGDRegressor``.
+
+    Parameters
+    ----------
+    epsilon : float ≥ 0, default=0.1
+        Half the width of the tube, in units of y.  0.1 as in ``SGDRegressor``; 0
+        gives the squared error, twice :class:`SquaredError`.
+
+    Notes
+    -----
+    Curvature c = 2: d²ℓ/dz² is 0 inside the tube and 2 outside.
+
+    References
+    ----------
+    C.-H. Ho and C.-J. Lin, "Large-scale linear support vector regression" (2012).
+
+    Examples
+    --------
+    >>> from skgd.losses import SquaredEpsilonInsensitive
+    >>> SquaredEpsilonInsensitive(epsilon=0.5).gradient([0.0, 0.0], [0.25, -2.0])
+    array([ 0., -3.])
+    """
+
+    smooth = True
+    curvature = 2.0
+    _parameter_constraints: ClassVar[dict] = {
+        "epsilon": [Interval(Real, 0, None, closed="left")]
+    }
+
+    def __init__(self, epsilon=0.1):
+        self.epsilon = epsilon
+
+    def parameters(self):
+        return (float(self.epsilon),)
+
+    @staticmethod
+    def value_and_derivative(y, z, p):
+        residual = z - y
+        excess = abs(residual) - p[0]
+        if excess <= 0.0:
+            return 0.0, 0.0
+        return excess * excess, math.copysign(2.0 * excess, residual)
+
+    def best_constant(self, y, sample_weight=None):
+        y, weight = _weighted(y, sample_weight)
+
+        def slope(z):
+            residual = z - y
+            excess = np.maximum(np.abs(residual) - self.epsilon, 0.0)
+            return float(weight @ np.copysign(excess, residual))
+
+        return _sign_change(slope, y.min(), y.max())
+
+
+class Poisson(Loss):
+    """Half the Poisson deviance with log link, for counts and frequencies.
+
+    ℓ(y, z) = exp(z) - y z, dℓ/dz = exp(z) - y; the prediction is exp(z), and y ≥ 0.
+    Dropped from half the deviance: y log(y) - y, which does not involve z.  The
+    best constant is the logarithm of the weighted mean; if every y is 0, that of
+    ½ / Σᵢ sᵢ, the estimate under Jeffreys' prior.
+
+    Notes
+    -----
+    No curvature bound: d²ℓ/dz² = exp(z).  For z > 350 the exponential is replaced
+    by its tangent, which stays convex and finite.
+
+    References
+    ----------
+    P. McCullagh and J. A. Nelder, "Generalized Linear Models" (1989).
+
+    Examples
+    --------
+    >>> from skgd.losses import Poisson
+    >>> Poisson().gradient([0.0, 3.0], [0.0, 0.0])
+    array([ 1., -2.])
+    """
+
+    smooth = True
+
+    @staticmethod
+    def value_and_derivative(y, z, p):
+        if z > EXPONENT_LIMIT:
+            slope = EXP_AT_LIMIT - y
+            return EXP_AT_LIMIT * (1.0 - EXPONENT_LIMIT) + slope * z, slope
+        mean = math.exp(z)
+        return mean - y * z, mean - y
+
+    def inverse_link(self, z):
+        return np.exp(z)
+
+    def check_target(self, y):
+        if np.any(np.asarray(y) < 0):
+            raise ValueError(
+                f"{type(self).__name__} needs y in [0, inf), "
+                f"but the smallest y is {np.min(y)}."
+            )
+
+    def best_constant(self, y, sample_weight=None):
+        y, weight = _weighted(y, sample_weight)
+        return math.log((float(weight @ y) or 0.5) / float(weight.sum()))
+
+
+class Gamma(Loss):
+    """Half the gamma deviance with log link, for positive, skewed y.
+
+    ℓ(y, z) = z + y exp(-z), dℓ/dz = 1 - y exp(-z); the prediction is exp(z), and
+    y > 0.  Dropped from half the deviance: -log(y) - 1, which does not involve z.
+    The best constant is the logarithm of the weighted mean.
+
+    Notes
+    -----
+    No curvature bound: d²ℓ/dz² = y exp(-z).  For z < -350 the exponential is
+    replaced by its tangent, which stays convex and finite.
+
+    References
+    ----------
+    P. McCullagh and J. A. Nelder, "Generalized Linear Models" (1989).
+
+    Examples
+    --------
+    >>> from skgd.losses import Gamma
+    >>> Gamma().gradient([1.0, 3.0], [0.0, 0.0])
+    array([ 0., -2.])
+    """
+
+    smooth = True
+
+    @staticmethod
+    def value_and_derivative(y, z, p):
+        if z < -EXPONENT_LIMIT:
+            steepness = y * EXP_AT_LIMIT
+            slope = 1.0 - steepness
+            return steepness * (1.0 - EXPONENT_LIMIT) + slope * z, slope
+        ratio = y * math.exp(-z)
+        return z + ratio, 1.0 - ratio
+
+    def inverse_link(self, z):
+        return np.exp(z)
+
+    def check_target(self, y):
+        if np.any(np.asarray(y) <= 0):
+            raise ValueError(
+                f"{type(self).__name__} needs y in (0, inf), "
+                f"but the smallest y is {np.min(y)}."
+            )
+
+    def best_constant(self, y, sample_weight=None):
+        return math.log(_weighted_mean(y, sample_weight))
+
+
+# ------------------------------------------------------------ classification
+
+
+class LogLoss(Loss):
+    """Binary cross-entropy of logistic regression, y = ±1.
+
+    ℓ(y, z) = log(1 + exp(-y z)), dℓ/dz = -y / (1 + exp(y z)); the probability of
+    +1 is 1 / (1 + exp(-z)).  The best constant is the log-odds; if one class is
+    absent, the log-odds with half a row added to each (Jeffreys' prior), a finite
+    score that grows with the evidence.
+
+    Notes
+    -----
+    Curvature c = ¼: d²ℓ/dz² = P (1 - P) with P the probability of +1, largest at
+    P = ½.
+
+    References
+    ----------
+    D. R. Cox, "The regression analysis of binary sequences" (1958).  Half a row:
+    H. Jeffreys, "An invariant form for the prior probability in estimation
+    problems" (1946).
+
+    Examples
+    --------
+    >>> from skgd.losses import LogLoss
+    >>> LogLoss().value([1, -1, 1], [0.0, 0.0, -1000.0]).round(4)
+    array([6.931e-01, 6.931e-01, 1.000e+03])
+    >>> round(LogLoss().best_constant([1, 1, 1, -1]), 4)
+    1.0986
+    """
+
+    tasks = CLASSIFICATION
+    smooth = True
+    curvature = 0.25
+    probabilities = True
+    softmax = True
+
+    @staticmethod
+    def value_and_derivative(y, z, p):
+        # One exponential, of a number ≤ 0, serves both results and cannot overflow.
+        margin = y * z
+        decay = math.exp(-abs(margin))
+        error = (decay if margin > 0.0 else 1.0) / (1.0 + decay)
+        return max(-margin, 0.0) + math.log1p(decay), -y * error
+
+    def probability(self, z):
+        return expit(z)
+
+    def best_constant(self, y, sample_weight=None):
+        y, weight = _weighted(y, sample_weight)
+        positive, negative = float(weight[y > 0].sum()), float(weight[y <= 0].sum())
+        if positive == 0.0 or negative == 0.0:
+            positive, negative = positive + 0.5, negative + 0.5
+        return math.log(positive) - math.log(negative)
+
+
+class Perceptron(Loss):
+    """Loss of Rosenblatt's rule, y = ±1: ℓ(y, z) = max(0, -y z).
+
+    dℓ/dz = -y for y z ≤ 0, else 0.  A score of exactly 0 counts as an error, as in
+    ``sklearn.linear_model.Perceptron``; without that the rule could not leave the
+    zero vector.  The best constant is 0, where the loss vanishes.
+
+    Notes
+    -----
+    No curvature bound: the slope jumps at y z = 0.
+
+    References
+    ----------
+    F. Rosenblatt, "The perceptron: a probabilistic model for information storage
+    and organization in the brain" (1958).
+
+    Examples
+    --------
+    >>> from skgd.losses import Perceptron
+    >>> Perceptron().gradient([1, 1, -1], [0.0, 2.0, 2.0])
+    array([-1.,  0.,  1.])
+    """
+
+    tasks = CLASSIFICATION
+
+    @staticmethod
+    def value_and_derivative(y, z, p):
+        margin = y * z
+        if margin > 0.0:
+            return 0.0, 0.0
+        return 0.0 - margin, -y
+
+    def best_constant(self, y, sample_weight=None):
+        return 0.0
+
+
+class Hinge(Loss):
+    """Loss of the linear support vector machine, y = ±1: ℓ(y, z) = max(0, 1 - y z).
+
+    dℓ/dz = -y for y z ≤ 1, else 0 (as ``SGDClassifier``, the margin 1 itself still
+    updates).  The best constant is +1 or -1, the heavier class, and 0 for a tie.
+
+    Notes
+    -----
+    No curvature bound: the slope jumps at y z = 1.
+
+    References
+    ----------
+    C. Cortes and V. Vapnik, "Support-vector networks" (1995).
+
+    Examples
+    --------
+    >>> from skgd.losses import Hinge
+    >>> Hinge().value([1, 1, -1], [0.25, 3.0, 1.0])
+    array([0.75, 0.  , 2.  ])
+    """
+
+    tasks = CLASSIFICATION
+
+    @staticmethod
+    def value_and_derivative(y, z, p):
+        margin = y * z
+        if margin > 1.0:
+            return 0.0, 0.0
+        return 1.0 - margin, -y
+
+    def best_constant(self, y, sample_weight=None):
+        return float(np.sign(_weighted_mean(y, sample_weight)))
+
+
+class SquaredHinge(Loss):
+    """Squared hinge, y = ±1: ℓ(y, z) = max(0, 1 - y z)², without a factor ½.
+
+    dℓ/dz = -2 y max(0, 1 - y z).  The best constant is the weighted mean of y.
+
+    Notes
+    -----
+    Curvature c = 2: d²ℓ/dz² is 2 for y z < 1, else 0.
+
+    References
+    ----------
+    K.-W. Chang, C.-J. Hsieh and C.-J. Lin, "Coordinate descent method for
+    large-scale L2-loss linear support vector machines" (2008).
+
+    Examples
+    --------
+    >>> from skgd.losses import SquaredHinge
+    >>> SquaredHinge().value([1, 1, -1], [0.5, 3.0, 1.0])
+    array([0.25, 0.  , 4.  ])
+    """
+
+    tasks = CLASSIFICATION
+    smooth = True
+    curvature = 2.0
+
+    @staticmethod
+    def value_and_derivative(y, z, p):
+        shortfall = 1.0 - y * z
+        if shortfall <= 0.0:
+            return 0.0, 0.0
+        return shortfall * shortfall, -2.0 * y * shortfall
+
+    def best_constant(self, y, sample_weight=None):
+        return _weighted_mean(y, sample_weight)
+
+
+class ModifiedHuber(Loss):
+    """Squared hinge that turns linear for gross errors, y = ±1.
+
+    ℓ(y, z) = max(0, 1 - y z)² for y z ≥ -1, else -4 y z;
+    dℓ/dz = -2 y max(0, 1 - y z) for y z ≥ -1, else -4 y.  The best constant is the
+    weighted mean of y.
+
+    Notes
+    -----
+    Curvature c = 2: d²ℓ/dz² is 2 for -1 < y z < 1, else 0.
+
+    The score that minimises the expected loss is 2 P - 1 with P the probability of
+    +1, hence the estimate P = (1 + clip(z, -1, 1)) / 2, that of ``SGDClassifier``.
+
+    References
+    ----------
+    T. Zhang, "Solving large scale linear prediction problems using stochastic
+    gradient descent algorithms" (2004).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.losses import ModifiedHuber
+    >>> ModifiedHuber().value([1, 1, 1], [0.5, -1.0, -5.0])
+    array([ 0.25,  4.  , 20.  ])
+    >>> ModifiedHuber().probability(np.array([-2.0, 0.0, 0.5]))
+    array([0.  , 0.5 , 0.75])
+    """
+
+    tasks = CLASSIFICATION
+    smooth = True
+    curvature = 2.0
+    probabilities = True
+
+    @staticmethod
+    def value_and_derivative(y, z, p):
+        # Twice Huber's loss of the shortfall, bent at 2: one product, no branches.
+        shortfall = max(1.0 - y * z, 0.0)
+        clipped = min(shortfall, 2.0)
+        return clipped * (2.0 * shortfall - clipped), -2.0 * y * clipped
+
+    def probability(self, z):
+        return (np.clip(z, -1.0, 1.0) + 1.0) / 2.0
+
+    def best_constant(self, y, sample_weight=None):
+        return _weighted_mean(y, sample_weight)
+
+
+# ------------------------------------------------------------------ registry
+
+LOSSES = {
+    "squared_error": SquaredError,
+    "huber": Huber,
+    "absolute_error": AbsoluteError,
+    "quantile": Quantile,
+    "epsilon_insensitive": EpsilonInsensitive,
+    "squared_epsilon_insensitive": SquaredEpsilonInsensitive,
+    "poisson": Poisson,
+    "gamma": Gamma,
+    "log_loss": LogLoss,
+    "perceptron": Perceptron,
+    "hinge": Hinge,
+    "squared_hinge": SquaredHinge,
+    "modified_huber": ModifiedHuber,
+}
+
+
+def loss_names(task):
+    """Names of the losses for one task, in the order of the registry.
+
+    Parameters
+    ----------
+    task : {"regression", "classification"}
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> from skgd.losses import loss_names
+    >>> loss_names("classification")[:3]
+    ['squared_error', 'log_loss', 'perceptron']
+    """
+    return [name for name, loss in LOSSES.items() if task in loss.tasks]
+
+
+def get_loss(loss, task):
+    """Loss object for what the user passed as ``loss=``.
+
+    Parameters
+    ----------
+    loss : str or Loss
+        A name, for the loss with its defaults, or an instance, returned as it is.
+    task : {"regression", "classification"}
+        What it is to be used for.
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, the object is not an instance of :class:`Loss`, or
+        the loss is not meant for the task.  The message lists the valid names.
+
+    Examples
+    --------
+    >>> from skgd.losses import Huber, get_loss
+    >>> get_loss("huber", "regression")
+    Huber()
+    >>> get_loss(Huber(epsilon=2.0), "regression")
+    Huber(epsilon=2.0)
+    >>> get_loss("hinge", "regression")
+    Traceback (most recent call last):
+        ...
+    ValueError: loss='hinge' is not for regression; choose one of 'squared_error',...
+    """
+    if isinstance(loss, Loss):
+        found = loss
+    else:
+        found = LOSSES[loss]() if isinstance(loss, str) and loss in LOSSES else None
+    if found is not None and task in found.tasks:
+        return found
+    problem = "is unknown" if found is None else f"is not for {task}"
+    names = ", ".join(repr(name) for name in loss_names(task))
+    raise ValueError(
+        f"loss={loss!r} {problem}; choose one of {names}, or pass an instance of "
+        f"skgd.losses.Loss whose tasks include {task!r}."
+    )
+
+
+# ------------------------------------------------- helpers for best constants
+
+
+def _weighted(y, sample_weight):
+    """Return y and its weights as float64, without the rows of weight zero."""
+    y = np.asarray(y, dtype=np.float64)
+    if sample_weight is None:
+        return y, np.ones_like(y)
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    return y[weight > 0], weight[weight > 0]
+
+
+def _weighted_mean(y, sample_weight):
+    y, weight = _weighted(y, sample_weight)
+    return float(np.average(y, weights=weight))
+
+
+def _weighted_quantile(y, weight, q):
+    """Middle of the minimisers of the weighted pinball loss."""
+    order = np.argsort(y, kind="stable")
+    y, below = y[order], np.cumsum(weight[order])
+    # Tolerate the rounding of the sum, so that weights of 2, of 2/3 and doubled
+    # rows all meet the same tie, and split it.
+    target, slack = q * below[-1], 1e-12 * below[-1]
+    first = np.searchsorted(below, target - slack)
+    last = np.searchsorted(below, target + slack, side="right")
+    return float(0.5 * (y[first] + y[min(last, len(y) - 1)]))
+
+
+def _sign_change(slope, low, high):
+    """Where the nondecreasing function slope passes zero in [low, high]."""
+    at_low, at_high = slope(low), slope(high)
+    if at_low == at_high == 0.0:  # a flat bottom: its middle
+        return float(0.5 * (low + high))
+    if at_low >= 0.0:
+        return float(low)
+    if at_high <= 0.0:
+        return float(high)
+    precision = np.finfo(np.float64).eps
+    return float(
+        brentq(
+            slope,
+            low,
+            high,
+            xtol=precision * (high - low),
+            rtol=4 * precision,
+            maxiter=1000,
+        )
+    )

@@ -1,0 +1,846 @@
+"""Update rules: how a gradient moves the flat parameter vector, each rule once.
+
+No learning-rate schedule, penalty, clipping or averaging: the training loop adds them.
+"""
+
+import math
+from numbers import Real
+from typing import ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
+
+__all__ = [
+    "GD",
+    "OPTIMIZERS",
+    "AdaDelta",
+    "AdaGrad",
+    "AdaMax",
+    "Adam",
+    "AdamW",
+    "Momentum",
+    "NAdam",
+    "Nesterov",
+    "Optimizer",
+    "RMSProp",
+    "get_optimizer",
+]
+
+_FRACTION = [Interval(Real, 0, 1, closed="left")]
+_POSITIVE = [Interval(Real, 0, None, closed="neither")]
+_NON_NEGATIVE = [Interval(Real, 0, None, closed="left")]
+
+
+class Optimizer(BaseEstimator):
+    """Base of all update rules: hyper-parameters and one pure function on arrays.
+
+    A rule is never changed by training.  What it remembers between updates lives in
+    arrays that the caller keeps, so that a fit can be stopped, pickled and resumed.
+    A new rule is a subclass with `update`, `hyperparameters` and the attributes below.
+
+    Attributes
+    ----------
+    state_names : tuple of str
+        Vectors of the size of theta kept between updates, the rows of `state`.
+    memory_names : tuple of str
+        Numbers kept between updates, the entries of `memory`.
+    auto_lr : float or None
+        The rate of ``lr="auto"`` where features, and the target of a regression, are
+        standardised.  None where it is computed from the data instead.  Each is the
+        best of 0.001, 0.003, 0.01, ..., 10 on ten tables of linear and logistic
+        regression, by the geometric mean of what is left of the objective after 1000
+        full batches, 20 epochs of 64 rows a batch, or 5 epochs of single rows.
+    decoupled : bool
+        Whether the rule shrinks the weights by `weight_decay` apart from the gradient.
+    weight_decay : float
+        Before each update the caller multiplies every penalised entry of theta by
+        ``1 - lr * weight_decay``.  The rule cannot: it does not know the intercepts.
+    """
+
+    state_names = ()
+    memory_names = ()
+    auto_lr = None
+    decoupled = False
+    weight_decay = 0.0
+    _parameter_constraints: ClassVar[dict] = {}
+
+    def hyperparameters(self):
+        """Return the numbers that `update` reads from `p`, a tuple of floats."""
+        return ()
+
+    def initial_memory(self):
+        """Return the value of `memory` before the first update, a tuple of floats."""
+        return (0.0,) * len(self.memory_names)
+
+    def start(self, n, dtype=np.float64):
+        """Return the arrays of a run over `n` parameters, before its first update.
+
+        Parameters
+        ----------
+        n : int
+            Size of theta.
+        dtype : numpy float dtype, default=numpy.float64
+            Type of theta.
+
+        Returns
+        -------
+        state : ndarray of shape (len(state_names), n)
+        memory : ndarray of shape (len(memory_names),), always float64
+        metric : ndarray of shape (n,)
+
+        Examples
+        --------
+        >>> from skgd.optimizers import Momentum
+        >>> state, memory, metric = Momentum().start(3)
+        >>> state
+        array([[0., 0., 0.]])
+        """
+        state = np.zeros((len(self.state_names), n), dtype=dtype)
+        memory = np.array(self.initial_memory(), dtype=np.float64)
+        return state, memory, np.zeros(n, dtype=dtype)
+
+    @staticmethod
+    def update(theta, grad, state, lr, t, p, memory, metric):
+        """Move `theta` by one update, in place.
+
+        The code runs interpreted and compiled alike, hence plain loops, `math` alone,
+        and numbers cast to the type of theta, so that float32 stays float32.
+
+        Parameters
+        ----------
+        theta, grad : ndarray of shape (n,)
+            Parameters, and the gradient there.  All arrays but `memory` and `p` have
+            the dtype of theta.
+        state : ndarray of shape (len(state_names), n)
+            What the rule remembers for each parameter.
+        lr : float
+            Learning rate of this update.
+        t : int
+            Number of this update, from 1.
+        p : sequence of float
+            The result of `hyperparameters`.
+        memory : ndarray of shape (len(memory_names),)
+            Numbers the rule remembers.
+        metric : ndarray of shape (n,)
+            Filled with the step that a constant gradient of size g would settle at,
+            divided by g, for each parameter.  An l1 penalty needs this length for its
+            soft threshold to stop at the right place.
+        """
+        raise NotImplementedError
+
+
+class GD(Optimizer):
+    """Gradient descent, the plain rule.
+
+    ::
+
+        theta = theta - lr g
+
+    Notes
+    -----
+    Source: Cauchy (1847), Méthode générale pour la résolution des systèmes d'équations
+    simultanées.  PyTorch: ``SGD``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.optimizers import GD
+    >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), GD()
+    >>> state, memory, metric = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.hyperparameters(), memory, metric)
+    >>> theta
+    array([ 0.95, -1.6 ])
+    """
+
+    @staticmethod
+    def update(theta, grad, state, lr, t, p, memory, metric):
+        rate = theta.dtype.type(lr)
+        for j in range(theta.size):
+            theta[j] -= rate * grad[j]
+            metric[j] = rate
+
+
+class Momentum(Optimizer):
+    """Gradient descent with momentum, the heavy ball.
+
+    The buffer b starts at 0, so that the first update is plain gradient descent.
+
+    ::
+
+        b = momentum b + g
+        theta = theta - lr b
+
+    A lasting gradient is amplified by ``1 / (1 - momentum)``: the rate that suits `GD`
+    is too large here by up to that factor.
+
+    Parameters
+    ----------
+    momentum : float in [0, 1), default=0.9
+        Share of the last step's direction that is kept.  0 is gradient descent; 0.9
+        remembers about ten updates and is the customary choice.
+
+    Notes
+    -----
+    Source: Polyak (1964), Some methods of speeding up the convergence of iteration
+    methods.  PyTorch: ``SGD(momentum=...)`` with ``dampening=0``.  Keras multiplies g
+    by the rate before it enters the buffer, which differs once the rate changes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.optimizers import Momentum
+    >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), Momentum()
+    >>> state, memory, metric = rule.start(2)
+    >>> for t in (1, 2):
+    ...     rule.update(theta, grad, state, 0.1, t, (0.9,), memory, metric)
+    ...     print(theta)
+    [ 0.95 -1.6 ]
+    [ 0.855 -0.84 ]
+    """
+
+    state_names = ("momentum_buffer",)
+    _parameter_constraints: ClassVar[dict] = {"momentum": _FRACTION}
+
+    def __init__(self, momentum=0.9):
+        self.momentum = momentum
+
+    def hyperparameters(self):
+        return (float(self.momentum),)
+
+    @staticmethod
+    def update(theta, grad, state, lr, t, p, memory, metric):
+        real = theta.dtype.type
+        rate, momentum, steady = real(lr), real(p[0]), real(lr / (1.0 - p[0]))
+        buffer = state[0]
+        for j in range(theta.size):
+            buffer[j] = momentum * buffer[j] + grad[j]
+            theta[j] -= rate * buffer[j]
+            metric[j] = steady
+
+
+class Nesterov(Momentum):
+    """Nesterov's accelerated gradient: momentum that looks one step ahead.
+
+    The buffer b starts at 0.
+
+    ::
+
+        b = momentum b + g
+        theta = theta - lr (g + momentum b)
+
+    Here theta is the point looked ahead to, the one at which the gradient is taken.
+
+    Parameters
+    ----------
+    momentum : float in [0, 1), default=0.9
+        Share of the last step's direction that is kept.
+
+    Notes
+    -----
+    Source: Nesterov (1983), A method of solving a convex programming problem with
+    convergence rate O(1/k²); in this form Sutskever, Martens, Dahl and Hinton (2013),
+    On the importance of initialization and momentum in deep learning.  PyTorch:
+    ``SGD(momentum=..., nesterov=True)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.optimizers import Nesterov
+    >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), Nesterov()
+    >>> state, memory, metric = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.hyperparameters(), memory, metric)
+    >>> theta
+    array([ 0.905, -1.24 ])
+    """
+
+    @staticmethod
+    def update(theta, grad, state, lr, t, p, memory, metric):
+        real = theta.dtype.type
+        rate, momentum, steady = real(lr), real(p[0]), real(lr / (1.0 - p[0]))
+        buffer = state[0]
+        for j in range(theta.size):
+            buffer[j] = momentum * buffer[j] + grad[j]
+            theta[j] -= rate * (grad[j] + momentum * buffer[j])
+            metric[j] = steady
+
+
+class AdaGrad(Optimizer):
+    """AdaGrad: a rate for each parameter that shrinks with the gradients it has seen.
+
+    The sum G starts at 0.
+
+    ::
+
+        G = G + g²
+        theta = theta - lr g / (√G + epsilon)
+
+    Parameters
+    ----------
+    epsilon : float > 0, default=1e-10
+        Keeps the division finite.  PyTorch: ``eps``.
+
+    Notes
+    -----
+    ``lr="auto"`` is 0.1.  Source: Duchi, Hazan and Singer (2011), Adaptive subgradient
+    methods for online learning and stochastic optimization.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.optimizers import AdaGrad
+    >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), AdaGrad()
+    >>> state, memory, metric = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.hyperparameters(), memory, metric)
+    >>> theta
+    array([ 0.9, -1.9])
+    """
+
+    state_names = ("sum",)
+    auto_lr = 0.1
+    _parameter_constraints: ClassVar[dict] = {"epsilon": _POSITIVE}
+
+    def __init__(self, epsilon=1e-10):
+        self.epsilon = epsilon
+
+    def hyperparameters(self):
+        return (float(self.epsilon),)
+
+    @staticmethod
+    def update(theta, grad, state, lr, t, p, memory, metric):
+        real = theta.dtype.type
+        rate, epsilon = real(lr), real(p[0])
+        total = state[0]
+        for j in range(theta.size):
+            total[j] += grad[j] * grad[j]
+            metric[j] = rate / (math.sqrt(total[j]) + epsilon)
+            theta[j] -= metric[j] * grad[j]
+
+
+class RMSProp(Optimizer):
+    """RMSProp: divide the gradient by a running root mean square of itself.
+
+    All averages start at 0 and are not corrected for it, so the first steps are long,
+    ``lr / √(1 - rho)``.
+
+    ::
+
+        v = rho v + (1 - rho) g²
+        a = rho a + (1 - rho) g             if centered, else a = 0
+        d = g / (√(v - a²) + epsilon)
+        b = momentum b + d
+        theta = theta - lr b
+
+    Parameters
+    ----------
+    rho : float in [0, 1), default=0.99
+        Memory of the averages, about ``1 / (1 - rho)`` updates.  PyTorch: ``alpha``,
+        with this default; Keras has 0.9.
+    epsilon : float > 0, default=1e-8
+        Keeps the division finite, outside the root.  PyTorch: ``eps``.
+    momentum : float in [0, 1), default=0.0
+        Share of the last step's direction that is kept.
+    centered : bool, default=False
+        Divide by the running standard deviation instead.  A gradient that hardly varies
+        then takes very long steps, up to ``lr / epsilon`` times the gradient.
+
+    Notes
+    -----
+    ``lr="auto"`` is 0.003.  Rounding can bring v - a² below zero; it then counts as
+    zero.  Source: Tieleman and Hinton (2012), Lecture 6.5 of Neural networks for
+    machine learning; centred: Graves (2013), Generating sequences with recurrent neural
+    networks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.optimizers import RMSProp
+    >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), RMSProp()
+    >>> state, memory, metric = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.01, 1, rule.hyperparameters(), memory, metric)
+    >>> theta.round(6)
+    array([ 0.9, -1.9])
+    """
+
+    auto_lr = 0.003
+    _parameter_constraints: ClassVar[dict] = {
+        "rho": _FRACTION,
+        "epsilon": _POSITIVE,
+        "momentum": _FRACTION,
+        "centered": ["boolean"],
+    }
+
+    def __init__(self, rho=0.99, epsilon=1e-8, *, momentum=0.0, centered=False):
+        self.rho = rho
+        self.epsilon = epsilon
+        self.momentum = momentum
+        self.centered = centered
+
+    @property
+    def state_names(self):
+        """Only the vectors that these hyper-parameters use."""
+        names = ["square_avg"]
+        if self.momentum > 0:
+            names.append("momentum_buffer")
+        if self.centered:
+            names.append("grad_avg")
+        return tuple(names)
+
+    def hyperparameters(self):
+        return (
+            float(self.rho),
+            float(self.epsilon),
+            float(self.momentum),
+            float(self.centered),
+        )
+
+    @staticmethod
+    def update(theta, grad, state, lr, t, p, memory, metric):
+        real = theta.dtype.type
+        rate, epsilon, momentum = real(lr), real(p[1]), real(p[2])
+        new, zero, steady = real(1.0 - p[0]), real(0.0), real(lr / (1.0 - p[2]))
+        square_avg = state[0]
+        # metric first holds the variance, then 1 / (its root + epsilon).
+        for j in range(theta.size):
+            square_avg[j] += new * (grad[j] * grad[j] - square_avg[j])
+            metric[j] = square_avg[j]
+        if p[3] > 0.0:
+            grad_avg = state[-1]
+            for j in range(theta.size):
+                grad_avg[j] += new * (grad[j] - grad_avg[j])
+                metric[j] = max(metric[j] - grad_avg[j] * grad_avg[j], zero)
+        for j in range(theta.size):
+            metric[j] = real(1.0) / (math.sqrt(metric[j]) + epsilon)
+        if p[2] > 0.0:
+            buffer = state[1]
+            for j in range(theta.size):
+                buffer[j] = momentum * buffer[j] + metric[j] * grad[j]
+                theta[j] -= rate * buffer[j]
+                metric[j] *= steady
+        else:
+            for j in range(theta.size):
+                metric[j] *= rate
+                theta[j] -= metric[j] * grad[j]
+
+
+class AdaDelta(Optimizer):
+    """AdaDelta: RMSProp whose rate is the running size of its own steps.
+
+    Both averages start at 0, so that the first steps are tiny, about ``√epsilon``, and
+    grow: epsilon sets the pace of the start.
+
+    ::
+
+        v = rho v + (1 - rho) g²
+        d = g √(u + epsilon) / √(v + epsilon)
+        u = rho u + (1 - rho) d²
+        theta = theta - lr d
+
+    Parameters
+    ----------
+    rho : float in [0, 1), default=0.9
+        Memory of the averages, about ``1 / (1 - rho)`` updates.
+    epsilon : float > 0, default=1e-6
+        Inside the roots.  PyTorch: ``eps``.
+
+    Notes
+    -----
+    ``lr="auto"`` is 1: the paper has no rate.  Source: Zeiler (2012), ADADELTA: an
+    adaptive learning rate method.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.optimizers import AdaDelta
+    >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), AdaDelta()
+    >>> state, memory, metric = rule.start(2)
+    >>> rule.update(theta, grad, state, 1.0, 1, rule.hyperparameters(), memory, metric)
+    >>> theta.round(6)
+    array([ 0.996838, -1.996838])
+    """
+
+    state_names = ("square_avg", "acc_delta")
+    auto_lr = 1.0
+    _parameter_constraints: ClassVar[dict] = {"rho": _FRACTION, "epsilon": _POSITIVE}
+
+    def __init__(self, rho=0.9, epsilon=1e-6):
+        self.rho = rho
+        self.epsilon = epsilon
+
+    def hyperparameters(self):
+        return (float(self.rho), float(self.epsilon))
+
+    @staticmethod
+    def update(theta, grad, state, lr, t, p, memory, metric):
+        real = theta.dtype.type
+        rate, new, epsilon = real(lr), real(1.0 - p[0]), real(p[1])
+        square_avg, acc_delta = state[0], state[1]
+        for j in range(theta.size):
+            square_avg[j] += new * (grad[j] * grad[j] - square_avg[j])
+            ratio = math.sqrt((acc_delta[j] + epsilon) / (square_avg[j] + epsilon))
+            delta = ratio * grad[j]
+            acc_delta[j] += new * (delta * delta - acc_delta[j])
+            theta[j] -= rate * delta
+            metric[j] = rate * ratio
+
+
+class Adam(Optimizer):
+    """Adam: momentum and RMSProp, each corrected for its start at zero.
+
+    ::
+
+        m = beta_1 m + (1 - beta_1) g
+        v = beta_2 v + (1 - beta_2) g²
+        h = max(h, v)                       if amsgrad, else h = v
+        theta = theta - lr m / (1 - beta_1^t) / (√(h / (1 - beta_2^t)) + epsilon)
+
+    Parameters
+    ----------
+    beta_1 : float in [0, 1), default=0.9
+        Memory of the mean gradient m.  PyTorch: ``betas[0]``.
+    beta_2 : float in [0, 1), default=0.999
+        Memory of the mean square v, about ``1 / (1 - beta_2)`` updates.  PyTorch:
+        ``betas[1]``.
+    epsilon : float > 0, default=1e-8
+        Keeps the division finite, outside the root.  PyTorch: ``eps``; Keras has 1e-7.
+    amsgrad : bool, default=False
+        Never let the divisor shrink, which restores a guarantee for convex problems.
+
+    Notes
+    -----
+    ``lr="auto"`` is 0.01.  Source: Kingma and Ba (2015), Adam: a method for stochastic
+    optimization, whose defaults these are; amsgrad: Reddi, Kale and Kumar (2018), On
+    the convergence of Adam and beyond.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.optimizers import Adam
+    >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), Adam()
+    >>> state, memory, metric = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.hyperparameters(), memory, metric)
+    >>> theta.round(6)
+    array([ 0.9, -1.9])
+    """
+
+    auto_lr = 0.01
+    _parameter_constraints: ClassVar[dict] = {
+        "beta_1": _FRACTION,
+        "beta_2": _FRACTION,
+        "epsilon": _POSITIVE,
+        "amsgrad": ["boolean"],
+    }
+
+    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, *, amsgrad=False):
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.amsgrad = amsgrad
+
+    @property
+    def state_names(self):
+        """Only the vectors that these hyper-parameters use."""
+        highest = ("max_exp_avg_sq",) if self.amsgrad else ()
+        return ("exp_avg", "exp_avg_sq", *highest)
+
+    def hyperparameters(self):
+        return (
+            float(self.beta_1),
+            float(self.beta_2),
+            float(self.epsilon),
+            float(self.amsgrad),
+        )
+
+    @staticmethod
+    def update(theta, grad, state, lr, t, p, memory, metric):
+        real = theta.dtype.type
+        new_1, new_2 = real(1.0 - p[0]), real(1.0 - p[1])
+        # The correction of v moves from every entry into rate and epsilon.
+        root = math.sqrt(1.0 - p[1] ** t)
+        rate, epsilon = real(lr * root), real(p[2] * root)
+        correction = real(1.0 / (1.0 - p[0] ** t))
+        exp_avg, exp_avg_sq = state[0], state[1]
+        highest = state[-1]  # the row of exp_avg_sq itself unless amsgrad adds one
+        for j in range(theta.size):
+            exp_avg[j] += new_1 * (grad[j] - exp_avg[j])
+            exp_avg_sq[j] += new_2 * (grad[j] * grad[j] - exp_avg_sq[j])
+        if p[3] > 0.0:
+            for j in range(theta.size):
+                highest[j] = max(highest[j], exp_avg_sq[j])
+        for j in range(theta.size):
+            metric[j] = rate / (math.sqrt(highest[j]) + epsilon)
+            theta[j] -= metric[j] * (correction * exp_avg[j])
+
+
+class AdamW(Adam):
+    """Adam with weight decay that does not pass through the gradient.
+
+    Every update is preceded, for weights but not for intercepts, by
+
+    ::
+
+        theta = theta (1 - lr weight_decay)
+
+    and is `Adam`'s.  Unlike an l2 penalty, which Adam's division evens out, this
+    shrinks all weights at the same pace.  It changes what is minimised in a way that
+    depends on the rule, and is separate from the penalty of the estimator.
+
+    Parameters
+    ----------
+    beta_1 : float in [0, 1), default=0.9
+        As in `Adam`.
+    beta_2 : float in [0, 1), default=0.999
+        As in `Adam`.
+    epsilon : float > 0, default=1e-8
+        As in `Adam`.
+    weight_decay : float >= 0, default=0.01
+        Strength of the decay, PyTorch's default.  0 is `Adam`.
+    amsgrad : bool, default=False
+        As in `Adam`.
+
+    Notes
+    -----
+    ``lr="auto"`` is 0.01.  As in PyTorch, the decay is multiplied by the rate and so
+    follows its schedule.  Source: Loshchilov and Hutter (2019), Decoupled weight decay
+    regularization.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.optimizers import AdamW
+    >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), AdamW()
+    >>> state, memory, metric = rule.start(2)
+    >>> theta *= 1 - 0.1 * rule.weight_decay
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.hyperparameters(), memory, metric)
+    >>> theta.round(6)
+    array([ 0.899, -1.898])
+    """
+
+    decoupled = True
+    _parameter_constraints: ClassVar[dict] = {
+        **Adam._parameter_constraints,
+        "weight_decay": _NON_NEGATIVE,
+    }
+
+    def __init__(
+        self,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        *,
+        weight_decay=0.01,
+        amsgrad=False,
+    ):
+        super().__init__(beta_1, beta_2, epsilon, amsgrad=amsgrad)
+        self.weight_decay = weight_decay
+
+
+class NAdam(Optimizer):
+    """NAdam: Adam with Nesterov's look ahead.
+
+    The product M starts at 1; m and v at 0.
+
+    ::
+
+        mu   = beta_1 (1 - 0.96^(t momentum_decay) / 2)
+        next = beta_1 (1 - 0.96^((t + 1) momentum_decay) / 2)
+        M = M mu
+        m = beta_1 m + (1 - beta_1) g
+        v = beta_2 v + (1 - beta_2) g²
+        n = g (1 - mu) / (1 - M) + m next / (1 - M next)
+        theta = theta - lr n / (√(v / (1 - beta_2^t)) + epsilon)
+
+    Parameters
+    ----------
+    beta_1 : float in [0, 1), default=0.9
+        Memory of the mean gradient m.  PyTorch: ``betas[0]``.
+    beta_2 : float in [0, 1), default=0.999
+        Memory of the mean square v.  PyTorch: ``betas[1]``.
+    epsilon : float > 0, default=1e-8
+        Keeps the division finite, outside the root.  PyTorch: ``eps``.
+    momentum_decay : float >= 0, default=4e-3
+        How fast mu grows from ``beta_1 / 2`` to ``beta_1``: half way after some 4200
+        updates.  The author's value.
+
+    Notes
+    -----
+    ``lr="auto"`` is 0.01.  Source: Dozat (2016), Incorporating Nesterov momentum into
+    Adam.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.optimizers import NAdam
+    >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), NAdam()
+    >>> state, memory, metric = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.hyperparameters(), memory, metric)
+    >>> theta.round(6)
+    array([ 0.894355, -1.894355])
+    """
+
+    state_names = ("exp_avg", "exp_avg_sq")
+    memory_names = ("mu_product",)
+    auto_lr = 0.01
+    _parameter_constraints: ClassVar[dict] = {
+        "beta_1": _FRACTION,
+        "beta_2": _FRACTION,
+        "epsilon": _POSITIVE,
+        "momentum_decay": _NON_NEGATIVE,
+    }
+
+    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, *, momentum_decay=4e-3):
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.momentum_decay = momentum_decay
+
+    def hyperparameters(self):
+        return (
+            float(self.beta_1),
+            float(self.beta_2),
+            float(self.epsilon),
+            float(self.momentum_decay),
+        )
+
+    def initial_memory(self):
+        return (1.0,)
+
+    @staticmethod
+    def update(theta, grad, state, lr, t, p, memory, metric):
+        real = theta.dtype.type
+        new_1, new_2 = real(1.0 - p[0]), real(1.0 - p[1])
+        root = math.sqrt(1.0 - p[1] ** t)
+        mu = p[0] * (1.0 - 0.5 * 0.96 ** (t * p[3]))
+        mu_next = p[0] * (1.0 - 0.5 * 0.96 ** ((t + 1) * p[3]))
+        memory[0] *= mu
+        share_g = (1.0 - mu) / (1.0 - memory[0])
+        share_m = mu_next / (1.0 - memory[0] * mu_next)
+        # After t equal gradients m is (1 - beta_1^t) g, hence the step per gradient.
+        steady = real(lr * root * (share_g + share_m * (1.0 - p[0] ** t)))
+        epsilon = real(p[2] * root)
+        rate_g, rate_m = real(lr * root * share_g), real(lr * root * share_m)
+        exp_avg, exp_avg_sq = state[0], state[1]
+        for j in range(theta.size):
+            exp_avg[j] += new_1 * (grad[j] - exp_avg[j])
+            exp_avg_sq[j] += new_2 * (grad[j] * grad[j] - exp_avg_sq[j])
+        for j in range(theta.size):
+            scale = real(1.0) / (math.sqrt(exp_avg_sq[j]) + epsilon)
+            theta[j] -= scale * (rate_g * grad[j] + rate_m * exp_avg[j])
+            metric[j] = scale * steady
+
+
+class AdaMax(Optimizer):
+    """AdaMax: Adam with a decaying maximum in place of the root mean square.
+
+    ::
+
+        m = beta_1 m + (1 - beta_1) g
+        u = max(beta_2 u, |g| + epsilon)
+        theta = theta - lr m / ((1 - beta_1^t) u)
+
+    Parameters
+    ----------
+    beta_1 : float in [0, 1), default=0.9
+        Memory of the mean gradient m.  PyTorch: ``betas[0]``.
+    beta_2 : float in [0, 1), default=0.999
+        Decay of the maximum.  PyTorch: ``betas[1]``.
+    epsilon : float > 0, default=1e-8
+        Keeps the division finite.  PyTorch: ``eps``.
+
+    Notes
+    -----
+    ``lr="auto"`` is 0.03.  Source: Kingma and Ba (2015), Adam: a method for stochastic
+    optimization, section 7.1, which has no epsilon.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.optimizers import AdaMax
+    >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), AdaMax()
+    >>> state, memory, metric = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.hyperparameters(), memory, metric)
+    >>> theta.round(6)
+    array([ 0.9, -1.9])
+    """
+
+    state_names = ("exp_avg", "exp_inf")
+    auto_lr = 0.03
+    _parameter_constraints: ClassVar[dict] = {
+        "beta_1": _FRACTION,
+        "beta_2": _FRACTION,
+        "epsilon": _POSITIVE,
+    }
+
+    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def hyperparameters(self):
+        return (float(self.beta_1), float(self.beta_2), float(self.epsilon))
+
+    @staticmethod
+    def update(theta, grad, state, lr, t, p, memory, metric):
+        real = theta.dtype.type
+        new, beta_2, epsilon = real(1.0 - p[0]), real(p[1]), real(p[2])
+        rate, correction = real(lr), real(1.0 / (1.0 - p[0] ** t))
+        exp_avg, exp_inf = state[0], state[1]
+        for j in range(theta.size):
+            exp_avg[j] += new * (grad[j] - exp_avg[j])
+            exp_inf[j] = max(beta_2 * exp_inf[j], abs(grad[j]) + epsilon)
+        for j in range(theta.size):
+            metric[j] = rate / exp_inf[j]
+            theta[j] -= metric[j] * (correction * exp_avg[j])
+
+
+OPTIMIZERS = {
+    "gd": GD,
+    "momentum": Momentum,
+    "nesterov": Nesterov,
+    "adagrad": AdaGrad,
+    "rmsprop": RMSProp,
+    "adadelta": AdaDelta,
+    "adam": Adam,
+    "adamw": AdamW,
+    "nadam": NAdam,
+    "adamax": AdaMax,
+}
+
+
+def get_optimizer(optimizer):
+    """Return the update rule that a user named or gave.
+
+    Parameters
+    ----------
+    optimizer : str or Optimizer
+        A key of `OPTIMIZERS`, for the rule with its defaults, or a rule.
+
+    Returns
+    -------
+    Optimizer
+        The object given, or a new one.
+
+    Raises
+    ------
+    ValueError
+        If no rule has that name.
+    TypeError
+        If it is neither a string nor a rule.
+
+    Examples
+    --------
+    >>> from skgd.optimizers import get_optimizer
+    >>> get_optimizer("momentum").momentum
+    0.9
+    """
+    if isinstance(optimizer, Optimizer):
+        return optimizer
+    if not isinstance(optimizer, str):
+        raise TypeError(
+            "optimizer must be a string or an instance of skgd.optimizers.Optimizer, "
+            f"got {optimizer!r}."
+        )
+    if optimizer not in OPTIMIZERS:
+        names = ", ".join(repr(name) for name in OPTIMIZERS)
+        raise ValueError(f"Unknown optimizer {optimizer!r}; choose one of {names}.")
+    return OPTIMIZERS[optimizer]()
