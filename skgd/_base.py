@@ -17,7 +17,7 @@ from skgd._data import Rows, hold_out
 from skgd._moments import Moments
 from skgd._objective import Objective
 from skgd._plan import Plan, automatic_rate, rows_per_update
-from skgd._state import State
+from skgd._state import Averaging, State
 from skgd._step_size import centred_coordinates, smoothness
 from skgd._training import DivergenceWarning, Limits, train
 from skgd._validation import check_weights, refuse_foreign
@@ -75,11 +75,11 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
 
         plan = self._plan(task, loss, rows, self._model if resumed else None)
         if resumed:
-            state = self._state.resumed(plan.optimizer, self.average)
+            state = self._state.resumed(plan.optimizer, plan.averaging)
             self._set_start(plan, state, init)
         else:
             theta = self._first_theta(plan, rows, init)
-            state = State.start(theta, plan.optimizer, self.average, rng)
+            state = State.start(theta, plan.optimizer, plan.averaging, rng)
 
         bound = plan.bind(rows)
         start = self._objective_at_start(bound, state)
@@ -103,8 +103,11 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
                 ),
             )
 
+        on_step = self._step_watcher(plan, task)
+        if on_step is not None:
+            on_step(state)
         report = train(
-            plan.epoch(bound, horizon=self.max_iter),
+            plan.epoch(bound, horizon=self.max_iter, on_step=on_step),
             state,
             limits,
             validate=validate,
@@ -139,9 +142,11 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         plan = self._plan(task, loss, rows, None if first else self._model)
         if first:
             theta = self._first_theta(plan, rows, {})
-            state = State.start(theta, plan.optimizer, self.average, self._new_rng())
+            state = State.start(
+                theta, plan.optimizer, plan.averaging, self._new_rng()
+            )
         else:
-            state = self._state.resumed(plan.optimizer, self.average)
+            state = self._state.resumed(plan.optimizer, plan.averaging)
         plan.shuffle = False
         bound = plan.bind(rows)
         start = self._objective_at_start(bound, state)
@@ -231,6 +236,7 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             solver=self.solver,
             batch_size=batch_size,
             lr=float(lr),
+            averaging=Averaging(start=int(self.average)),
             clip_norm=self.clip_norm,
             shuffle=self.shuffle,
         )
@@ -278,6 +284,25 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             return bound.mean_loss(state.answer()), float(score)
 
         return validate
+
+    def _step_watcher(self, plan, task):
+        """callable(state) that shows each update to the callbacks with an `on_step`.
+
+        scikit-learn's protocol ends at the epoch; a callback that also has
+        ``on_step(estimator, step, attributes)`` sees the weights at the start and after
+        each update. None without such a callback: then an epoch is one compiled call.
+        """
+        callbacks = getattr(self, "_skl_callbacks", [])
+        watchers = [c.on_step for c in callbacks if hasattr(c, "on_step")]
+        if not watchers:
+            return None
+
+        def on_step(state):
+            attributes = self._weights_shown(task, plan.model, state.answer())
+            for watcher in watchers:
+                watcher(self, state.step, attributes)
+
+        return on_step
 
     def _known_task(self, classes):
         if classes is not None and not np.array_equal(

@@ -46,7 +46,7 @@ class Stepper:
         return (
             (self.rule, self.p, state.vectors, state.memory, state.metric),
             self.penalties,
-            (state.average, state.average_start),
+            state.averaging(),
             self.clip_norm,
         )
 
@@ -131,14 +131,17 @@ class Batches:
         Learning rates of the coming updates.
     batch_size : int
     shuffle : bool
+    on_step : callable(state), optional
+        Called after each update, for pictures of the path.
     """
 
-    def __init__(self, bound, stepper, rates, batch_size, shuffle):
+    def __init__(self, bound, stepper, rates, batch_size, shuffle, on_step=None):
         self.bound = bound
         self.stepper = stepper
         self.rates = rates
         self.batch_size = batch_size
         self.shuffle = shuffle
+        self.on_step = on_step
         self.order = bound.rows.order.copy() if shuffle else bound.rows.order
         self.n_steps = -(-self.order.size // batch_size)
         self._run = _epoch_kernel(bound, stepper, batch_size)
@@ -155,12 +158,28 @@ class Batches:
             self.order[:] = self.bound.rows.order
             state.rng.shuffle(self.order)
         rates = self.rates(state, self.n_steps)
-        total, n_updates = self._run(state, self.order, rates)
-        state.step += n_updates
+        if self.on_step is None:
+            total, n_updates = self._run(state, self.order, rates)
+            state.step += n_updates
+        else:
+            total, n_updates = self._run_watched(state, rates)
         if n_updates < self.n_steps:
             return math.nan, float(rates[-1])
         value = total / self.order.size
         return value + self.bound.objective.penalty(state.theta), float(rates[-1])
+
+    def _run_watched(self, state, rates):
+        """The same updates, one compiled call for each, so that they can be seen."""
+        total = 0.0
+        for i in range(self.n_steps):
+            rows = self.order[i * self.batch_size : (i + 1) * self.batch_size]
+            loss, n_updates = self._run(state, rows, rates[i : i + 1])
+            total += loss
+            state.step += n_updates
+            if not n_updates:
+                return total, i
+            self.on_step(state)
+        return total, self.n_steps
 
 
 def _epoch_kernel(bound, stepper, batch_size):

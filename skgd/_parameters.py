@@ -107,8 +107,8 @@ STOPPING = {
         "float or None",
         """Training stops when, for `n_iter_no_change` epochs in a row, the objective
         has not come below its best value by more than `tol` times the objective at
-        the start. Relative, so that the units of y do not matter. With `early_stopping`, or
-        validation data, the validation score is watched instead. None runs all epochs.
+        the start. Relative, so that the units of y do not matter. With `early_stopping`
+        or validation rows, those are watched instead. None runs all epochs.
         """,
     ),
     "n_iter_no_change": Parameter(

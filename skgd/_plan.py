@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from skgd._epochs import Batches, FullBatch, Stepper, epoch_rates
 from skgd._objective import Objective
+from skgd._state import Averaging
 from skgd._step_size import smoothness
 
 
@@ -24,6 +25,8 @@ class Plan:
         Rows per update.
     lr : float
         Base learning rate.
+    averaging : Averaging
+        Which mean of the parameters is the answer.
     clip_norm : float or None
     shuffle : bool
     """
@@ -34,6 +37,7 @@ class Plan:
     solver: str
     batch_size: int
     lr: float
+    averaging: Averaging
     clip_norm: float | None
     shuffle: bool
 
@@ -48,7 +52,7 @@ class Plan:
             block_rows = self.batch_size
         return self.objective.bind(rows, block_rows)
 
-    def epoch(self, bound, horizon):
+    def epoch(self, bound, horizon, on_step=None):
         """One pass over the bound rows, ready to run.
 
         Parameters
@@ -56,6 +60,8 @@ class Plan:
         bound : BoundObjective
         horizon : float or None
             Epochs the whole run may take, for the schedules that end with it.
+        on_step : callable(state), optional
+            Called after each update within an epoch.
         """
         stepper = Stepper(self.objective, self.optimizer, self.clip_norm)
 
@@ -64,7 +70,7 @@ class Plan:
 
         if self.solver == "batch":
             return FullBatch(bound, stepper, rates)
-        return Batches(bound, stepper, rates, self.batch_size, self.shuffle)
+        return Batches(bound, stepper, rates, self.batch_size, self.shuffle, on_step)
 
 
 def rows_per_update(solver, batch_size, n_rows, auto):

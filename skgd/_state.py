@@ -10,6 +10,31 @@ from dataclasses import dataclass, field
 import numpy as np
 
 
+@dataclass(frozen=True)
+class Averaging:
+    """Which mean of the parameters is the answer.
+
+    The mean of the points z_t that the rule moves is updated by
+    x <- x + (1 + p)/(t + p) (z - x), t counted from `start`: with p = 0 each point
+    weighs the same (Polyak and Juditsky, 1992), with p > 0 later ones weigh as t^p
+    (Shamir and Zhang, 2013). Gradients are taken at z + beta (x - z): at z itself for
+    beta = 0, closer to the mean in schedule-free descent (Defazio et al., 2024).
+
+    Attributes
+    ----------
+    start : int
+        First update that counts; 0 for no averaging.
+    power : float
+        p.
+    interpolation : float
+        beta.
+    """
+
+    start: int = 0
+    power: float = 0.0
+    interpolation: float = 0.0
+
+
 @dataclass
 class State:
     """Parameters, optimizer state and counters of a training run.
@@ -24,10 +49,12 @@ class State:
         The optimizer's scalars.
     metric : array of shape (n_parameters,)
         Step length per unit of gradient, written by the optimizer.
+    base : array of shape (n_parameters,) or (0,)
+        The point that the optimizer moves, where it is not theta.
     average : array of shape (n_parameters,) or (0,)
-        Mean of theta over the updates; empty without averaging.
-    average_start : int
-        First update that counts for the mean.
+        Mean over the updates; empty without averaging.
+    kind : Averaging
+        Which mean that is.
     rng : numpy.random.Generator
     step : int
         Updates made.
@@ -41,53 +68,67 @@ class State:
     vectors: np.ndarray
     memory: np.ndarray
     metric: np.ndarray
+    base: np.ndarray
     average: np.ndarray
-    average_start: int
+    kind: Averaging
     rng: np.random.Generator
     step: int = 0
     epoch: int = 0
     losses: list = field(default_factory=list)
 
     @classmethod
-    def start(cls, theta, optimizer, average, rng):
+    def start(cls, theta, optimizer, kind, rng):
         """State before the first update of `theta`."""
-        size, dtype = theta.size, theta.dtype
-        vectors, memory, metric = optimizer.start(size, dtype)
+        vectors, memory, metric = optimizer.start(theta.size, theta.dtype)
+        nothing = theta[:0].copy()
         return cls(
             theta=theta,
             vectors=vectors,
             memory=memory,
             metric=metric,
-            average=theta.copy() if average else np.empty(0, dtype),
-            average_start=int(average),
+            base=theta.copy() if kind.interpolation else nothing,
+            average=theta.copy() if kind.start else nothing,
+            kind=kind,
             rng=rng,
         )
 
+    def averaging(self):
+        """What the compiled step needs to know of the mean."""
+        kind = self.kind
+        return self.base, self.average, kind.start, kind.power, kind.interpolation
+
     def answer(self):
         """The parameters to predict with: the mean if there is one yet, else theta."""
-        if self.average.size and self.step >= self.average_start:
+        if self.average.size and self.step >= self.kind.start:
             return self.average
         return self.theta
 
+    def points(self):
+        """The arrays that are points of the parameter space, to move them together."""
+        return [self.theta, self.base, self.average]
+
     def copy_parameters(self):
         """The parameters alone, to come back to."""
-        return self.theta.copy(), self.average.copy()
+        return [point.copy() for point in self.points()]
 
     def restore_parameters(self, parameters):
-        self.theta[:], self.average[:] = parameters
+        for point, saved in zip(self.points(), parameters, strict=True):
+            point[:] = saved
 
-    def resumed(self, optimizer, average):
-        """A copy to go on from, with room for the optimizer of this call.
+    def resumed(self, optimizer, kind):
+        """A copy to go on from, with room for the optimizer and mean of this call.
 
-        An optimizer of another kind starts with empty state, from the same theta.
+        An optimizer of another shape starts with empty state, another kind of mean
+        from the current answer.
         """
         state = copy.deepcopy(self)
         vectors, memory, metric = optimizer.start(self.theta.size, self.theta.dtype)
         if (vectors.shape, memory.shape) != (self.vectors.shape, self.memory.shape):
             state.vectors, state.memory, state.metric = vectors, memory, metric
-        if bool(average) != bool(self.average.size):
-            state.average = self.answer().copy() if average else self.average[:0]
-            state.average_start = state.step + int(average)
+        if kind != self.kind:
+            fresh = State.start(self.answer().copy(), optimizer, kind, self.rng)
+            state.theta, state.base, state.average = fresh.points()
+            state.kind = kind
         return state
 
     def forget_optimizer(self):

@@ -180,7 +180,7 @@ def step_types(element):
     theta = vector(element)
     rule = types.Tuple([types.intp, VECTOR, matrix(element), VECTOR, theta])
     penalties = types.UniTuple(VECTOR, 3)
-    averaging = types.Tuple([theta, INDEX])
+    averaging = types.Tuple([theta, theta, INDEX, FLOAT, FLOAT])
     return rule, penalties, averaging, FLOAT
 
 

@@ -20,7 +20,7 @@ def _step(theta, gradient, n_rows, rule, penalties, averaging, clip_norm, lr, t)
     """One update of theta from the sum of gradients over `n_rows` rows."""
     update, p, state, memory, metric = rule
     l1, l2, decay = penalties
-    average, average_start = averaging
+    base, average, average_start, decay_power, interpolation = averaging
     size = theta.shape[0]
     inverse = 1.0 / n_rows
     for j in range(size):
@@ -34,24 +34,30 @@ def _step(theta, gradient, n_rows, rule, penalties, averaging, clip_norm, lr, t)
             shrink = clip_norm / norm
             for j in range(size):
                 gradient[j] *= shrink
+    # The point that moves is theta itself, unless gradients are taken between it and
+    # the average of where it has been.
+    moving = base if base.shape[0] > 0 else theta
     if decay.shape[0] > 0:
         for j in range(size):
-            theta[j] -= lr * decay[j] * theta[j]
-    call_nothing(update, theta, gradient, state, lr, t, p, memory, metric)
+            moving[j] -= lr * decay[j] * moving[j]
+    call_nothing(update, moving, gradient, state, lr, t, p, memory, metric)
     if l1.shape[0] > 0:
         # Proximal step of l1 |theta|, with the length of the step just made.
         for j in range(size):
             threshold = metric[j] * l1[j]
-            if theta[j] > threshold:
-                theta[j] -= threshold
-            elif theta[j] < -threshold:
-                theta[j] += threshold
+            if moving[j] > threshold:
+                moving[j] -= threshold
+            elif moving[j] < -threshold:
+                moving[j] += threshold
             elif threshold > 0.0:
-                theta[j] = 0.0
+                moving[j] = 0.0
     if average.shape[0] > 0 and t >= average_start:
-        weight = 1.0 / (t - average_start + 1)
+        weight = (1.0 + decay_power) / (t - average_start + 1 + decay_power)
         for j in range(size):
-            average[j] += (theta[j] - average[j]) * weight
+            average[j] += (moving[j] - average[j]) * weight
+    if base.shape[0] > 0:
+        for j in range(size):
+            theta[j] = base[j] + (average[j] - base[j]) * interpolation
 
 
 def step(theta, gradient, n_rows, rule, penalties, averaging, clip_norm, lr, t):
