@@ -12,13 +12,12 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import _num_samples
 
 from skgd._data import Rows, hold_out
 from skgd._moments import Moments
-from skgd._objective import Objective
-from skgd._plan import Plan, automatic_rate, rows_per_update
-from skgd._state import Averaging, State
-from skgd._step_size import centred_coordinates, smoothness
+from skgd._state import State
+from skgd._step_size import smoothness
 from skgd._training import DivergenceWarning, Limits, train
 from skgd._validation import check_weights, refuse_foreign
 from skgd.losses import get_loss
@@ -42,12 +41,20 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
 
     - ``_checked_data(X, y, reset)``: X and y as scikit-learn validates them;
     - ``_new_task(y, classes)``: a task of ``skgd._tasks``;
-    - ``_new_model(task, dtype, mean, scale)``: the model;
-    - ``_start_theta(plan, rows)``: parameters at the start;
+    - ``_plan(task, loss, rows, model, streaming)``: the parts of a run, for the model
+      of an earlier call or a new one;
+    - ``_start_theta(plan, rows, rng)``: parameters at the start;
     - ``_with_init(model, theta, name, value)``: theta with a user's starting value;
     - ``_penalty_strengths()``: (l1, l2);
     - ``_weights_shown(task, model, theta)``: the fitted attributes that hold theta.
     """
+
+    # Where the parameters in scikit-learn's HTML view of an estimator link to.
+    _doc_link_module = "skgd"
+    _doc_link_template = (
+        "https://skgd.readthedocs.io/en/stable/api/generated/"
+        "{estimator_module}.{estimator_name}.html"
+    )
 
     # ---- fit -------------------------------------------------------------------
 
@@ -78,7 +85,7 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             state = self._state.resumed(plan.optimizer, plan.averaging)
             self._set_start(plan, state, init)
         else:
-            theta = self._first_theta(plan, rows, init)
+            theta = self._first_theta(plan, rows, init, rng)
             state = State.start(theta, plan.optimizer, plan.averaging, rng)
 
         bound = plan.bind(rows)
@@ -131,29 +138,37 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
                 "between the calls."
             )
         first = not hasattr(self, "_state")
+        if not first and _num_samples(X) == 0:
+            return self
         X, y = self._checked_data(X, y, reset=first)
         weights = check_weights(sample_weight, X)
-        task = self._new_task(y, classes) if first else self._known_task(classes)
+        known = hasattr(self, "_task")
+        task = self._known_task(classes) if known else self._new_task(y, classes)
         loss = get_loss(self.loss, task.name)
         rows = self._weighted_rows(X, y, weights, task, loss, streaming=True)
         if not len(rows):
+            # The classes named in a first call hold for the stream.
+            self._task = task
             return self
 
-        plan = self._plan(task, loss, rows, None if first else self._model)
+        model = None if first else self._model
+        plan = self._plan(task, loss, rows, model, streaming=True)
         if first:
-            theta = self._first_theta(plan, rows, {})
-            state = State.start(
-                theta, plan.optimizer, plan.averaging, self._new_rng()
-            )
+            rng = self._new_rng()
+            theta = self._first_theta(plan, rows, {}, rng)
+            state = State.start(theta, plan.optimizer, plan.averaging, rng)
         else:
             state = self._state.resumed(plan.optimizer, plan.averaging)
+            self._follow(plan, state)
         plan.shuffle = False
         bound = plan.bind(rows)
+        # A small chunk may be fitted perfectly at first, so that any step looks bad.
         start = self._objective_at_start(bound, state)
-        report = train(
-            plan.epoch(bound, horizon=self.max_iter), state, Limits(1, None, 1, start)
-        )
-        self._warn_if_diverged(report, plan, state, bound, start)
+        if np.isfinite(start):
+            state.highest = max(state.highest, start)
+        limits = Limits(1, None, 1, state.highest)
+        report = train(plan.epoch(bound, horizon=self.max_iter), state, limits)
+        self._warn_if_diverged(report, plan, state, bound)
         self._keep(plan, task, state, report)
         return self
 
@@ -204,50 +219,29 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
 
     # ---- the parts of a run ------------------------------------------------------
 
-    def _plan(self, task, loss, rows, model):
-        """Objective, rule and rate for the rows; `model` is that of an earlier call."""
+    def _rule_and_schedule(self):
+        """Optimizer and schedule as objects, their hyper-parameters checked."""
         optimizer = get_optimizer(self.optimizer)
         schedule = get_schedule(self.lr_schedule)
-        for part in (loss, optimizer, schedule):
+        for part in (optimizer, schedule):
             part._validate_params()
-        batch_size = rows_per_update(
-            self.solver, self.batch_size, len(rows), AUTO_BATCH_SIZE
-        )
-        l1, l2 = self._penalty_strengths()
-        softmax = task.n_outputs > 1 and loss.softmax
-        automatic = self.lr == "auto"
-        moments = Moments.of(rows) if automatic else None
-        if model is None:
-            mean = scale = None
-            if automatic:
-                curvature = 0.5 if softmax else (loss.curvature or 1.0)
-                mean, scale = centred_coordinates(
-                    moments, l2, curvature, self.fit_intercept
-                )
-            model = self._new_model(task, rows.X.dtype, mean, scale)
-        objective = Objective(model, loss, softmax, *model.penalty_weights(l1, l2))
-        lr = self.lr
-        if automatic:
-            lr = automatic_rate(objective, optimizer, rows, moments, batch_size)
-        return Plan(
-            objective=objective,
-            optimizer=optimizer,
-            schedule=schedule,
-            solver=self.solver,
-            batch_size=batch_size,
-            lr=float(lr),
-            averaging=Averaging(start=int(self.average)),
-            clip_norm=self.clip_norm,
-            shuffle=self.shuffle,
-        )
+        return optimizer, schedule
 
-    def _first_theta(self, plan, rows, init):
+    def _first_theta(self, plan, rows, init, rng):
         """Parameters before the first update."""
-        theta = self._start_theta(plan, rows)
+        theta = self._start_theta(plan, rows, rng)
         for name, value in init.items():
             if value is not None:
                 theta = self._with_init(plan.model, theta, name, value)
         return theta
+
+    def _follow(self, plan, state):
+        """Take the state's points along if the plan's coordinates have moved."""
+        if plan.model is self._model:
+            return
+        for point in state.points() + plan.optimizer.points(state.vectors):
+            if point.size:
+                point[:] = plan.model.translated(point, self._model)
 
     def _set_start(self, plan, state, init):
         for name, value in init.items():
@@ -305,12 +299,11 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         return on_step
 
     def _known_task(self, classes):
-        if classes is not None and not np.array_equal(
-            np.unique(classes), self.classes_
-        ):
+        seen = self._task.classes
+        if classes is not None and not np.array_equal(np.unique(classes), seen):
             raise ValueError(
                 f"classes={np.unique(classes).tolist()} differ from those of the first "
-                f"call, {self.classes_.tolist()}."
+                f"call, {seen.tolist()}."
             )
         return self._task
 
@@ -336,12 +329,12 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             "t_": state.step,
             "lr_": plan.lr,
             "history_": history,
-            "loss_curve_": report["loss"],
+            "loss_curve_": list(report["loss"]),
             "best_loss_": min(report["loss"], default=np.inf),
             "best_epoch_": report.best_epoch,
             "stop_reason_": report.stop_reason,
         }
-        scores = report["validation_score"]
+        scores = list(report["validation_score"])
         if report["validation_loss"]:
             scores = scores or [-loss for loss in report["validation_loss"]]
             attributes["validation_scores_"] = scores
@@ -355,10 +348,44 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         vars(self).update(self._attributes(plan, task, state, report))
         self._state, self._model = state, plan.model
 
+    def _rate_advice(self, plan, bound):
+        """What a diverged run should have done instead."""
+        objective = plan.objective
+        curvature = 0.5 if objective.softmax else objective.loss.curvature
+        stable = ""
+        if curvature is not None:
+            with np.errstate(all="ignore"):
+                moments = Moments.of(bound.rows)
+                steepest = smoothness(
+                    objective, bound.rows, moments, plan.batch_size, curvature
+                )
+                # Half the limit leaves room for the noise of gradients of a few rows.
+                rate = (2.0 if plan.solver == "batch" else 1.0) / steepest
+            if rate > 0:
+                stable = (
+                    "Plain gradient steps on these features are stable below about "
+                    f"lr={rate:.2g}. "
+                )
+        return (
+            f"{stable}Use lr='auto', or scale the features, for example "
+            "make_pipeline(StandardScaler(), ...)."
+        )
+
+    def _ends_as_planned(self):
+        """Whether the rate is made to arrive at zero in the last epoch."""
+        return False
+
     def _judge(self, report, plan, state, bound, start):
         """Warn about a run that failed or did not finish, naming the remedy."""
-        self._warn_if_diverged(report, plan, state, bound, start)
-        if report.stop_reason == "max_iter" and self.tol is not None:
+        if report.stop_reason in ("tol", "max_iter") and start > 0:
+            sample = bound.rows.order[:SAMPLE_ROWS]
+            if bound.value(state.answer(), sample) > SLACK * start:
+                state.restore_parameters(report.best_parameters)
+                report.stop_reason = "diverged"
+        self._warn_if_diverged(report, plan, state, bound)
+        if report.stop_reason != "max_iter" or self._ends_as_planned():
+            return
+        if self.tol is not None:
             warnings.warn(
                 f"Stopped at max_iter={self.max_iter} epochs, before the objective "
                 f"ceased to improve by tol={self.tol} of its starting value. Raise "
@@ -367,23 +394,13 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
                 stacklevel=6,
             )
 
-    def _warn_if_diverged(self, report, plan, state, bound, start):
-        if report.stop_reason in ("tol", "max_iter") and start > 0:
-            sample = bound.rows.order[:SAMPLE_ROWS]
-            if bound.value(state.answer(), sample) > SLACK * start:
-                state.restore_parameters(report.best_parameters)
-                report.stop_reason = "diverged"
+    def _warn_if_diverged(self, report, plan, state, bound):
         if report.stop_reason != "diverged":
             return
         state.forget_optimizer()
-        stable = 2.0 / smoothness(
-            plan.objective, bound.rows, Moments.of(bound.rows), plan.batch_size
-        )
         warnings.warn(
             f"Training diverged in epoch {report.n_epochs + 1} with lr={plan.lr:.3g}; "
-            "the best finite weights were kept. Plain gradient steps on these features "
-            f"are stable below about lr={stable:.2g}. Use lr='auto', or scale the "
-            "features, for example make_pipeline(StandardScaler(), ...).",
+            f"the best finite weights were kept. {self._rate_advice(plan, bound)}",
             DivergenceWarning,
             stacklevel=7,
         )

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from skgd._state import Lazy
 from skgd.schedules import Clock
 
 
@@ -40,6 +41,12 @@ class Stepper:
         self.is_plain = (
             type(optimizer).__name__ == "GD" and clip_norm is None and not decay.size
         )
+
+    def rate(self, state, rates):
+        """The last rate used: of the schedule, or the length the rule found."""
+        if self.optimizer.finds_rate:
+            return float(state.metric[0])
+        return float(rates[-1])
 
     def arguments(self, state):
         """What the compiled step needs besides theta, gradient and rate."""
@@ -117,7 +124,7 @@ class FullBatch:
                 state.step + 1,
             )
             state.step += 1
-        return value, float(rate[0])
+        return value, self.stepper.rate(state, rate)
 
 
 class Batches:
@@ -163,10 +170,11 @@ class Batches:
             state.step += n_updates
         else:
             total, n_updates = self._run_watched(state, rates)
+        rate = self.stepper.rate(state, rates)
         if n_updates < self.n_steps:
-            return math.nan, float(rates[-1])
+            return math.nan, rate
         value = total / self.order.size
-        return value + self.bound.objective.penalty(state.theta), float(rates[-1])
+        return value + self.bound.objective.penalty(state.theta), rate
 
     def _run_watched(self, state, rates):
         """The same updates, one compiled call for each, so that they can be seen."""
@@ -232,7 +240,9 @@ def _nonzeros_only(bound, stepper, batch_size):
     def run(state, order, rates):
         if state.average.size or rates.max() * strength_l2 >= 1.0:
             return _every_weight(bound, stepper, batch_size)(state, order, rates)
-        return kernel(
+        n_features = bound.objective.model.n_features
+        lazy = Lazy.of(state, strength_l1, strength_l2, n_features)
+        result = kernel(
             bound.data,
             bound.rows.targets,
             bound.rows.weights,
@@ -242,9 +252,14 @@ def _nonzeros_only(bound, stepper, batch_size):
             bound.loss,
             bound.loss_p,
             state.theta,
+            lazy.kept,
+            lazy.seen,
+            lazy.factors,
             strength_l1,
             strength_l2,
             rates,
         )
+        lazy.keep_in(state)
+        return result
 
     return run

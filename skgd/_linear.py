@@ -12,15 +12,26 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from skgd import _parameters
-from skgd._base import BaseGD
+from skgd._automatic import choose, target_spread
+from skgd._base import AUTO_BATCH_SIZE, BaseGD
 from skgd._linear_model import LinearModel
+from skgd._moments import Moments
+from skgd._objective import Objective
 from skgd._parameters import with_parameters
+from skgd._plan import Plan, rows_per_update
+from skgd._state import Averaging
+from skgd._step_size import centred_coordinates, loss_curvature
 from skgd._tasks import Classification, Regression
-from skgd._validation import check_start
+from skgd._validation import check_start, refuse_foreign
 from skgd.losses import get_loss, loss_names
 from skgd.penalties import penalty_strengths
+from skgd.schedules import Constant
 
 FLOATS = (np.float64, np.float32)
+
+# Up to this many rows a full gradient costs about as much as the bookkeeping of an
+# epoch, and the search that it allows beats any number of noisy steps.
+SMALL_TABLE = 1024
 
 
 class LinearGD(BaseGD):
@@ -73,25 +84,101 @@ class LinearGD(BaseGD):
         init = {"coef_init": coef_init, "intercept_init": intercept_init}
         return self._fit(X, y, sample_weight, init, (X_val, y_val, sample_weight_val))
 
-    def _new_model(self, task, dtype, mean, scale):
+    def _plan(self, task, loss, rows, model, streaming=False):
+        """Objective, rule and rate for the rows."""
+        loss._validate_params()
+        optimizer, schedule = self._rule_and_schedule()
+        batch_size = self._rows_per_update(len(rows), streaming)
+        averaging, lr = Averaging(start=int(self.average)), self.lr
+        l1, l2 = self._penalty_strengths()
+        softmax = task.n_outputs > 1 and loss.softmax
+        automatic = self.lr == "auto"
+        if automatic:
+            spread = target_spread(task, loss, rows)
+            curvature = loss_curvature(
+                loss, softmax, rows.visited_targets(), rows.visited_weights(), spread
+            )
+        if model is None or (automatic and streaming):
+            model = self._new_model(
+                task, rows, model, l2 / curvature if automatic else None
+            )
+        objective = Objective(model, loss, softmax, *model.penalty_weights(l1, l2))
+        if automatic:
+            optimizer, lr, averaging = choose(
+                objective,
+                optimizer,
+                rows,
+                model.moments,
+                batch_size,
+                spread=spread,
+                curvature=curvature,
+                line_search=(
+                    batch_size == len(rows)
+                    and not streaming
+                    and self._step_is_free(schedule)
+                ),
+                average=self.average,
+            )
+        return Plan(
+            objective=objective,
+            optimizer=optimizer,
+            schedule=schedule,
+            solver=self.solver,
+            batch_size=batch_size,
+            lr=float(lr),
+            averaging=averaging,
+            clip_norm=self.clip_norm,
+            shuffle=self.shuffle,
+        )
+
+    def _rows_per_update(self, n_rows, streaming):
+        """All rows of a small table under lr="auto": see `batch_size`."""
+        small = n_rows <= SMALL_TABLE and self.lr == "auto" and not streaming
+        auto = n_rows if small else AUTO_BATCH_SIZE
+        return rows_per_update(self.solver, self.batch_size, n_rows, auto)
+
+    def _step_is_free(self, schedule):
+        """Whether nothing that was asked for rules the step."""
+        return (
+            not self.average
+            and self.clip_norm is None
+            and type(schedule) is Constant
+        )
+
+    def _new_model(self, task, rows, model, ridge):
+        """The model in raw coordinates, or with `ridge` in centred and scaled ones.
+
+        In a stream these are the coordinates of all rows seen, which `model` knows.
+        """
+        mean = scale = moments = None
+        if ridge is not None:
+            n_features = rows.X.shape[1]
+            seen = None if model is None else model.moments
+            moments = Moments.of(rows, seen or Moments.empty(n_features))
+            mean, scale = centred_coordinates(moments, ridge, self.fit_intercept)
         return LinearModel(
-            self.n_features_in_,
+            rows.X.shape[1],
             task.n_outputs,
-            dtype,
+            rows.X.dtype,
             self.fit_intercept,
             mean,
             scale,
+            moments,
         )
 
     def _penalty_strengths(self):
         return penalty_strengths(self.penalty, self.alpha, self.l1_ratio)
 
-    def _start_theta(self, plan, rows):
+    def _start_theta(self, plan, rows, rng):
         """Zero, with the best constant as intercept under lr="auto"."""
         model = plan.model
         theta = np.zeros(model.size, model.dtype)
         if self.lr == "auto" and self.fit_intercept:
             theta[model.n_weights :] = best_constants(plan.objective, rows)
+            if plan.optimizer.normalises:
+                # At the best constant the gradient of the intercept is rounding, which
+                # such a rule would blow up to a step: begin one step away.
+                theta[model.n_weights :] += plan.lr
         return theta
 
     def _with_init(self, model, theta, name, value):
@@ -104,7 +191,8 @@ class LinearGD(BaseGD):
 
     def _raw_scores(self, X):
         """X @ coef_.T + intercept_, one column per output."""
-        check_is_fitted(self)
+        check_is_fitted(self, "coef_")
+        refuse_foreign(X=X)
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
         coef = np.atleast_2d(self.coef_)
         return safe_sparse_dot(X, coef.T, dense_output=True) + self.intercept_

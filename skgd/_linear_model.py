@@ -22,10 +22,19 @@ class LinearModel:
     fit_intercept : bool
     mean, scale : arrays of shape (n_features,) or None
         The coordinates in which the steps are taken. None stands for 0 and 1.
+    moments : Moments or None
+        Of the rows that the coordinates come from.
     """
 
     def __init__(
-        self, n_features, n_outputs, dtype, fit_intercept, mean=None, scale=None
+        self,
+        n_features,
+        n_outputs,
+        dtype,
+        fit_intercept,
+        mean=None,
+        scale=None,
+        moments=None,
     ):
         self.n_features = n_features
         self.n_outputs = n_outputs
@@ -33,8 +42,12 @@ class LinearModel:
         self.fit_intercept = fit_intercept
         self.mean = None if mean is None else mean.astype(self.dtype)
         self.scale = None if scale is None else scale.astype(self.dtype)
+        self.moments = moments
 
     block_rows = BLOCK_ROWS
+
+    # Steps are taken down the objective itself, not down a multiple of it.
+    unit = 1.0
 
     @property
     def n_weights(self):
@@ -91,8 +104,8 @@ class LinearModel:
             )
         return np.concatenate([coef.ravel(), intercept.ravel()]).astype(self.dtype)
 
-    def coefficients(self, theta):
-        """Raw coefficients (outputs, features) and intercepts (outputs,) of theta."""
+    def exact_coefficients(self, theta):
+        """Raw coefficients (outputs, features) and intercepts, in double precision."""
         theta = theta.astype(np.float64)
         coef = theta[: self.n_weights].reshape(self.n_features, self.n_outputs)
         intercept = theta[self.n_weights :]
@@ -100,10 +113,19 @@ class LinearModel:
             coef = coef * self.scale.astype(np.float64)[:, None]
         if self.mean is not None:
             intercept = intercept - self.mean.astype(np.float64) @ coef
+        return coef.T, intercept
+
+    def coefficients(self, theta):
+        """Raw coefficients (outputs, features) and intercepts (outputs,) of theta."""
+        coef, intercept = self.exact_coefficients(theta)
         return (
-            np.ascontiguousarray(coef.T, dtype=self.dtype),
+            np.ascontiguousarray(coef, dtype=self.dtype),
             intercept.astype(self.dtype),
         )
+
+    def translated(self, theta, model):
+        """`theta`, which another model of the same features holds, in these units."""
+        return self.theta(*model.exact_coefficients(theta))
 
     def bind(self, X, block_rows):
         """Address of the compiled sum of gradients, and the data it works on.

@@ -4,6 +4,7 @@ Chunks are merged by the update of Chan, Golub and LeVeque (1983), which does no
 cancel as the difference of large sums does.
 """
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,9 +35,9 @@ class Moments:
         return cls(0.0, np.zeros(n_features), np.zeros(n_features))
 
     @classmethod
-    def of(cls, rows):
-        """Moments of the rows that count."""
-        moments = cls.empty(rows.X.shape[1])
+    def of(cls, rows, seen=None):
+        """Moments of the rows that count, added to those `seen` before."""
+        moments = cls.empty(rows.X.shape[1]) if seen is None else copy.copy(seen)
         every = len(rows) == rows.X.shape[0]
         X = rows.X if every else rows.X[rows.order]
         return moments.update(X, rows.weights if every else rows.visited_weights())

@@ -33,7 +33,7 @@ class Objective:
     l2: np.ndarray
 
     def penalty(self, theta):
-        return penalty_value(theta, self.l1, self.l2)
+        return self.model.unit * penalty_value(theta, self.l1, self.l2)
 
     def bind(self, rows, block_rows=None):
         """The objective over given rows, ready to evaluate."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skgd.activations import ACTIVATIONS, Activation
 from skgd.losses import Loss
 from skgd.optimizers import OPTIMIZERS, Optimizer
 from skgd.penalties import PENALTIES
@@ -62,7 +63,8 @@ SOLVER_BATCH = {
         "'auto' or int",
         """Rows per update of `solver="minibatch"`; the other solvers ignore it. 'auto'
         is min(64, n_rows): large enough for the work of an update to outweigh its
-        bookkeeping, small enough for many updates per epoch. The last batch of an epoch
+        bookkeeping, small enough for many updates per epoch. For a linear model with
+        `lr="auto"` a table of up to 1,024 rows is one batch. The last batch of an epoch
         may be smaller and is averaged over its own size.""",
     ),
 }
@@ -218,6 +220,39 @@ LINEAR = {
         ["boolean"],
         "bool",
         """Whether the model has an intercept.""",
+    ),
+}
+
+NETWORK = {
+    "hidden_layer_sizes": Parameter(
+        (100,),
+        ["array-like", _AT_LEAST_ONE],
+        "tuple of int, or int",
+        """Units of each hidden layer. () is the linear model.""",
+    ),
+    "activation": Parameter(
+        "relu",
+        [StrOptions(set(ACTIVATIONS)), Activation, list, tuple],
+        _names(ACTIVATIONS) + ", an activation object or a list of them",
+        """What the hidden units make of their input; see `skgd.activations`. A list
+        holds one for each hidden layer.""",
+    ),
+    "dropout": Parameter(
+        0.0,
+        [Interval(Real, 0, 1, closed="left")],
+        "float",
+        """Share of the hidden units that a training row does without, drawn anew for
+        each row and update; the others are enlarged to match, so that `predict` uses
+        the weights as they are (Srivastava et al., 2014).""",
+    ),
+    "standardize": Parameter(
+        True,
+        ["boolean"],
+        "bool",
+        """Train on columns of mean 0 and variance 1, and on a target of mean 0 and
+        variance 1 where the prediction is the score itself. The scaling is folded into
+        the first and the last layer: `coefs_` and `intercepts_` act on X as given.
+        Sparse input stays sparse. `partial_fit` goes by the rows seen so far.""",
     ),
 }
 

@@ -6,9 +6,11 @@ The one place that decides which objective, rule, rate and kind of epoch a call 
 from dataclasses import dataclass
 
 from skgd._epochs import Batches, FullBatch, Stepper, epoch_rates
+from skgd._full_gradient import FullGradientDescent
 from skgd._objective import Objective
 from skgd._state import Averaging
-from skgd._step_size import smoothness
+# Gradients between the moving point and its mean (Defazio et al., 2024).
+SCHEDULE_FREE = Averaging(start=1, interpolation=0.9)
 
 
 @dataclass
@@ -18,7 +20,7 @@ class Plan:
     Attributes
     ----------
     objective : Objective
-    optimizer : Optimizer
+    optimizer : Optimizer or FullGradientDescent
     schedule : Schedule
     solver : {'batch', 'minibatch', 'sgd'}
     batch_size : int
@@ -63,6 +65,8 @@ class Plan:
         on_step : callable(state), optional
             Called after each update within an epoch.
         """
+        if isinstance(self.optimizer, FullGradientDescent):
+            return self.optimizer.on(bound)
         stepper = Stepper(self.objective, self.optimizer, self.clip_norm)
 
         def rates(state, n_steps):
@@ -80,16 +84,3 @@ def rows_per_update(solver, batch_size, n_rows, auto):
     if solver == "sgd":
         return 1
     return min(auto if batch_size == "auto" else batch_size, n_rows)
-
-
-def automatic_rate(objective, optimizer, rows, moments, batch_size):
-    """The base rate of ``lr="auto"`` in the model's coordinates.
-
-    1/L for plain steps, L the expected smoothness for the batch size; the same divided
-    by the 1/(1 - momentum) by which momentum lengthens a step; the documented constant
-    of the other rules.
-    """
-    if optimizer.auto_lr is not None:
-        return optimizer.auto_lr
-    momentum = getattr(optimizer, "momentum", 0.0)
-    return (1.0 - momentum) / smoothness(objective, rows, moments, batch_size)

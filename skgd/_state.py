@@ -36,6 +36,49 @@ class Averaging:
 
 
 @dataclass
+class Lazy:
+    """Weights as plain steps on sparse rows keep them; see ``_kernels/csr_lazy.py``.
+
+    Attributes
+    ----------
+    kept : array of shape (n_parameters,)
+        Weights without their common factor, and intercepts.
+    seen : float64 array of shape (n_features,), or (0,) without l1
+        Shrinkage already applied to the weights of each feature.
+    factors : float64 array of shape (2,)
+        Common factor and total shrinkage.
+    shown : array of shape (n_parameters,)
+        The parameters that these stood for; others mean that they are out of date.
+    """
+
+    kept: np.ndarray
+    seen: np.ndarray
+    factors: np.ndarray
+    shown: np.ndarray
+
+    @classmethod
+    def of(cls, state, l1, l2, n_features):
+        """The weights of `state`, as they were kept if nothing moved them since."""
+        n_seen = n_features if l1 else 0
+        last = state.lazy
+        if (
+            last is not None
+            and last.seen.size == n_seen
+            and np.array_equal(last.shown, state.theta)
+        ):
+            return last
+        theta = state.theta
+        kept = theta.copy() if l1 or l2 else theta
+        return cls(kept, np.zeros(n_seen), np.array([1.0, 0.0]), theta)
+
+    def keep_in(self, state):
+        """Remember where the weights of `state` come from, unless they are plain."""
+        if self.kept is not state.theta:
+            self.shown = state.theta.copy()
+            state.lazy = self
+
+
+@dataclass
 class State:
     """Parameters, optimizer state and counters of a training run.
 
@@ -62,6 +105,12 @@ class State:
         Epochs made (calls, in partial_fit).
     losses : list of float
         Objective of the epochs made, for schedules that look at it.
+    rule : str
+        Name of the optimizer whose vectors these are.
+    lazy : Lazy or None
+        How sparse rows keep penalised weights between calls.
+    highest : float
+        The highest objective at the start of a call of partial_fit.
     """
 
     theta: np.ndarray
@@ -75,6 +124,9 @@ class State:
     step: int = 0
     epoch: int = 0
     losses: list = field(default_factory=list)
+    rule: str = ""
+    lazy: Lazy | None = None
+    highest: float = 0.0
 
     @classmethod
     def start(cls, theta, optimizer, kind, rng):
@@ -90,6 +142,7 @@ class State:
             average=theta.copy() if kind.start else nothing,
             kind=kind,
             rng=rng,
+            rule=type(optimizer).__name__,
         )
 
     def averaging(self):
@@ -118,13 +171,15 @@ class State:
     def resumed(self, optimizer, kind):
         """A copy to go on from, with room for the optimizer and mean of this call.
 
-        An optimizer of another shape starts with empty state, another kind of mean
-        from the current answer.
+        Another optimizer starts with empty state, another kind of mean from the current
+        answer.
         """
         state = copy.deepcopy(self)
         vectors, memory, metric = optimizer.start(self.theta.size, self.theta.dtype)
-        if (vectors.shape, memory.shape) != (self.vectors.shape, self.memory.shape):
+        rule = type(optimizer).__name__
+        if rule != self.rule or vectors.shape != self.vectors.shape:
             state.vectors, state.memory, state.metric = vectors, memory, metric
+            state.rule = rule
         if kind != self.kind:
             fresh = State.start(self.answer().copy(), optimizer, kind, self.rng)
             state.theta, state.base, state.average = fresh.points()

@@ -7,7 +7,9 @@ How a step is made is not decided here.
 from dataclasses import replace
 
 import numpy as np
+from scipy import sparse
 
+from skgd._moments import CHUNK_ROWS
 from skgd._objective import Objective
 from skgd.losses import SquaredError
 
@@ -21,7 +23,7 @@ SAFETY = 1.05
 CONSTANT_COLUMN = 1e-12
 
 
-def centred_coordinates(moments, l2, curvature, centre):
+def centred_coordinates(moments, ridge, centre):
     """The diagonal coordinates z = (x - mean) * scale that even out the curvature.
 
     scale_j = 1/sqrt(var_j + l2/c): one over the root of the curvature of feature j, of
@@ -30,10 +32,8 @@ def centred_coordinates(moments, l2, curvature, centre):
     Parameters
     ----------
     moments : Moments
-    l2 : float
-        Strength of the l2 penalty.
-    curvature : float
-        c, the bound of the loss's second derivative.
+    ridge : float
+        Strength of the l2 penalty over the curvature c of the loss.
     centre : bool
         False leaves the origin where it is, for models without intercept.
 
@@ -47,7 +47,7 @@ def centred_coordinates(moments, l2, curvature, centre):
     noise = (CONSTANT_COLUMN * moments.mean) ** 2
     scale = np.zeros_like(spread)
     varies = spread > noise
-    scale[varies] = 1.0 / np.sqrt(spread[varies] + l2 / curvature)
+    scale[varies] = 1.0 / np.sqrt(spread[varies] + ridge)
     return mean, scale
 
 
@@ -57,6 +57,25 @@ def mean_row_norm(moments, model):
     scale = 1.0 if model.scale is None else model.scale
     spread = moments.variance + (moments.mean - mean) ** 2
     return float(model.fit_intercept + np.sum(spread * np.square(scale, dtype=float)))
+
+
+def largest_row_norm(model, rows):
+    """Largest 1 + |z|^2 over the rows in the model's coordinates, times its weight."""
+    mean = 0.0 if model.mean is None else model.mean
+    scale = np.ones(model.n_features) if model.scale is None else model.scale
+    largest = 0.0
+    for start in range(0, len(rows), CHUNK_ROWS):
+        chosen = rows.order[start : start + CHUNK_ROWS]
+        X = rows.X[chosen]
+        if sparse.issparse(X):
+            # |(x - m) s|^2 <= (|x s| + |m s|)^2 keeps the zeros out of the work.
+            squares = X.multiply(X).astype(np.float64) @ np.square(scale, dtype=float)
+            norms = (np.sqrt(squares) + np.linalg.norm(mean * scale)) ** 2
+        else:
+            norms = np.square((X - mean) * scale, dtype=np.float64).sum(axis=1)
+        norms = rows.weights[chosen] * (model.fit_intercept + norms)
+        largest = max(largest, float(norms.max()))
+    return largest
 
 
 def largest_eigenvalue(objective, rows):
@@ -95,7 +114,7 @@ def expected_smoothness(largest, row_norm, n_rows, batch_size):
     return (n * (b - 1) * largest + (n - b) * row_norm) / (b * (n - 1))
 
 
-def smoothness(objective, rows, moments, batch_size):
+def smoothness(objective, rows, moments, batch_size, curvature):
     """Bound of the curvature that a step of `batch_size` rows meets.
 
     Parameters
@@ -105,20 +124,49 @@ def smoothness(objective, rows, moments, batch_size):
     moments : Moments
         Of the rows.
     batch_size : int
+    curvature : float
+        Of the loss: c.
 
     Returns
     -------
     float
     """
-    c = loss_curvature(objective)
-    row_norm = mean_row_norm(moments, objective.model)
-    largest = min(largest_eigenvalue(objective, rows), row_norm)
-    bound = c * expected_smoothness(largest, row_norm, len(rows), batch_size)
+    largest = min(
+        largest_eigenvalue(objective, rows), mean_row_norm(moments, objective.model)
+    )
+    row_norm = largest
+    if batch_size < len(rows):
+        row_norm = largest_row_norm(objective.model, rows)
+    bound = curvature * expected_smoothness(largest, row_norm, len(rows), batch_size)
     return bound + float(objective.l2.max(initial=0.0))
 
 
-def loss_curvature(objective):
-    """c: 1/2 for the softmax, the loss's own bound elsewhere, 1 where it has none."""
-    if objective.softmax:
+def loss_curvature(loss, softmax, targets, weights, spread):
+    """c: how fast the slope of the loss changes with the score.
+
+    The loss's own bound, 1/2 for the softmax. Where there is no bound, the mean second
+    derivative at the best constant for a smooth loss, and for one with kinks the slope
+    over the spread of the targets, which is the scale on which it bends.
+
+    Parameters
+    ----------
+    loss : Loss
+    softmax : bool
+    targets, weights : arrays of shape (n_rows, n_targets) and (n_rows,)
+    spread : float
+        Standard deviation of the targets, 1 for classes.
+
+    Returns
+    -------
+    float
+    """
+    if softmax:
         return 0.5
-    return objective.loss.curvature or 1.0
+    if loss.curvature is not None:
+        return loss.curvature
+    if not loss.smooth:
+        return 1.0 / spread
+    column = targets[:, 0]
+    best = loss.best_constant(column, weights)
+    change = loss.gradient(column, best + 1e-3) - loss.gradient(column, best - 1e-3)
+    return float(np.average(change, weights=weights) / 2e-3)

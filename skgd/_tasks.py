@@ -48,6 +48,45 @@ class Regression:
         return None
 
 
+class Multilabel:
+    """Any number of labels per row: one binary problem, coded -1 and +1, for each.
+
+    Parameters
+    ----------
+    y : array of shape (n_rows, n_labels)
+        Indicators, 0 and 1.
+    """
+
+    name = "classification"
+
+    def __init__(self, y):
+        self.n_outputs = self.n_targets = y.shape[1]
+        self.classes = np.arange(self.n_outputs)
+
+    def encode(self, y):
+        """float64 targets of shape (n_rows, n_labels)."""
+        if y.ndim != 2 or y.shape[1] != self.n_outputs:
+            raise ValueError(
+                f"y has shape {y.shape}, but this estimator was fitted with indicators "
+                f"of {self.n_outputs} labels."
+            )
+        return 2.0 * np.asarray(y, dtype=np.float64) - 1.0
+
+    def decode(self, indicators):
+        return indicators
+
+    def labels(self, targets):
+        """Classes to stratify by: combinations are too many."""
+        return None
+
+    def class_weights(self, class_weight, targets, sample_weight):
+        if class_weight is not None:
+            raise ValueError(
+                "class_weight weighs rows by their class, and a row with several "
+                "labels has no single one: use sample_weight."
+            )
+
+
 class Classification:
     """Two classes, coded -1 and +1, or more, coded by their index.
 

@@ -140,7 +140,8 @@ def train(epoch, state, limits, *, validate=None, on_epoch=None, verbose=0):
             before = state.copy_parameters()
             with np.errstate(over="ignore", invalid="ignore"):
                 objective, rate = epoch.run(state)
-            if not objective <= ceiling or not state.is_finite():
+            failed = not math.isfinite(objective) or objective > ceiling
+            if failed or not state.is_finite():
                 report.stop_reason = "diverged"
                 state.restore_parameters(report.best_parameters)
                 break

@@ -38,7 +38,11 @@ def check_weights(sample_weight, X):
     if sample_weight is None:
         return None
     return _check_sample_weight(
-        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        sample_weight,
+        X,
+        dtype=np.float64,
+        ensure_non_negative=True,
+        allow_all_zero_weights=True,
     )
 
 

@@ -64,6 +64,14 @@ class Loss(BaseEstimator):
         there is none: the loss has kinks, or its curvature is unbounded.
     probabilities : bool
         Whether :meth:`probability` is defined.  Default: False.
+    softmax : bool
+        Whether more than two classes are trained with the cross-entropy of the
+        softmax instead of one against the rest.  Default: False.
+    identity_link : bool
+        Whether predictions are the raw scores, in the units of y.  Default: True.
+    trivial_minimum : bool
+        Whether w = 0 minimises the loss without having learnt anything, so that a
+        search for lower values leads there.  Default: False.
 
     Examples
     --------
@@ -89,6 +97,8 @@ class Loss(BaseEstimator):
     curvature = None
     probabilities = False
     softmax = False
+    identity_link = True
+    trivial_minimum = False
     _parameter_constraints: ClassVar[dict] = {}
 
     def parameters(self):
@@ -603,6 +613,7 @@ class Poisson(Loss):
     """
 
     smooth = True
+    identity_link = False
 
     @staticmethod
     def value_and_derivative(y, z, p):
@@ -651,6 +662,7 @@ class Gamma(Loss):
     """
 
     smooth = True
+    identity_link = False
 
     @staticmethod
     def value_and_derivative(y, z, p):
@@ -755,6 +767,7 @@ class Perceptron(Loss):
     """
 
     tasks = CLASSIFICATION
+    trivial_minimum = True
 
     @staticmethod
     def value_and_derivative(y, z, p):

@@ -53,6 +53,12 @@ class Optimizer(BaseEstimator):
         full batches, 20 epochs of 64 rows a batch, or 5 epochs of single rows.
     decoupled : bool
         Whether the rule shrinks the weights by `weight_decay` apart from the gradient.
+    finds_rate : bool
+        Whether the rule finds the length of its steps itself, `lr` being a factor on
+        it. The history then shows the length, not the factor.
+    normalises : bool
+        Whether each entry of the gradient is divided by its own size, so that an entry
+        of nothing but rounding error makes a step too.
     weight_decay : float
         Before each update the caller multiplies every penalised entry of theta by
         ``1 - lr * weight_decay``.  The rule cannot: it does not know the intercepts.
@@ -63,6 +69,8 @@ class Optimizer(BaseEstimator):
     auto_lr = None
     decoupled = False
     weight_decay = 0.0
+    finds_rate = False
+    normalises = False
     _parameter_constraints: ClassVar[dict] = {}
 
     def hyperparameters(self):
@@ -99,6 +107,14 @@ class Optimizer(BaseEstimator):
         state = np.zeros((len(self.state_names), n), dtype=dtype)
         memory = np.array(self.initial_memory(), dtype=np.float64)
         return state, memory, np.zeros(n, dtype=dtype)
+
+    def points(self, state):
+        """Rows of `state` that are points of theta's space, as a list of arrays.
+
+        They move along when the coordinates of theta change between two calls of
+        ``partial_fit``; other rows are kept as they are.
+        """
+        return []
 
     @staticmethod
     def update(theta, grad, state, lr, t, p, memory, metric):
@@ -298,6 +314,7 @@ class AdaGrad(Optimizer):
 
     state_names = ("sum",)
     auto_lr = 0.1
+    normalises = True
     _parameter_constraints: ClassVar[dict] = {"epsilon": _POSITIVE}
 
     def __init__(self, epsilon=1e-10):
@@ -363,6 +380,7 @@ class RMSProp(Optimizer):
     """
 
     auto_lr = 0.003
+    normalises = True
     _parameter_constraints: ClassVar[dict] = {
         "rho": _FRACTION,
         "epsilon": _POSITIVE,
@@ -461,6 +479,7 @@ class AdaDelta(Optimizer):
 
     state_names = ("square_avg", "acc_delta")
     auto_lr = 1.0
+    normalises = True
     _parameter_constraints: ClassVar[dict] = {"rho": _FRACTION, "epsilon": _POSITIVE}
 
     def __init__(self, rho=0.9, epsilon=1e-6):
@@ -524,6 +543,7 @@ class Adam(Optimizer):
     """
 
     auto_lr = 0.01
+    normalises = True
     _parameter_constraints: ClassVar[dict] = {
         "beta_1": _FRACTION,
         "beta_2": _FRACTION,
@@ -681,6 +701,7 @@ class NAdam(Optimizer):
     state_names = ("exp_avg", "exp_avg_sq")
     memory_names = ("mu_product",)
     auto_lr = 0.01
+    normalises = True
     _parameter_constraints: ClassVar[dict] = {
         "beta_1": _FRACTION,
         "beta_2": _FRACTION,
@@ -765,6 +786,7 @@ class AdaMax(Optimizer):
 
     state_names = ("exp_avg", "exp_inf")
     auto_lr = 0.03
+    normalises = True
     _parameter_constraints: ClassVar[dict] = {
         "beta_1": _FRACTION,
         "beta_2": _FRACTION,
@@ -793,6 +815,80 @@ class AdaMax(Optimizer):
             theta[j] -= metric[j] * (correction * exp_avg[j])
 
 
+class DoWG(Optimizer):
+    """Distance over weighted gradients: a step that finds its own length.
+
+    With x0 the starting point, and r2 and v sums that only grow,
+
+        r2 = max(r2, ||theta - x0||^2)
+        v = v + r2 ||g||^2
+        theta = theta - lr r2 / sqrt(v) g
+
+    The step grows with the distance travelled until it is long enough, and then shrinks
+    as 1/sqrt(t). No constant of the problem is needed, smooth or not, so `lr` stays 1;
+    the theory is for the mean of the points, so combine it with averaging.
+
+    Parameters
+    ----------
+    initial_distance : float > 0, default=1e-4
+        First guess of the distance to the optimum. Far too small costs a few dozen
+        updates, too large can cost the whole run.
+
+    References
+    ----------
+    A. Khaled, K. Mishchenko and C. Jin, "DoWG unleashed: an efficient universal
+    parameter-free gradient descent method" (2023).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.optimizers import DoWG
+    >>> rule, theta = DoWG(initial_distance=0.1), np.array([1.0])
+    >>> state, memory, metric = rule.start(1)
+    >>> rule.update(theta, theta.copy(), state, 1.0, 1, rule.hyperparameters(), memory,
+    ...             metric)
+    >>> theta.round(3)
+    array([0.9])
+    """
+
+    state_names = ("initial",)
+    memory_names = ("squared_distance", "weighted_squares")
+    auto_lr = 1.0
+    finds_rate = True
+    _parameter_constraints: ClassVar[dict] = {"initial_distance": _POSITIVE}
+
+    def __init__(self, initial_distance=1e-4):
+        self.initial_distance = initial_distance
+
+    def points(self, state):
+        return [state[0]]
+
+    def hyperparameters(self):
+        return (self.initial_distance,)
+
+    @staticmethod
+    def update(theta, grad, state, lr, t, p, memory, metric):
+        initial = state[0]
+        if t == 1:
+            for j in range(theta.size):
+                initial[j] = theta[j]
+            memory[0] = p[0] * p[0]
+            memory[1] = 0.0
+        distance, squares = 0.0, 0.0
+        for j in range(theta.size):
+            distance += (theta[j] - initial[j]) * (theta[j] - initial[j])
+            squares += grad[j] * grad[j]
+        memory[0] = max(memory[0], distance)
+        memory[1] += memory[0] * squares
+        length = 0.0
+        if memory[1] > 0.0:
+            length = lr * memory[0] / math.sqrt(memory[1])
+        real = theta.dtype.type
+        for j in range(theta.size):
+            metric[j] = real(length)
+            theta[j] -= real(length) * grad[j]
+
+
 OPTIMIZERS = {
     "gd": GD,
     "momentum": Momentum,
@@ -804,6 +900,7 @@ OPTIMIZERS = {
     "adamw": AdamW,
     "nadam": NAdam,
     "adamax": AdaMax,
+    "dowg": DoWG,
 }
 
 

@@ -5,6 +5,7 @@ Whether training calls them properly is tested with the estimators.
 
 import inspect
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -262,8 +263,11 @@ def test_rule_is_its_formula(rule, formula):
     [(case[0], *case[2:]) for case in CASES],
     ids=rule_name,
 )
-def test_rule_is_that_of_torch(rule, name, arguments):
+def test_rule_is_that_of_torch(rule, name, arguments, request):
     torch = pytest.importorskip("torch")
+    # Else torch keeps the scalars of its state in single precision.
+    request.addfinalizer(partial(torch.set_default_dtype, torch.get_default_dtype()))
+    torch.set_default_dtype(torch.float64)
     problem = NoisyQuadratic()
     theta = torch.tensor(problem.start.copy(), requires_grad=True)
     peer = getattr(torch.optim, name)([theta], lr=1.0, **arguments)
@@ -277,7 +281,7 @@ def test_rule_is_that_of_torch(rule, name, arguments):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "rtol"), [(np.float64, 1e-12), (np.float32, 2e-5)], ids=str
+    ("dtype", "rtol"), [(np.float64, 1e-12), (np.float32, 1e-4)], ids=str
 )
 @pytest.mark.parametrize("name", [n for n in OPTIMIZERS if n != "adamw"])
 def test_compiled_is_interpreted(name, dtype, rtol):
@@ -340,7 +344,7 @@ def test_centered_rmsprop_survives_a_variance_rounded_below_zero():
     p = rule.hyperparameters()
     grad = np.random.default_rng(0).normal(size=theta.size)
     # From above, both averages stop a few roundings before they are there.
-    rule.update(theta, 3 * grad, state, 1e-9, 1, p, memory, metric)
+    rule.update(theta, 100 * grad, state, 1e-9, 1, p, memory, metric)
     for t in range(2, 1000):
         rule.update(theta, grad, state, 1e-9, t, p, memory, metric)
     assert np.any(state[0] - state[1] ** 2 < 0)

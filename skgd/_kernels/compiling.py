@@ -124,6 +124,57 @@ def csr_data(element, index):
     )
 
 
+def network_data(element):
+    """(layout, activations, their constants, values, slopes, deltas, scratch, dropout,
+    random stream): what the layers of a network work on.
+    """
+    return types.Tuple(
+        [
+            matrix(INDEX),
+            vector(INDEX),
+            matrix(FLOAT),
+            *[vector(element)] * 4,
+            FLOAT,
+            vector(types.uint64),
+        ]
+    )
+
+
+def network_dense_data(element):
+    """(X, mean, scale, rows per block, (shift, scale, gain) of the scores, network)."""
+    return types.Tuple(
+        [
+            read_only(element, 2),
+            vector(element),
+            vector(element),
+            INDEX,
+            types.UniTuple(vector(element), 3),
+            network_data(element),
+        ]
+    )
+
+
+def network_csr_data(element, index):
+    """As `network_dense_data`, with (values, column indices, row pointers) for X."""
+    return types.Tuple(
+        [
+            read_only(element, 1, "C"),
+            read_only(index, 1, "C"),
+            read_only(index, 1, "C"),
+            vector(element),
+            vector(element),
+            INDEX,
+            types.UniTuple(vector(element), 3),
+            network_data(element),
+        ]
+    )
+
+
+def activation_signature(element):
+    """(z, slope, p) -> nothing."""
+    return types.none(vector(element), vector(element), VECTOR)
+
+
 # An address is valid as long as its compiled library lives.
 _KEPT_ALIVE = []
 
@@ -219,6 +270,9 @@ def lazy_signature(data_type, element):
         types.intp,
         VECTOR,
         vector(element),
+        vector(element),
+        VECTOR,
+        VECTOR,
         FLOAT,
         FLOAT,
         read_only(FLOAT, 1),

@@ -7,7 +7,6 @@ l1 proximal step, without touching the weights of absent features.
 import math
 
 import numba
-import numpy as np
 
 from .compiling import OPTIONS
 from .pointers import call_float
@@ -28,14 +27,15 @@ def _soft_threshold(row, threshold):
 
 
 @numba.njit(**OPTIONS)
-def _fold(coef, seen, scale, shrinkage):
-    """Bring every weight up to date and start again from A = 1, q = 0."""
+def _write(coef, seen, scale, shrinkage, shown):
+    """Put every weight, brought up to date, into `shown`, which may be `coef`."""
     for j in range(coef.shape[0]):
-        if seen.shape[0] > 0:
-            _soft_threshold(coef[j], shrinkage - seen[j])
-            seen[j] = 0.0
         for k in range(coef.shape[1]):
-            coef[j, k] *= scale
+            shown[j, k] = coef[j, k]
+        if seen.shape[0] > 0:
+            _soft_threshold(shown[j], shrinkage - seen[j])
+        for k in range(coef.shape[1]):
+            shown[j, k] *= scale
 
 
 def run_epoch(
@@ -48,11 +48,19 @@ def run_epoch(
     loss,
     loss_p,
     theta,
+    kept,
+    seen,
+    factors,
     l1,
     l2,
     rates,
 ):
     """Updates over the rows of `order`; returns the sum of losses and their number.
+
+    Moves `kept` = (v, intercepts), `seen` = q_j and `factors` = (A, q), and writes the
+    weights they stand for into `theta`, so that a run cut into several calls makes the
+    same operations on the same numbers as one in a single call. Without penalty `kept`
+    may be `theta`.
 
     An untouched weight goes through |w| <- max(0, (1 - lr*l2) |w| - lr*l1) at each
     step. The composition of such maps is again one: with A the product of the factors
@@ -63,11 +71,10 @@ def run_epoch(
     values, columns, pointers, _, _, bias, scores = data
     n_outputs = scores.shape[1]
     n_features = theta.shape[0] // n_outputs - 1
-    coef = theta[: n_features * n_outputs].reshape((n_features, n_outputs))
-    intercept = theta[n_features * n_outputs :]
-    seen = np.zeros(n_features if l1 > 0.0 else 0)
-    scale = 1.0
-    shrinkage = 0.0
+    n_weights = n_features * n_outputs
+    coef = kept[:n_weights].reshape((n_features, n_outputs))
+    intercept = kept[n_weights:]
+    scale, shrinkage = factors
     n = order.shape[0]
     total = 0.0
     n_updates = 0
@@ -108,8 +115,14 @@ def run_epoch(
             shrinkage += lr * l1 / scale
         n_updates += 1
         if scale < SMALLEST_SCALE:
-            _fold(coef, seen, scale, shrinkage)
+            # Start again from A = 1, q = 0.
+            _write(coef, seen, scale, shrinkage, coef)
+            seen[:] = 0.0
             scale = 1.0
             shrinkage = 0.0
-    _fold(coef, seen, scale, shrinkage)
+    factors[0] = scale
+    factors[1] = shrinkage
+    shown = theta[:n_weights].reshape((n_features, n_outputs))
+    _write(coef, seen, scale, shrinkage, shown)
+    theta[n_weights:] = intercept
     return total, n_updates

@@ -1,0 +1,646 @@
+"""MLPGD: a multi-layer perceptron for classification and regression.
+
+Its task, first weights, rate and attributes; training is shared with the linear models,
+and layers and coordinates live in ``_network.py`` and ``_scaling.py``.
+"""
+
+import functools
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.base import _fit_context
+from sklearn.callback import with_callbacks
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils import ClassifierTags, RegressorTags
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from skgd import _parameters
+from skgd._base import BaseGD
+from skgd._linear import FLOATS, best_constants
+from skgd._network import Network
+from skgd._objective import Objective
+from skgd._parameters import with_parameters
+from skgd._plan import Plan, rows_per_update
+from skgd._scaling import Coordinates, Scaling
+from skgd._state import Averaging
+from skgd._tasks import Classification, Multilabel, Regression
+from skgd._validation import check_start, check_weights, refuse_foreign
+from skgd.activations import get_activation
+from skgd.losses import LOSSES, get_loss
+from skgd.optimizers import Adam, get_optimizer
+from skgd.schedules import Schedule, get_schedule
+
+# Rows of a batch where none is asked for.
+AUTO_BATCH_SIZE = 32
+
+# Rate of lr="auto" for the batch size at which the rules' own constants were found,
+# and how far it may go up and down with the square root of the batch size.
+AUTO_RATE_BATCH = 32
+AUTO_RATE_RANGE = (0.3, 3.0)
+
+# Gradients between the moving point and its mean (Defazio et al., 2024).
+SCHEDULE_FREE = Averaging(start=1, interpolation=0.9)
+
+# Of the rules without a constant of their own: the step of plain gradient descent that
+# suits standardised inputs and outputs.
+PLAIN_RATE = 0.1
+
+
+@functools.cache
+def _controller():
+    """What limits BLAS threads; looking for the libraries takes a millisecond."""
+    import scipy.linalg.cython_blas  # noqa: F401  the BLAS that the kernels call
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def one_blas_thread():
+    """Small matrix products: more threads cost time, and the last bits of the sums."""
+    return _controller().limit(limits=1, user_api="blas")
+
+
+class LinearDecay(Schedule):
+    """A schedule times a straight line to zero at the end of the current call of fit.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    first_epoch : int
+        Epochs made before the call.
+    """
+
+    def __init__(self, schedule, first_epoch):
+        self.schedule = schedule
+        self.first_epoch = first_epoch
+
+    def factor(self, clock):
+        done = (np.asarray(clock.epoch) - self.first_epoch) / clock.horizon
+        return self.schedule.factor(clock) * np.maximum(1.0 - done, 0.0)
+
+
+def _is_classifier(estimator):
+    """Whether the loss makes the network a classifier."""
+    return _task_name(estimator.loss) == "classification"
+
+
+def _task_name(loss):
+    """What the loss is for; regression for those that could serve either."""
+    if isinstance(loss, str):
+        loss = LOSSES.get(loss)
+    tasks = getattr(loss, "tasks", ("classification",))
+    return "regression" if "regression" in tasks else "classification"
+
+
+def _for_classifiers(estimator):
+    if not _is_classifier(estimator):
+        raise AttributeError(f"loss={estimator.loss!r} makes this a regressor")
+    return True
+
+
+def _has_probabilities(estimator):
+    _for_classifiers(estimator)
+    if not get_loss(estimator.loss, "classification").probabilities:
+        raise AttributeError(f"loss={estimator.loss!r} does not give probabilities")
+    return True
+
+
+@with_parameters(
+    _parameters.loss_parameter("log_loss", LOSSES)
+    | _parameters.NETWORK
+    | _parameters.CLASS_WEIGHT
+    | _parameters.SHARED,
+    optimizer="adam",
+    max_iter=100,
+)
+class MLPGD(BaseGD):
+    """Multi-layer perceptron for classification or regression.
+
+    The `loss` makes it one or the other. It minimises
+
+    F = sum_i s_i l(y_i, z_i) / sum_i s_i + alpha/2 sum_l ||W_l||^2,
+
+    where z_i = a_L(x_i), a_l = f_l(a_{l-1} W_l + b_l), a_0 = x_i, f_l is the activation
+    for hidden layers and the identity for the last, and the loss of a row is the sum
+    over its outputs. Gradients come from backpropagation. With ``standardize=True`` the
+    penalised weights are those for standardised inputs and outputs, and in regression
+    the penalty is multiplied by u = spread(y) * rms(dl/dz at the best constant), the
+    variance of y for "squared_error", so that `alpha` means the same in all units.
+    Several targets weigh in as F says, those of large variance more than others: divide
+    them by their standard deviations if they have different units.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_classes,)
+        Labels, sorted; for multilabel y, the number of each column. Only of a
+        classifier.
+    coefs_ : list of arrays of shape (fan_in, fan_out)
+        Weights of each layer, the first for the features as given.
+    intercepts_ : list of arrays of shape (fan_out,)
+        Constant terms of each layer.
+    n_layers_ : int
+        Number of layers, those of inputs and outputs included.
+    n_outputs_ : int
+        Number of scores: one for two classes or one target.
+    {attributes}
+
+    See Also
+    --------
+    GDClassifier : The same without hidden layers, with more penalties.
+    sklearn.neural_network.MLPClassifier : Three rules, one loss.
+
+    Notes
+    -----
+    ``lr="auto"`` is the constant that the rule gives in its documentation (Adam: 0.01),
+    times the square root of batch_size/32, but no less than 0.3 and no more than 3
+    times; without such a constant, 0.1 (1 - momentum) times the same. It falls linearly
+    to zero over `max_iter` epochs, on top of `lr_schedule`. `partial_fit`, which knows
+    no end, keeps it constant and takes gradients between the moving weights and their
+    mean, which is the answer (Defazio et al., 2024). Steps are taken down F/u.
+
+    References
+    ----------
+    D. E. Rumelhart, G. E. Hinton and R. J. Williams, "Learning representations by
+    back-propagating errors" (1986).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from skgd import MLPGD
+    >>> X, y = load_wine(return_X_y=True)
+    >>> model = MLPGD(hidden_layer_sizes=(20,), random_state=0).fit(X, y)
+    >>> model.score(X, y)
+    1.0
+    >>> [W.shape for W in model.coefs_]
+    [(13, 20), (20, 3)]
+
+    A forward pass by hand gives the scores:
+
+    >>> import numpy as np
+    >>> a = X
+    >>> for W, b in zip(model.coefs_[:-1], model.intercepts_[:-1]):
+    ...     a = np.maximum(a @ W + b, 0)
+    >>> z = a @ model.coefs_[-1] + model.intercepts_[-1]
+    >>> np.allclose(z, model.decision_function(X))
+    True
+    """
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        coefs_init=None,
+        intercepts_init=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
+        """Train for up to `max_iter` epochs.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features. float32 stays float32; sparse input stays sparse.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Labels, indicators of several labels per row, or targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights. They are scaled to mean 1, and rows of weight zero
+            are dropped first, so scaling all of them changes nothing.
+        coefs_init, intercepts_init : list of array-like, default=None
+            Where to start, in the shapes of `coefs_` and `intercepts_`. By default
+            random weights, and zero intercepts but for the best constant as the last
+            under ``standardize=True``.
+        X_val, y_val, sample_weight_val : array-like, default=None
+            Rows to judge the weights by, as in `early_stopping`, without taking any
+            from X.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For input the loss, the task or the model cannot use.
+        TypeError
+            For arrays of other libraries, which would have to be downloaded first.
+        """
+        init = {"coefs_init": coefs_init, "intercepts_init": intercepts_init}
+        with one_blas_thread():
+            return self._fit(
+                X, y, sample_weight, init, (X_val, y_val, sample_weight_val)
+            )
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, *, classes=None, sample_weight=None):
+        """Make one pass over the rows, in the order given.
+
+        ``solver="batch"`` makes one update from all rows of the call, "minibatch" one
+        for each `batch_size` rows, "sgd" one for each row. Optimizer, schedule,
+        averaging, dropout and standardisation go on where the previous call left them.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Labels, indicators or targets.
+        classes : array-like of shape (n_classes,), default=None
+            All labels there will ever be; required in the first call for labels, not
+            used for indicators and targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights, used as given: their mean over all calls cannot be
+            known. A call in which all are zero changes nothing.
+
+        Returns
+        -------
+        self : object
+            The updated estimator.
+        """
+        with one_blas_thread():
+            return self._partial_fit(X, y, sample_weight, classes)
+
+    def gradient(self, X, y, sample_weight=None):
+        """Objective and backpropagated gradient at `coefs_` and `intercepts_`.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Labels, indicators or targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights, scaled to mean 1.
+
+        Returns
+        -------
+        loss : float
+            F over the rows given, penalty included; see the class.
+        coef_gradients : list of arrays
+            dF/dW of each layer, in the shapes of `coefs_`.
+        intercept_gradients : list of arrays
+            dF/db of each layer, in the shapes of `intercepts_`.
+
+        Notes
+        -----
+        Dropout is left out: this is the gradient of the network that predicts. It is
+        taken where `coefs_` and `intercepts_` are, also if you have changed them.
+
+        Examples
+        --------
+        The 1-1-1 network z = (w2 - 2 w1) w3 with the input -2, at w = (3, 4, 5):
+
+        >>> from skgd import MLPGD
+        >>> model = MLPGD("absolute_error", hidden_layer_sizes=(1,), alpha=0,
+        ...               activation="identity", standardize=False, optimizer="gd",
+        ...               lr=1e-300, max_iter=1, tol=None)
+        >>> start = {"coefs_init": [[[3]], [[5]]], "intercepts_init": [[4], [0]]}
+        >>> model = model.fit([[-2]], [10], **start)
+        >>> loss, coefs, intercepts = model.gradient([[-2]], [10])
+        >>> loss, coefs[0].item(), intercepts[0].item(), coefs[1].item()
+        (20.0, 10.0, -5.0, 2.0)
+        """
+        check_is_fitted(self)
+        refuse_foreign(X=X, y=y, sample_weight=sample_weight)
+        X, y = self._checked_data(X, y, reset=False)
+        weights = check_weights(sample_weight, X)
+        rows = self._weighted_rows(X, y, weights, self._task, self._loss)
+        rows = rows.with_mean_weight_one()
+        plain = self._model.without_dropout(
+            X.dtype, Coordinates.raw(self.n_features_in_, self.n_outputs_)
+        )
+        theta = plain.theta(self.coefs_, self.intercepts_)
+        objective = self._objective(self._task, self._loss, plain, 0.0)
+        with one_blas_thread():
+            loss, gradient = objective.bind(rows).gradient(theta)
+        coefs, intercepts = plain.split(gradient)
+        strengths = self._model.raw_penalty_weights(self.alpha)
+        for W, G, strength in zip(self.coefs_, coefs, strengths, strict=True):
+            W = W.astype(np.float64)
+            loss += 0.5 * float(np.sum(strength * W**2))
+            G += strength * W
+        return (
+            loss,
+            [G.astype(X.dtype) for G in coefs],
+            [G.astype(X.dtype) for G in intercepts],
+        )
+
+    # ---- prediction ------------------------------------------------------------
+
+    def _raw_scores(self, X):
+        """Scores of the last layer, one column per output."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        a = safe_sparse_dot(X, self.coefs_[0], dense_output=True) + self.intercepts_[0]
+        layers = zip(
+            self._model.activations, self.coefs_[1:], self.intercepts_[1:], strict=True
+        )
+        for activation, W, b in layers:
+            a = activation.value(a) @ W + b
+        return a
+
+    def predict(self, X):
+        """Predict labels, indicators or targets.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        array of shape (n_samples,) or (n_samples, n_outputs)
+        """
+        scores = self._raw_scores(X)
+        task = self._task
+        if task.name == "regression":
+            return task.decode(self._loss.inverse_link(scores))
+        if isinstance(task, Multilabel):
+            return task.decode((scores > 0).astype(int))
+        if task.n_outputs == 1:
+            return task.decode((scores[:, 0] > 0).astype(int))
+        return task.decode(scores.argmax(axis=1))
+
+    @available_if(_for_classifiers)
+    def decision_function(self, X):
+        """Raw scores of a classifier.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        array of shape (n_samples,) or (n_samples, n_classes)
+            For two classes, positive for ``classes_[1]``.
+        """
+        scores = self._raw_scores(X)
+        if isinstance(self._task, Classification) and self._task.n_outputs == 1:
+            return scores[:, 0]
+        return scores
+
+    @available_if(_has_probabilities)
+    def predict_proba(self, X):
+        """Probability of each class, for losses that have them.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            In the order of `classes_`. Rows sum to 1, but for indicators, where each
+            column is the probability of its own label.
+        """
+        scores = self.decision_function(X)
+        if isinstance(self._task, Multilabel):
+            return self._loss.probability(scores)
+        if scores.ndim == 2 and self._loss.softmax:
+            return softmax(scores, axis=1)
+        return self._loss.predict_proba(scores)
+
+    @available_if(_has_probabilities)
+    def predict_log_proba(self, X):
+        """Logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def score(self, X, y, sample_weight=None):
+        """Accuracy of a classifier, R^2 of a regressor.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The truth.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+        """
+        metric = accuracy_score if _is_classifier(self) else r2_score
+        return metric(y, self.predict(X), sample_weight=sample_weight)
+
+    # ---- what training asks ----------------------------------------------------
+
+    def _checked_data(self, X, y, reset):
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=FLOATS,
+            multi_output=True,
+            y_numeric=not _is_classifier(self),
+        )
+        if not _is_classifier(self):
+            return X, y
+        Classification.check(y, 'set loss="squared_error" to make this a regressor')
+        if type_of_target(y) != "multilabel-indicator":
+            y = column_or_1d(y, warn=True)
+        return X, y
+
+    def _new_task(self, y, classes):
+        if not _is_classifier(self):
+            return Regression(y)
+        if y.ndim == 2:
+            return Multilabel(y)
+        return Classification(np.unique(y if classes is None else classes))
+
+    def _hidden_layer_sizes(self):
+        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
+        if sizes.size and (sizes.dtype.kind not in "iu" or sizes.min() < 1):
+            raise ValueError(
+                "hidden_layer_sizes must be a positive int or a sequence of them, got "
+                f"{self.hidden_layer_sizes!r}."
+            )
+        return sizes.astype(int).tolist()
+
+    def _activations(self, n_layers):
+        given = self.activation
+        if isinstance(given, (list, tuple)):
+            if len(given) != n_layers:
+                raise ValueError(
+                    f"activation has {len(given)} entries for {n_layers} hidden layers."
+                )
+        else:
+            given = [given] * n_layers
+        activations = [get_activation(one) for one in given]
+        for activation in activations:
+            activation._validate_params()
+        return activations
+
+    def _plan(self, task, loss, rows, model, streaming=False):
+        optimizer = get_optimizer(self.optimizer)
+        schedule = get_schedule(self.lr_schedule)
+        for part in (loss, optimizer, schedule):
+            part._validate_params()
+        averaging = Averaging(start=int(self.average))
+        lr = self.lr
+        if lr == "auto":
+            lr = self._automatic_rate(optimizer)
+            if not streaming:
+                first = self._state.epoch if model is not None else 0
+                schedule = LinearDecay(schedule, first)
+            elif not self.average:
+                averaging = SCHEDULE_FREE
+                if isinstance(optimizer, Adam):
+                    # Gradients between point and mean take the place of momentum.
+                    parameters = optimizer.get_params() | {"beta_1": 0.0}
+                    optimizer = type(optimizer)(**parameters)
+        if model is None:
+            model = self._new_network(task, loss, rows)
+        elif streaming and self.standardize:
+            model = self._network_after(model, rows, loss)
+        return Plan(
+            objective=self._objective(task, loss, model, self.alpha),
+            optimizer=optimizer,
+            schedule=schedule,
+            solver=self.solver,
+            batch_size=rows_per_update(
+                self.solver, self.batch_size, len(rows), AUTO_BATCH_SIZE
+            ),
+            lr=float(lr),
+            averaging=averaging,
+            clip_norm=self.clip_norm,
+            shuffle=self.shuffle,
+        )
+
+    def _objective(self, task, loss, model, alpha):
+        exclusive = isinstance(task, Classification) and task.n_outputs > 1
+        return Objective(
+            model, loss, exclusive and loss.softmax, *model.penalty_weights(0.0, alpha)
+        )
+
+    def _automatic_rate(self, optimizer):
+        """The base rate of ``lr="auto"``, for the batch size asked for.
+
+        That of the last rows of a small table would make weights differ from copies.
+        """
+        batch_size = {"batch": np.inf, "sgd": 1}.get(self.solver, self.batch_size)
+        if batch_size == "auto":
+            batch_size = AUTO_BATCH_SIZE
+        factor = np.clip(np.sqrt(batch_size / AUTO_RATE_BATCH), *AUTO_RATE_RANGE)
+        rate = optimizer.auto_lr
+        if rate is None:
+            rate = PLAIN_RATE * (1.0 - getattr(optimizer, "momentum", 0.0))
+        return rate * factor
+
+    def _new_network(self, task, loss, rows):
+        hidden = self._hidden_layer_sizes()
+        n_features = rows.X.shape[1]
+        if self.standardize:
+            is_regression = task.name == "regression"
+            scaling = Scaling.empty(
+                n_features, task.n_targets if is_regression else None
+            ).updated(rows, loss)
+            coordinates = scaling.coordinates(loss, task.n_outputs)
+        else:
+            scaling = None
+            coordinates = Coordinates.raw(n_features, task.n_outputs)
+        network = Network(
+            (n_features, *hidden, task.n_outputs),
+            self._activations(len(hidden)),
+            self.dropout,
+            rows.X.dtype,
+            coordinates,
+        )
+        network.scaling = scaling
+        return network
+
+    def _network_after(self, model, rows, loss):
+        """The network in the coordinates of all rows seen, those of `rows` included."""
+        scaling = model.scaling.updated(rows, loss)
+        network = model.moved(scaling.coordinates(loss, model.n_outputs))
+        network.scaling = scaling
+        return network
+
+    def _follow(self, plan, state):
+        if plan.model is not self._model:
+            for point in state.points():
+                if point.size:
+                    point[:] = plan.model.translated(point, self._model)
+
+    def _start_theta(self, plan, rows, rng):
+        model = plan.model
+        constant = np.zeros(model.n_outputs)
+        if self.standardize:
+            constant = best_constants(plan.objective, rows)
+        theta = model.start(rng, constant)
+        model.seed_dropout(rng)
+        return theta
+
+    def _with_init(self, model, theta, name, value):
+        coefs, intercepts = model.raw_layers(theta)
+        parts = coefs if name == "coefs_init" else intercepts
+        if len(value) != len(parts):
+            raise ValueError(
+                f"{name} has {len(value)} entries; expected one for each of the "
+                f"{len(parts)} layers."
+            )
+        for layer, part in enumerate(value):
+            shape = parts[layer].shape
+            parts[layer] = check_start(part, shape, f"{name}[{layer}]")
+        return model.theta(coefs, intercepts)
+
+    def _weights_shown(self, task, model, theta):
+        coefs, intercepts = model.coefficients(theta)
+        return {
+            "coefs_": coefs,
+            "intercepts_": intercepts,
+            "n_layers_": len(model.widths),
+            "n_outputs_": model.n_outputs,
+            "_model": model,
+        }
+
+    def _rate_advice(self, plan, bound):
+        remedy = "Use lr='auto', or a smaller one"
+        if not self.standardize:
+            remedy += ", or standardize=True, or scale the features"
+        return f"{remedy}; clip_norm=1 helps where single batches do the damage."
+
+    def _ends_as_planned(self):
+        return self.lr == "auto"
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        if _is_classifier(self):
+            tags.estimator_type = "classifier"
+            tags.classifier_tags = ClassifierTags(multi_class=True, multi_label=True)
+        else:
+            tags.estimator_type = "regressor"
+            tags.regressor_tags = RegressorTags()
+        return tags

@@ -1,0 +1,25 @@
+"""Pictures of gradient descent, from the estimators themselves (extra ``plot``).
+
+The public names, nothing else; each picture lives in its own module.
+"""
+
+from skgd.display.animation import animate
+from skgd.display.coefficient_path import CoefficientPathDisplay
+from skgd.display.cost_surface import CostSurfaceDisplay
+from skgd.display.fit import FitDisplay
+from skgd.display.learning_rate import LearningRateDisplay, lr_range_test
+from skgd.display.loss_curve import LossCurveDisplay
+from skgd.display.momentum_rate import MomentumRateDisplay
+from skgd.display.schedule import ScheduleDisplay
+
+__all__ = [
+    "CoefficientPathDisplay",
+    "CostSurfaceDisplay",
+    "FitDisplay",
+    "LearningRateDisplay",
+    "LossCurveDisplay",
+    "MomentumRateDisplay",
+    "ScheduleDisplay",
+    "animate",
+    "lr_range_test",
+]

@@ -1,0 +1,72 @@
+"""animate: a display that moves, as a GIF or a page.
+
+What moves, and how it looks, the display knows.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from skgd.display import _style
+
+
+def animate(display, filename=None, *, fps=10, max_frames=100, dpi=100):
+    """Play the training that a display shows.
+
+    Parameters
+    ----------
+    display : CostSurfaceDisplay or FitDisplay
+        The figure it was last drawn in is the one that moves.
+    filename : str or path, default=None
+        Where to save: ``.gif``, or ``.html`` for a page with buttons, without other
+        files or programs. None saves nothing.
+    fps : float, default=10
+        Frames per second.
+    max_frames : int, default=100
+        Frames at most; of a longer path some points are left out, evenly.
+    dpi : int, default=100
+        Resolution of what is saved.
+
+    Returns
+    -------
+    matplotlib.animation.FuncAnimation
+        Its ``to_jshtml()`` shows it in a notebook.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd import GDRegressor
+    >>> from skgd.display import FitDisplay, animate
+    >>> X, y = np.array([[0.5], [2.3], [2.9]]), np.array([1.4, 1.9, 3.2])
+    >>> model = GDRegressor(solver="batch", lr=0.1, max_iter=5, tol=None)
+    >>> display = FitDisplay.from_estimator(model, X, y)
+    >>> animate(display, "line.gif", fps=2)  # doctest: +SKIP
+    """
+    _style.require_matplotlib("animate")
+    from matplotlib.animation import FuncAnimation, PillowWriter
+
+    if not hasattr(display, "show_frame"):
+        raise TypeError(
+            f"A {type(display).__name__} does not move; animate a CostSurfaceDisplay "
+            "or a FitDisplay."
+        )
+    path = None if filename is None else Path(filename)
+    if path is not None and path.suffix not in (".gif", ".html"):
+        raise ValueError(f"filename must end in .gif or .html, got {path.name!r}.")
+    n = display.n_frames
+    frames = np.unique(np.linspace(0, n - 1, min(n, max_frames)).round().astype(int))
+    movie = FuncAnimation(
+        display.figure_,
+        lambda frame: display.show_frame(int(frame)),
+        frames=frames,
+        interval=1000.0 / fps,
+        init_func=lambda: None,
+        cache_frame_data=False,
+    )
+    if path is None:
+        return movie
+    if path.suffix == ".gif":
+        movie.save(path, writer=PillowWriter(fps=fps), dpi=dpi)
+    else:
+        path.write_text(movie.to_jshtml(fps=fps), encoding="utf-8")
+    return movie

@@ -1,0 +1,493 @@
+"""CostSurfaceDisplay: the objective over two parameters, and the paths descended.
+
+The paths come from the estimators' own fits; what is drawn is only looked up here.
+"""
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skgd.display import _style
+from skgd.display._cost import (
+    CostFunction,
+    parameter_plane,
+    path_plane,
+    random_plane,
+)
+from skgd.display._path import walk
+
+# Share of the paths' extent left free around them.
+MARGIN = 0.2
+
+# Points of a path that cost more than this many times its start are left outside.
+HIGHEST = 1.5
+
+# Paths of more points than this are drawn without a marker for each.
+MAX_MARKERS = 80
+
+
+class CostSurfaceDisplay:
+    """The objective over two parameters of a model, with the paths of its training.
+
+    Use :meth:`from_estimator`, :meth:`from_estimators` or :meth:`from_learning_rates`;
+    the constructor takes what they computed.
+
+    Parameters
+    ----------
+    x, y : array of shape (n_grid,)
+        Values of the two parameters.
+    cost : array of shape (n_grid, n_grid)
+        The objective; ``cost[i, j]`` belongs to ``x[j], y[i]``.
+    paths : list of array of shape (n_points, 2)
+        The two parameters at the start and after each update, one array for each
+        estimator.
+    path_costs : list of array of shape (n_points,)
+        The objective at these points, with all parameters as they were.
+    names : list of str
+        For the legend.
+    labels : pair of str
+        Names of the two parameters.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    axes_ : list of matplotlib Axes
+        All of them, where there is one panel for each path.
+    figure_ : matplotlib Figure
+    surface_ : QuadContourSet or Poly3DCollection
+    path_lines_ : list of matplotlib Line2D
+    end_markers_ : list of matplotlib Line2D
+        The stars at the ends of the paths.
+
+    Notes
+    -----
+    With two parameters in all, the picture is the whole truth. With more, it is a
+    section: the others are held at the best weights found, and a path is a shadow cast
+    on it, whose true cost is in `path_costs`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd import GDRegressor
+    >>> from skgd.display import CostSurfaceDisplay
+    >>> X, y = np.array([[0.5], [2.3], [2.9]]), np.array([1.4, 1.9, 3.2])
+    >>> model = GDRegressor(solver="batch", lr=0.06, max_iter=3, tol=None)
+    >>> display = CostSurfaceDisplay.from_estimator(
+    ...     model, X, y, fit_params={"coef_init": [1.0], "intercept_init": [0.0]}
+    ... )
+    >>> display.paths[0].round(4)
+    array([[0.    , 1.    ],
+           [0.016 , 1.008 ],
+           [0.0301, 1.0119],
+           [0.043 , 1.0132]])
+    """
+
+    def __init__(self, *, x, y, cost, paths, path_costs, names, labels):
+        self.x = x
+        self.y = y
+        self.cost = cost
+        self.paths = paths
+        self.path_costs = path_costs
+        self.names = names
+        self.labels = labels
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, *, name=None, ax=None, **kwargs):
+        """The surface of one estimator.
+
+        Parameters
+        ----------
+        estimator : GDRegressor, GDClassifier or MLPGD
+            A clone is fitted, the estimator itself stays as it is. With ``path=False``
+            nothing is fitted, and it must be fitted already.
+        X, y : array-like
+            Training data.
+        name : str, default=None
+            For the legend.
+        ax : matplotlib Axes, default=None
+            Where to draw; by default in a new figure.
+        **kwargs : dict
+            As in :meth:`from_estimators`.
+
+        Returns
+        -------
+        CostSurfaceDisplay
+        """
+        pairs = [estimator if name is None else (name, estimator)]
+        return cls.from_estimators(pairs, X, y, ax=ax, **kwargs)
+
+    @classmethod
+    def from_learning_rates(cls, estimator, X, y, *, lrs, ax=None, **kwargs):
+        """The paths that one estimator takes at several learning rates, side by side.
+
+        Parameters
+        ----------
+        estimator : GDRegressor, GDClassifier or MLPGD
+            Clones of it are fitted.
+        X, y : array-like
+            Training data.
+        lrs : sequence of float
+            Learning rates.
+        ax : matplotlib Axes, default=None
+            Given, all paths are drawn in it; by default each gets a panel of its own.
+        **kwargs : dict
+            As in :meth:`from_estimators`.
+
+        Returns
+        -------
+        CostSurfaceDisplay
+        """
+        pairs = [(f"lr = {lr:g}", clone(estimator).set_params(lr=lr)) for lr in lrs]
+        kwargs = {"panels": ax is None} | kwargs
+        return cls.from_estimators(pairs, X, y, ax=ax, **kwargs)
+
+    @classmethod
+    def from_estimators(
+        cls,
+        estimators,
+        X,
+        y,
+        *,
+        parameters=None,
+        directions=None,
+        path=True,
+        max_steps=None,
+        fit_params=None,
+        xlim=None,
+        ylim=None,
+        grid_resolution=60,
+        random_state=0,
+        ax=None,
+        **plot_kw,
+    ):
+        """The paths of several estimators on the surface they share.
+
+        Parameters
+        ----------
+        estimators : dict of str to estimator, or list
+            They must minimise the same objective: the surface is that of the one that
+            ends lowest. A list holds estimators or (name, estimator) pairs.
+        X, y : array-like
+            Training data.
+        parameters : pair, default=None
+            The two parameters of a linear model: column number, column name,
+            "intercept", or a pair of output number and one of these. None takes
+            intercept and weight where there is one feature, else the first two
+            features.
+        directions : {"path", "random"}, default=None
+            In place of `parameters`, and the only choice for networks. "path" is the
+            plane in which the paths vary most, "random" two random directions,
+            normalised filter by filter (Li et al., 2018). None takes "path" for
+            networks where there is one, else "random".
+        path : bool, default=True
+            Whether to fit, and record the path. False shows the surface around the
+            weights of a fitted estimator.
+        max_steps : int, default=None
+            Updates to record at most; None records all of the fit.
+        fit_params : dict, default=None
+            Passed to fit, such as ``coef_init`` and ``intercept_init``.
+        xlim, ylim : pair of float, default=None
+            Range of the two parameters; by default around the paths.
+        grid_resolution : int, default=60
+            Points of the grid in each direction.
+        random_state : int, RandomState instance or None, default=0
+            For random directions.
+        ax : matplotlib Axes, default=None
+            Where to draw; by default in a new figure.
+        **plot_kw : dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        CostSurfaceDisplay
+        """
+        _style.require_matplotlib(f"{cls.__name__}.from_estimators")
+        names, estimators = _style.named(estimators, _style.describe_estimator)
+        if path:
+            walked = [
+                walk(model, X, y, max_steps=max_steps, **(fit_params or {}))
+                for model in estimators
+            ]
+            fitted = [one.estimator for one in walked]
+            points = [one.points for one in walked]
+        else:
+            for model in estimators:
+                check_is_fitted(model)
+            fitted, points = estimators, []
+        functions = [CostFunction(model, X, y) for model in fitted]
+        ends = [function.fitted_point for function in functions]
+        lowest = int(
+            np.nanargmin([f([end])[0] for f, end in zip(functions, ends, strict=True)])
+        )
+        function, centre = functions[lowest], ends[lowest]
+        plane = _choose_plane(
+            fitted[lowest], centre, points, parameters, directions, random_state
+        )
+        paths = [plane.coordinates(point) for point in points]
+        path_costs = [function(point) for point in points]
+        centre = plane.coordinates(centre)
+        near = [_near(*both) for both in zip(paths, path_costs, strict=True)]
+        everything = np.vstack([centre[None], *near])
+        x = np.linspace(
+            *(_range(everything[:, 0]) if xlim is None else xlim), num=grid_resolution
+        )
+        y_ = np.linspace(
+            *(_range(everything[:, 1]) if ylim is None else ylim), num=grid_resolution
+        )
+        xx, yy = np.meshgrid(x, y_)
+        cost = function(plane.points(xx.ravel(), yy.ravel())).reshape(xx.shape)
+        display = cls(
+            x=x,
+            y=y_,
+            cost=cost,
+            paths=paths,
+            path_costs=path_costs,
+            names=names,
+            labels=plane.labels,
+        )
+        return display.plot(ax=ax, **plot_kw)
+
+    def plot(
+        self,
+        ax=None,
+        *,
+        kind="contour",
+        panels=False,
+        levels=14,
+        path_kw=None,
+        surface_kw=None,
+    ):
+        """Draw the surface and the paths.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; by default in a new figure. A 3-D one for "surface".
+        kind : {"contour", "surface"}, default="contour"
+            A map with contour lines, or a surface in three dimensions.
+        panels : bool, default=False
+            Whether each path gets a panel of its own, in a new figure.
+        levels : int or array, default=14
+            Contour lines: their number, spaced so that those of a round bowl are
+            evenly apart, or the values themselves.
+        path_kw : dict, default=None
+            Passed to the ``ax.plot`` of the paths.
+        surface_kw : dict, default=None
+            Passed to ``ax.contourf`` or ``ax.plot_surface``.
+
+        Returns
+        -------
+        self : CostSurfaceDisplay
+        """
+        if kind not in ("contour", "surface"):
+            raise ValueError(f"kind must be 'contour' or 'surface', got {kind!r}.")
+        self.axes_ = self._new_axes(ax, kind, panels)
+        self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
+        self.path_lines_, self.end_markers_ = [], []
+        self._kind = kind
+        draw = self._draw_map if kind == "contour" else self._draw_surface
+        for axes in self.axes_:
+            self.surface_ = draw(axes, levels, surface_kw or {})
+        single = len(self.axes_) == 1
+        for i, path in enumerate(self.paths):
+            axes = self.axes_[0 if single else i]
+            self.path_lines_.append(
+                self._draw_path(axes, i, path, path_kw, numbered=single)
+            )
+            if not single:
+                axes.set_title(self.names[i])
+        if single and len(self.paths) > 1:
+            corner = "upper left" if kind == "surface" else "best"
+            self.ax_.legend(loc=corner, framealpha=0.9)
+        elif single:
+            self.ax_.set_title(self.names[0])
+        return self
+
+    def _new_axes(self, ax, kind, panels):
+        caller = f"{type(self).__name__}.plot"
+        if not panels or len(self.paths) < 2:
+            size, projection = (
+                (6.4, 4.8),
+                {"projection": "3d", "computed_zorder": False},
+            )
+            projection = projection if kind == "surface" else {}
+            return [_style.new_axes(ax, caller, size=size, **projection)]
+        if ax is not None:
+            raise ValueError("panels=True draws in a new figure: leave out ax.")
+        _style.require_matplotlib(caller)
+        import matplotlib.pyplot as plt
+
+        n = len(self.paths)
+        projection = {"projection": "3d", "computed_zorder": False}
+        _, axes = plt.subplots(
+            1,
+            n,
+            figsize=(3.6 * n + 0.4, 3.6),
+            layout="constrained",
+            sharex=kind == "contour",
+            sharey=kind == "contour",
+            subplot_kw=projection if kind == "surface" else None,
+        )
+        return list(axes)
+
+    def _draw_map(self, ax, levels, surface_kw):
+        if np.ndim(levels) == 0:
+            levels = _levels(self.cost, levels)
+        filled = {"cmap": _shades(), "extend": "max"} | surface_kw
+        surface = ax.contourf(self.x, self.y, self.cost, levels=levels, **filled)
+        ax.contour(
+            self.x, self.y, self.cost, levels=levels, colors="0.45", linewidths=0.5
+        )
+        ax.set(
+            xlabel=self.labels[0],
+            xlim=(self.x[0], self.x[-1]),
+            ylim=(self.y[0], self.y[-1]),
+        )
+        if ax is self.axes_[0]:
+            ax.set_ylabel(self.labels[1])
+        return surface
+
+    def _draw_surface(self, ax, levels, surface_kw):
+        from matplotlib.colors import PowerNorm
+
+        xx, yy = np.meshgrid(self.x, self.y)
+        shaded = {
+            "cmap": _shades("#4f7da3"),
+            # As the levels of the map: steps even in distance, not in height.
+            "norm": PowerNorm(0.5),
+            "rcount": 40,
+            "ccount": 40,
+            "edgecolor": "0.55",
+            "linewidth": 0.2,
+            "alpha": 0.95,
+            "zorder": 1,
+        } | surface_kw
+        surface = ax.plot_surface(xx, yy, self.cost, **shaded)
+        ax.set(xlabel=self.labels[0], ylabel=self.labels[1], zlabel="objective")
+        # Room between the numbers and the names, and at the edge for both.
+        ax.yaxis.labelpad = ax.zaxis.labelpad = 8
+        ax.set_box_aspect(None, zoom=0.9)
+        return surface
+
+    def _draw_path(self, ax, i, path, path_kw, numbered):
+        marked = len(path) <= MAX_MARKERS
+        style = {
+            "color": _style.colour(i if numbered else 0),
+            "linewidth": 1.4 if marked else 0.9,
+            "marker": _style.marker(i if numbered else 0) if marked else None,
+            "markersize": 4.5,
+            "markeredgecolor": "white",
+            "markeredgewidth": 0.4,
+            "label": self.names[i],
+            "zorder": 3 + i,
+            "clip_on": True,
+        }
+        (line,) = ax.plot(*self._line_data(i), **_style.merged(style, path_kw))
+        ends = {"color": line.get_color(), "linestyle": ""}
+        data = self._line_data(i)
+        ax.plot(
+            *(values[:1] for values in data),
+            marker="o",
+            markersize=9,
+            markerfacecolor="none",
+            markeredgewidth=1.6,
+            zorder=20 + i,
+            **ends,
+        )
+        (end,) = ax.plot(
+            *(values[-1:] for values in data),
+            marker="*",
+            markersize=13,
+            markeredgecolor="white",
+            markeredgewidth=0.7,
+            zorder=30 + i,
+            **ends,
+        )
+        self.end_markers_.append(end)
+        return line
+
+    def _line_data(self, i, stop=None):
+        """What to give the line of path i, up to the point number `stop`."""
+        columns = [self.paths[i][:stop, 0], self.paths[i][:stop, 1]]
+        if self._kind == "surface":
+            # Lifted by a hair, so that the surface does not swallow the line.
+            lift = 0.01 * np.ptp(self.cost)
+            inside = np.array([self._inside(point) for point in self.paths[i][:stop]])
+            heights = np.where(inside, self.path_costs[i][:stop] + lift, np.nan)
+            columns.append(heights)
+        return columns
+
+    def _inside(self, point):
+        return (
+            self.x[0] <= point[0] <= self.x[-1] and self.y[0] <= point[1] <= self.y[-1]
+        )
+
+    @property
+    def n_frames(self):
+        """Points of the longest path."""
+        return max((len(path) for path in self.paths), default=0)
+
+    def show_frame(self, frame):
+        """Show the paths up to a point, once drawn; for :func:`skgd.display.animate`.
+
+        Parameters
+        ----------
+        frame : int
+            Number of the last point, from 0.
+        """
+        for i, (line, end) in enumerate(
+            zip(self.path_lines_, self.end_markers_, strict=True)
+        ):
+            data = self._line_data(i, frame + 1)
+            last = [values[-1:] for values in data]
+            if self._kind == "surface":
+                line.set_data_3d(*data)
+                end.set_data_3d(*last)
+            else:
+                line.set_data(*data)
+                end.set_data(*last)
+
+
+def _choose_plane(estimator, centre, points, parameters, directions, random_state):
+    is_network = hasattr(estimator, "coefs_")
+    if parameters is not None and (is_network or directions is not None):
+        raise ValueError(
+            "parameters names two weights of a linear model; networks, and the "
+            "argument directions, show two directions instead: leave out parameters."
+        )
+    if directions not in (None, "path", "random"):
+        raise ValueError(f"directions must be 'path' or 'random', got {directions!r}.")
+    if directions == "path" and not points:
+        raise ValueError("directions='path' needs path=True.")
+    if directions is None and not is_network:
+        return parameter_plane(estimator, centre, parameters)
+    if directions == "path" or (directions is None and points):
+        return path_plane(centre, points)
+    return random_plane(estimator, centre, check_random_state(random_state))
+
+
+def _near(path, costs):
+    """The points of a path worth showing: not those of a divergent run."""
+    return path[costs <= HIGHEST * max(costs[0], 0.0)] if costs[0] > 0 else path
+
+
+def _range(values):
+    low, high = values.min(), values.max()
+    width = high - low
+    if width == 0.0:
+        width = max(1.0, abs(high))
+    return low - MARGIN * width, high + MARGIN * width
+
+
+def _levels(cost, n_levels):
+    """Values whose contours of a round bowl are evenly apart."""
+    low, high = np.nanmin(cost), np.nanmax(cost[np.isfinite(cost)])
+    return low + (high - low) * np.linspace(0.0, 1.0, n_levels + 1) ** 2
+
+
+def _shades(highest="#8aa5bd"):
+    """White for low to grey-blue for high: light enough for paths of any colour."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("valley", ["#ffffff", highest])

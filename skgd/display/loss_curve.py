@@ -1,0 +1,213 @@
+"""LossCurveDisplay: the objective by epoch, of one estimator or several.
+
+Reads the history that the estimators kept; trains nothing.
+"""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skgd.display import _style
+
+AXES = {"epoch": "epoch", "step": "updates", "seconds": "seconds"}
+
+# A log axis that spans less than this has hardly a tick to label.
+LEAST_RATIO = 4.0
+
+
+class LossCurveDisplay:
+    """Training and validation objective as training goes on.
+
+    Use :meth:`from_estimator` or :meth:`from_estimators`; the constructor takes what
+    they computed.
+
+    Parameters
+    ----------
+    histories : list of dict of str to array
+        The ``history_`` of each estimator.
+    names : list of str
+        For the legend.
+    best_epochs : list of int
+        Position, from 1, of the best epoch in each history.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    lines_ : list of matplotlib Line2D
+        One training curve for each estimator.
+    validation_lines_ : list of matplotlib Line2D
+        The validation curves of those that have one, dashed.
+    best_markers_ : list of matplotlib Line2D
+        The best epochs.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.display import LossCurveDisplay
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = GDRegressor(early_stopping=True, random_state=0).fit(X, y)
+    >>> display = LossCurveDisplay.from_estimator(model)
+    >>> display.ax_.get_xlabel()
+    'epoch'
+    """
+
+    def __init__(self, *, histories, names, best_epochs):
+        self.histories = histories
+        self.names = names
+        self.best_epochs = best_epochs
+
+    @classmethod
+    def from_estimator(cls, estimator, *, name=None, ax=None, **plot_kw):
+        """The curves of one fitted estimator.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+            Of `skgd`, or a pipeline that ends in one, or a search that found one.
+        name : str, default=None
+            For the legend; by default made from the parameters.
+        ax : matplotlib Axes, default=None
+            Where to draw; by default in a new figure.
+        **plot_kw : dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        LossCurveDisplay
+        """
+        pairs = [estimator if name is None else (name, estimator)]
+        return cls.from_estimators(pairs, ax=ax, **plot_kw)
+
+    @classmethod
+    def from_estimators(cls, estimators, *, ax=None, **plot_kw):
+        """The curves of several fitted estimators, overlaid.
+
+        Parameters
+        ----------
+        estimators : dict of str to estimator, or list
+            A list holds estimators or (name, estimator) pairs.
+        ax : matplotlib Axes, default=None
+            Where to draw; by default in a new figure.
+        **plot_kw : dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        LossCurveDisplay
+        """
+        _style.require_matplotlib(f"{cls.__name__}.from_estimators")
+        names, fitted = _style.named(
+            estimators, lambda model: _style.describe_estimator(final_estimator(model))
+        )
+        fitted = [final_estimator(model) for model in fitted]
+        for model in fitted:
+            check_is_fitted(model, "history_")
+        display = cls(
+            histories=[model.history_ for model in fitted],
+            names=names,
+            best_epochs=[model.best_epoch_ for model in fitted],
+        )
+        return display.plot(ax=ax, **plot_kw)
+
+    def plot(
+        self,
+        ax=None,
+        *,
+        x="epoch",
+        yscale="auto",
+        minimum=0.0,
+        mark_best=True,
+        line_kw=None,
+    ):
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; by default in a new figure.
+        x : {"epoch", "step", "seconds"}, default="epoch"
+            What runs along the horizontal axis: passes over the data, updates, or time.
+        yscale : {"auto", "log", "linear"}, default="auto"
+            "auto" is "log" for positive values that differ enough.
+        minimum : float, default=0.0
+            Subtracted from the objective. With the known minimum the curves show what
+            is left to gain, straight lines on the log axis where convergence is linear.
+        mark_best : bool, default=True
+            Whether to mark the best epoch.
+        line_kw : dict, default=None
+            Passed to the training curves' ``ax.plot``.
+
+        Returns
+        -------
+        self : LossCurveDisplay
+        """
+        if x not in AXES:
+            raise ValueError(f"x must be one of {sorted(AXES)}, got {x!r}.")
+        ax = _style.new_axes(ax, f"{type(self).__name__}.plot")
+        self.lines_, self.validation_lines_, self.best_markers_ = [], [], []
+        many = len(self.histories) > 1
+        for i, (history, name) in enumerate(
+            zip(self.histories, self.names, strict=True)
+        ):
+            colour = _style.colour(i)
+            label = name if many else "training"
+            style = {
+                "color": colour,
+                "linestyle": _style.line_style(i) if many else "-",
+                "label": label,
+            }
+            (line,) = ax.plot(
+                history[x], history["loss"] - minimum, **_style.merged(style, line_kw)
+            )
+            self.lines_.append(line)
+            marked = history["loss"]
+            if "validation_loss" in history:
+                marked = history["validation_loss"]
+                style = {"color": colour if many else _style.colour(1), "alpha": 0.9}
+                (line,) = ax.plot(
+                    history[x],
+                    marked - minimum,
+                    linestyle=(0, (4, 2)),
+                    linewidth=1.2,
+                    label=f"{label}, validation" if many else "validation",
+                    **style,
+                )
+                self.validation_lines_.append(line)
+            best = self.best_epochs[i] - 1
+            if mark_best and best >= 0:
+                (point,) = ax.plot(
+                    history[x][best],
+                    marked[best] - minimum,
+                    linestyle="",
+                    marker="o",
+                    markerfacecolor="white",
+                    markeredgecolor=colour if many else _style.GREY,
+                    markeredgewidth=1.6,
+                    zorder=4,
+                    label=None if many else f"best epoch ({self.best_epochs[i]})",
+                )
+                self.best_markers_.append(point)
+        lines = self.lines_ + self.validation_lines_
+        values = [np.asarray(line.get_ydata()) for line in lines]
+        low = min(value.min() for value in values)
+        high = max(value.max() for value in values)
+        if yscale == "auto":
+            yscale = "log" if low > 0.0 and high > LEAST_RATIO * low else "linear"
+        ax.set_yscale(yscale)
+        if yscale == "log":
+            _style.readable_log(ax.yaxis, low, high)
+        objective = "objective" if minimum == 0.0 else "objective above the minimum"
+        title = None if many else self.names[0]
+        _style.dress(ax, xlabel=AXES[x], ylabel=objective, title=title)
+        _style.legend(ax)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+def final_estimator(estimator):
+    """The estimator of `skgd` inside a fitted pipeline or search."""
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    if hasattr(estimator, "steps"):
+        return final_estimator(estimator.steps[-1][1])
+    return estimator
