@@ -66,6 +66,7 @@ path = CostSurfaceDisplay.from_estimator(
 # %%
 # And as a film:
 
+fits.plot().ax_.set(xlabel="weight", ylabel="height")
 film = animate(fits, fps=8)
 
 # %%

@@ -4,9 +4,11 @@ Chooses; the methods themselves are update rules in ``optimizers.py`` and full-b
 descents in ``_full_gradient.py``, the coordinates come from ``_step_size.py``.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.base import clone
 
 from skgd._full_gradient import (
     AcceleratedDescent,
@@ -14,7 +16,7 @@ from skgd._full_gradient import (
     SecantDescent,
 )
 from skgd._state import Averaging
-from skgd._step_size import smoothness
+from skgd._step_size import mean_row_norm, smoothness
 from skgd.optimizers import GD, DoWG, Nesterov
 
 # Gradients of few rows are taken at z + 0.8 (x - z), between the moving point z and its
@@ -35,11 +37,21 @@ STEP_WITHOUT_CURVATURE = 0.1
 
 
 class Choice(NamedTuple):
-    """What ``lr="auto"`` means in a run."""
+    """What ``lr="auto"`` means in a run.
+
+    Attributes
+    ----------
+    optimizer : Optimizer or FullGradientDescent
+    lr : float
+    averaging : Averaging
+    last_step : float or None
+        Length of a proximal step down the full gradient, to be taken at the end.
+    """
 
     optimizer: object
     lr: float
     averaging: Averaging
+    last_step: float | None = None
 
 
 def choose(
@@ -85,9 +97,12 @@ def choose(
       under an l1 penalty.
     - ``nesterov`` with the full gradient: acceleration with restart and backtracking.
     - ``gd`` otherwise: DoWG, which needs no constant and forgives rare large rows,
-      with gradients between the moving point and its mean.
+      with gradients between the moving point and its mean. Where the curvature is
+      bounded, no step is longer than 2/(c |z|^2), the one that turns the error of an
+      average row around, times the rows of a batch.
     - ``momentum`` and ``nesterov`` otherwise: (1 - momentum)/L, L the expected
       smoothness for the batch size.
+    - ``saga``: 1/(3 L), and no mean, because its noise vanishes by itself.
     - other rules: their documented constant, in units of the targets' spread.
     - Gradients of few rows leave noise: the answer of the last two is a mean of the
       points in which late ones weigh most.
@@ -100,13 +115,36 @@ def choose(
             return Choice(descent(first_step), first_step, answer)
         if type(optimizer) is Nesterov:
             return Choice(AcceleratedDescent(first_step), first_step, answer)
-    if type(optimizer) is GD:
+    if type(optimizer) in (GD, DoWG):
         mean = Averaging(start=max(int(average), 1), interpolation=INTERPOLATION)
-        return Choice(DoWG(FIRST_DISTANCE * spread), 1.0, mean)
+        last_step = None
+        if objective.l1.size and batch_size < len(rows):
+            # A mean of points has no exact zeros, and one step from it has.
+            last_step = 1.0 / smoothness(objective, rows, moments, len(rows), curvature)
+        if type(optimizer) is GD:
+            longest = math.inf
+            if objective.loss.curvature is not None:
+                row_norm = mean_row_norm(moments, objective.model)
+                longest = 2.0 * batch_size / (curvature * row_norm)
+            optimizer = DoWG(FIRST_DISTANCE * spread, longest)
+        return Choice(optimizer, 1.0, mean, last_step)
     mean = Averaging(start=int(average))
+    if optimizer.keeps_derivatives:
+        if objective.loss.curvature is None:
+            raise ValueError(
+                "optimizer='saga' with lr='auto' needs a loss whose curvature is "
+                f"bounded; {type(objective.loss).__name__} has none. Pass lr as a "
+                "float, or use optimizer='gd'."
+            )
+        bound = smoothness(objective, rows, moments, batch_size, curvature)
+        return Choice(optimizer, 1.0 / (3.0 * bound), mean)
     if batch_size < len(rows) and not average:
         mean = Averaging(start=1, power=LATE_WEIGHT)
     if optimizer.auto_lr is not None:
+        if optimizer.weight_decay:
+            # Decay is relative already: only the steps are in units of the targets.
+            decay = optimizer.weight_decay / spread
+            optimizer = clone(optimizer).set_params(weight_decay=decay)
         return Choice(optimizer, optimizer.auto_lr * spread, mean)
     share = 1.0 - getattr(optimizer, "momentum", 0.0)
     if objective.loss.curvature is None:

@@ -4,8 +4,6 @@ Subclasses say what y means, which model maps theta to scores, and how theta is 
 to the user. The loop itself lives in ``_training.py``.
 """
 
-import warnings
-
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
@@ -15,11 +13,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples
 
 from skgd._data import Rows, hold_out
+from skgd._fit_batches import StreamFit
 from skgd._moments import Moments
 from skgd._state import State
 from skgd._step_size import smoothness
 from skgd._training import DivergenceWarning, Limits, train
 from skgd._validation import check_weights, refuse_foreign
+from skgd._warnings import warn_user
 from skgd.losses import get_loss
 from skgd.optimizers import get_optimizer
 from skgd.schedules import get_schedule
@@ -27,14 +27,11 @@ from skgd.schedules import get_schedule
 # Rows of a batch where none is asked for.
 AUTO_BATCH_SIZE = 64
 
-# Rows on which the objective at the start and at the end are compared.
-SAMPLE_ROWS = 10_000
-
 # How far above the start the objective may end before the run counts as failed.
 SLACK = 1.001
 
 
-class BaseGD(CallbackSupportMixin, BaseEstimator):
+class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
     """Training by gradient descent, whatever the model and the task.
 
     Subclasses provide
@@ -88,15 +85,31 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             theta = self._first_theta(plan, rows, init, rng)
             state = State.start(theta, plan.optimizer, plan.averaging, rng)
 
-        bound = plan.bind(rows)
+        data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
+        return self._run(plan, task, state, plan.bind(rows), held_out, data)
+
+    def _run(self, plan, task, state, bound, held_out, data):
+        """Train on bound rows, and keep what came of it.
+
+        Parameters
+        ----------
+        plan : Plan
+        task : a task of ``skgd._tasks``
+        state : State
+            Where training starts; moved in place.
+        bound : BoundObjective or StreamObjective
+        held_out : Rows or None
+            Rows to validate on.
+        data : dict
+            X, y and metadata for the callbacks.
+        """
         start = self._objective_at_start(bound, state)
-        limits = self._limits(start, held_out)
+        limits = self._limits(start, held_out, bound.n_rows)
         validate = None
         if held_out is not None:
             validate = self._validator(plan, task, held_out)
 
-        context = self._init_callback_context(max_subtasks=self.max_iter)
-        data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
+        context = self._init_callback_context(max_subtasks=limits.max_iter)
         context.call_on_fit_task_begin(estimator=self, **data)
 
         def on_epoch(state, report):
@@ -114,13 +127,15 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         if on_step is not None:
             on_step(state)
         report = train(
-            plan.epoch(bound, horizon=self.max_iter, on_step=on_step),
+            plan.epoch(bound, horizon=limits.max_iter, on_step=on_step),
             state,
             limits,
             validate=validate,
             on_epoch=on_epoch if hasattr(self, "_skl_callbacks") else None,
             verbose=int(self.verbose),
         )
+        if report.stop_reason != "diverged":
+            plan.finish(bound, state)
         self._judge(report, plan, state, bound, start)
         self._keep(plan, task, state, report)
         context.call_on_fit_task_end(
@@ -131,6 +146,11 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
     def _partial_fit(self, X, y, sample_weight, classes):
         """One pass over the rows, in the order given."""
         refuse_foreign(X=X, y=y, sample_weight=sample_weight)
+        if get_optimizer(self.optimizer).keeps_derivatives:
+            raise ValueError(
+                "optimizer='saga' keeps a number for each row and needs all rows in "
+                "fit; partial_fit sees each row once. Use another optimizer."
+            )
         if self.early_stopping:
             raise ValueError(
                 "partial_fit cannot hold out rows, because it does not see all of "
@@ -167,18 +187,24 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         if np.isfinite(start):
             state.highest = max(state.highest, start)
         limits = Limits(1, None, 1, state.highest)
-        report = train(plan.epoch(bound, horizon=self.max_iter), state, limits)
+        epoch = plan.epoch(bound, horizon=self._most_epochs(None))
+        report = train(epoch, state, limits)
         self._warn_if_diverged(report, plan, state, bound)
         self._keep(plan, task, state, report)
         return self
 
     # ---- input -----------------------------------------------------------------
 
-    def _weighted_rows(self, X, y, sample_weight, task, loss, streaming=False):
-        """Rows with encoded targets and the product of sample and class weights."""
+    def _weighted_rows(
+        self, X, y, sample_weight, task, loss, streaming=False, class_weight=None
+    ):
+        """Rows with encoded targets and the product of sample and class weights.
+
+        `class_weight` takes the place of the parameter of that name.
+        """
         targets = task.encode(y)
-        weights = np.ones(X.shape[0]) if sample_weight is None else sample_weight
-        class_weight = getattr(self, "class_weight", None)
+        if class_weight is None:
+            class_weight = getattr(self, "class_weight", None)
         if streaming and class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' needs all of y, which partial_fit does not "
@@ -186,9 +212,11 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
                 "compute_class_weight('balanced', classes=..., y=...) on a large "
                 "enough sample and pass them as a dict."
             )
-        factors = task.class_weights(class_weight, targets, weights)
-        if factors is not None:
-            sample_weight = weights * factors
+        if class_weight is not None:
+            weights = np.ones(X.shape[0]) if sample_weight is None else sample_weight
+            factors = task.class_weights(class_weight, targets, weights)
+            if factors is not None:
+                sample_weight = weights * factors
         rows = Rows.of(X, y, targets, sample_weight)
         if not len(rows) and not streaming:
             raise ValueError(
@@ -249,18 +277,22 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
                 state.theta[:] = self._with_init(plan.model, state.theta, name, value)
 
     def _objective_at_start(self, bound, state):
-        """F at the start or at zero, whichever is larger, on a sample of the rows."""
-        sample = bound.rows.order[:SAMPLE_ROWS]
+        """F at the start or at zero, whichever is larger, on the first rows."""
         return max(
-            bound.value(state.answer(), sample),
-            bound.value(np.zeros_like(state.theta), sample),
+            bound.value_at_head(state.answer()),
+            bound.value_at_head(np.zeros_like(state.theta)),
         )
 
-    def _limits(self, start, held_out):
+    def _most_epochs(self, n_rows):
+        """Epochs a run over `n_rows` rows may take; None rows are a stream."""
+        return self.max_iter
+
+    def _limits(self, start, held_out, n_rows):
         margin = self.tol
         if margin is not None and (held_out is None or self.scoring == "loss"):
             margin = margin * abs(start)
-        return Limits(self.max_iter, margin, self.n_iter_no_change, start)
+        most = self._most_epochs(n_rows)
+        return Limits(most, margin, self.n_iter_no_change, start)
 
     def _validator(self, plan, task, held_out):
         """callable(state) -> (mean loss, score or None) on the held-out rows."""
@@ -327,7 +359,7 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         attributes |= {
             "n_iter_": report.n_epochs,
             "t_": state.step,
-            "lr_": plan.lr,
+            "lr_": plan.rate_used(report["lr"]),
             "history_": history,
             "loss_curve_": list(report["loss"]),
             "best_loss_": min(report["loss"], default=np.inf),
@@ -378,29 +410,26 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
     def _judge(self, report, plan, state, bound, start):
         """Warn about a run that failed or did not finish, naming the remedy."""
         if report.stop_reason in ("tol", "max_iter") and start > 0:
-            sample = bound.rows.order[:SAMPLE_ROWS]
-            if bound.value(state.answer(), sample) > SLACK * start:
+            if bound.value_at_head(state.answer()) > SLACK * start:
                 state.restore_parameters(report.best_parameters)
                 report.stop_reason = "diverged"
         self._warn_if_diverged(report, plan, state, bound)
         if report.stop_reason != "max_iter" or self._ends_as_planned():
             return
         if self.tol is not None:
-            warnings.warn(
-                f"Stopped at max_iter={self.max_iter} epochs, before the objective "
+            warn_user(
+                f"Stopped at max_iter={report.n_epochs} epochs, before the objective "
                 f"ceased to improve by tol={self.tol} of its starting value. Raise "
                 "max_iter, or set tol=None to run exactly max_iter epochs.",
                 ConvergenceWarning,
-                stacklevel=6,
             )
 
     def _warn_if_diverged(self, report, plan, state, bound):
         if report.stop_reason != "diverged":
             return
         state.forget_optimizer()
-        warnings.warn(
+        warn_user(
             f"Training diverged in epoch {report.n_epochs + 1} with lr={plan.lr:.3g}; "
             f"the best finite weights were kept. {self._rate_advice(plan, bound)}",
             DivergenceWarning,
-            stacklevel=7,
         )

@@ -10,7 +10,12 @@ import math
 import numpy as np
 
 from skgd._state import Lazy
+from skgd.optimizers import DoWG
 from skgd.schedules import Clock
+
+
+# Keeps a quotient of nothing by nothing finite.
+TINY = np.finfo(np.float64).tiny
 
 
 class Stepper:
@@ -42,6 +47,11 @@ class Stepper:
             type(optimizer).__name__ == "GD" and clip_norm is None and not decay.size
         )
 
+    @property
+    def is_free(self):
+        """Whether the rule is DoWG and nothing else claims the step."""
+        return isinstance(self.optimizer, DoWG) and self.clip_norm == math.inf
+
     def rate(self, state, rates):
         """The last rate used: of the schedule, or the length the rule found."""
         if self.optimizer.finds_rate:
@@ -58,8 +68,8 @@ class Stepper:
         )
 
 
-def epoch_rates(state, lr, schedule, n_steps, horizon):
-    """Learning rates of the next `n_steps` updates.
+def epoch_rates(state, lr, schedule, n_steps, horizon, start=0, stop=None):
+    """Learning rates of the next updates.
 
     Parameters
     ----------
@@ -70,21 +80,25 @@ def epoch_rates(state, lr, schedule, n_steps, horizon):
         Updates in the coming epoch.
     horizon : float or None
         Epochs the whole run may take.
+    start : int
+        How many of them have been made.
+    stop : int or None
+        The first one not to come next; None for the whole epoch.
 
     Returns
     -------
-    float64 array of shape (n_steps,)
+    float64 array of shape (stop - start,)
     """
+    index = np.arange(start, n_steps if stop is None else stop)
     clock = Clock(
-        step=state.step + np.arange(n_steps),
-        epoch=state.epoch + np.arange(n_steps) / n_steps,
+        step=state.step - start + index,
+        epoch=state.epoch + index / n_steps,
         horizon=horizon,
         steps_per_epoch=n_steps,
         losses=state.losses,
     )
-    return lr * np.broadcast_to(
-        np.asarray(schedule.factor(clock), np.float64), (n_steps,)
-    )
+    factors = np.asarray(schedule.factor(clock), np.float64)
+    return lr * np.broadcast_to(factors, index.shape)
 
 
 class FullBatch:
@@ -112,7 +126,7 @@ class FullBatch:
         """One epoch in place; returns (objective before the update, rate)."""
         rate = self.rates(state, 1)
         loss, gradient = self.bound.loss_and_gradient(state.theta)
-        n = len(self.bound.rows)
+        n = self.bound.n_rows
         value = loss / n + self.bound.objective.penalty(state.theta)
         if math.isfinite(value):
             self._step(
@@ -165,16 +179,23 @@ class Batches:
             self.order[:] = self.bound.rows.order
             state.rng.shuffle(self.order)
         rates = self.rates(state, self.n_steps)
-        if self.on_step is None:
-            total, n_updates = self._run(state, self.order, rates)
-            state.step += n_updates
-        else:
-            total, n_updates = self._run_watched(state, rates)
+        total, n_updates = self.advance(state, rates)
         rate = self.stepper.rate(state, rates)
         if n_updates < self.n_steps:
             return math.nan, rate
         value = total / self.order.size
         return value + self.bound.objective.penalty(state.theta), rate
+
+    def advance(self, state, rates):
+        """All updates in place; returns (sum of losses, number of updates).
+
+        Fewer than `n_steps` if the loss stopped being finite.
+        """
+        if self.on_step is not None:
+            return self._run_watched(state, rates)
+        total, n_updates = self._run(state, self.order, rates)
+        state.step += n_updates
+        return total, n_updates
 
     def _run_watched(self, state, rates):
         """The same updates, one compiled call for each, so that they can be seen."""
@@ -192,20 +213,24 @@ class Batches:
 
 def _epoch_kernel(bound, stepper, batch_size):
     """The compiled loop over batches for these rows and this rule."""
+    if stepper.optimizer.keeps_derivatives:
+        return _derivative_changes(bound, stepper, batch_size)
+    if bound.is_csr and stepper.is_free and bound.objective.model.mean is None:
+        return _free_nonzeros_only(bound, stepper, batch_size)
     if bound.is_csr and stepper.is_plain and bound.objective.model.raw:
         return _nonzeros_only(bound, stepper, batch_size)
     return _every_weight(bound, stepper, batch_size)
 
 
-def _every_weight(bound, stepper, batch_size):
-    """Any rule; an update costs as much as there are parameters."""
+def _generic_kernel(bound, stepper, batch_size):
+    """callable(state, order, rates, output, loss_p, arguments of the step)."""
     from skgd._kernels import compiling, epoch
 
     kernel = compiling.kernel(
         epoch.run_epoch, compiling.epoch_signature(bound.data_type, stepper.element)
     )
 
-    def run(state, order, rates):
+    def run(state, order, rates, output, loss_p, arguments):
         return kernel(
             bound.block,
             bound.data,
@@ -213,15 +238,47 @@ def _every_weight(bound, stepper, batch_size):
             bound.rows.weights,
             order,
             batch_size,
-            bound.output,
+            output,
             bound.loss,
-            bound.loss_p,
+            loss_p,
             state.theta,
             np.empty_like(state.theta),
-            *stepper.arguments(state),
+            *arguments,
             rates,
             state.step,
         )
+
+    return run
+
+
+def _every_weight(bound, stepper, batch_size):
+    """Any rule; an update costs as much as there are parameters."""
+    kernel = _generic_kernel(bound, stepper, batch_size)
+
+    def run(state, order, rates):
+        arguments = stepper.arguments(state)
+        return kernel(state, order, rates, bound.output, bound.loss_p, arguments)
+
+    return run
+
+
+def _derivative_changes(bound, stepper, batch_size):
+    """Rules that are given the change of each row's derivative since its last visit."""
+    kernel = _generic_kernel(bound, stepper, batch_size)
+    n_rows = len(bound.rows)
+    n_steps = -(-n_rows // batch_size)
+    p = np.array([n_rows, batch_size, n_steps], dtype=np.float64)
+
+    def run(state, order, rates):
+        output, loss_p = bound.derivative_changes(state.derivatives)
+        if loss_p is not state.derivatives:
+            # Other rows than before: nothing is known of their derivatives.
+            state.derivatives = loss_p
+            state.vectors[:], state.memory[:] = 0.0, 0.0
+        state.vectors[1] = bound.objective.l2
+        (update, _, *rest), *others = stepper.arguments(state)
+        arguments = (update, p, *rest), *others
+        return kernel(state, order, rates, output, loss_p, arguments)
 
     return run
 
@@ -260,6 +317,51 @@ def _nonzeros_only(bound, stepper, batch_size):
             rates,
         )
         lazy.keep_in(state)
+        return result
+
+    return run
+
+
+def _free_nonzeros_only(bound, stepper, batch_size):
+    """DoWG with an interpolated mean on CSR rows, at the cost of their nonzeros."""
+    from skgd._kernels import compiling, csr_free
+
+    kernel = compiling.kernel(
+        csr_free.run_epoch, compiling.free_signature(bound.data_type, stepper.element)
+    )
+    l1, l2, _ = stepper.penalties
+
+    def run(state, order, rates):
+        kind = state.kind
+        if not state.base.size or kind.start != 1 or kind.power:
+            return _every_weight(bound, stepper, batch_size)(state, order, rates)
+        initial = state.vectors[0]
+        if state.step == 0:
+            initial[:] = state.base
+            state.memory[:] = stepper.p[0] ** 2, 0.0
+        result = kernel(
+            bound.data,
+            bound.rows.targets,
+            bound.rows.weights,
+            order,
+            batch_size,
+            bound.output,
+            bound.loss,
+            bound.loss_p,
+            state.theta,
+            state.base,
+            state.average,
+            initial,
+            state.memory,
+            stepper.p[1],
+            l1,
+            l2,
+            kind.interpolation,
+            rates,
+            state.step,
+        )
+        length = state.memory[0] / np.sqrt(max(state.memory[1], TINY))
+        state.metric[:] = min(length, stepper.p[1])
         return result
 
     return run

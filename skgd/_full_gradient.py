@@ -38,6 +38,8 @@ class FullGradientDescent:
     """
 
     normalises = False
+    keeps_derivatives = False
+    finds_rate = True
 
     def __init__(self, first_step):
         self.first_step = first_step
@@ -259,3 +261,24 @@ class AcceleratedDescent(FullGradientDescent):
         state.memory[:] = step / 0.9, following
         state.step += 1
         return float(reached), float(step)
+
+
+def proximal_step(bound, theta, step):
+    """One step down the full gradient, and the soft threshold of the l1 penalty.
+
+    From close to the optimum it sets the weights to zero that are zero there.
+
+    Parameters
+    ----------
+    bound : BoundObjective
+    theta : array of shape (n_parameters,)
+    step : float
+        At most 1/L, so that the objective does not rise.
+
+    Returns
+    -------
+    array of shape (n_parameters,)
+    """
+    _, gradient = bound.gradient(theta)
+    moved = soft_threshold(theta - step * gradient, step * bound.objective.l1)
+    return moved.astype(theta.dtype)

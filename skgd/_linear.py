@@ -20,7 +20,7 @@ from skgd._objective import Objective
 from skgd._parameters import with_parameters
 from skgd._plan import Plan, rows_per_update
 from skgd._state import Averaging
-from skgd._step_size import centred_coordinates, loss_curvature
+from skgd._step_size import centred_coordinates, centring_pays, loss_curvature
 from skgd._tasks import Classification, Regression
 from skgd._validation import check_start, refuse_foreign
 from skgd.losses import get_loss, loss_names
@@ -90,6 +90,7 @@ class LinearGD(BaseGD):
         optimizer, schedule = self._rule_and_schedule()
         batch_size = self._rows_per_update(len(rows), streaming)
         averaging, lr = Averaging(start=int(self.average)), self.lr
+        last_step = None
         l1, l2 = self._penalty_strengths()
         softmax = task.n_outputs > 1 and loss.softmax
         automatic = self.lr == "auto"
@@ -99,12 +100,11 @@ class LinearGD(BaseGD):
                 loss, softmax, rows.visited_targets(), rows.visited_weights(), spread
             )
         if model is None or (automatic and streaming):
-            model = self._new_model(
-                task, rows, model, l2 / curvature if automatic else None
-            )
+            ridge = l2 / curvature if automatic else None
+            model = self._new_model(task, rows, model, ridge, batch_size)
         objective = Objective(model, loss, softmax, *model.penalty_weights(l1, l2))
         if automatic:
-            optimizer, lr, averaging = choose(
+            optimizer, lr, averaging, last_step = choose(
                 objective,
                 optimizer,
                 rows,
@@ -129,6 +129,7 @@ class LinearGD(BaseGD):
             averaging=averaging,
             clip_norm=self.clip_norm,
             shuffle=self.shuffle,
+            last_step=last_step,
         )
 
     def _rows_per_update(self, n_rows, streaming):
@@ -140,12 +141,10 @@ class LinearGD(BaseGD):
     def _step_is_free(self, schedule):
         """Whether nothing that was asked for rules the step."""
         return (
-            not self.average
-            and self.clip_norm is None
-            and type(schedule) is Constant
+            not self.average and self.clip_norm is None and type(schedule) is Constant
         )
 
-    def _new_model(self, task, rows, model, ridge):
+    def _new_model(self, task, rows, model, ridge, batch_size):
         """The model in raw coordinates, or with `ridge` in centred and scaled ones.
 
         In a stream these are the coordinates of all rows seen, which `model` knows.
@@ -155,7 +154,8 @@ class LinearGD(BaseGD):
             n_features = rows.X.shape[1]
             seen = None if model is None else model.moments
             moments = Moments.of(rows, seen or Moments.empty(n_features))
-            mean, scale = centred_coordinates(moments, ridge, self.fit_intercept)
+            centre = self.fit_intercept and centring_pays(rows.X, batch_size)
+            mean, scale = centred_coordinates(moments, ridge, centre)
         return LinearModel(
             rows.X.shape[1],
             task.n_outputs,

@@ -4,6 +4,7 @@ How theta moves is not decided here, nor what the scores mean.
 """
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from scipy import sparse
 
 # Rows standardised at a time by the dense kernel: 64 rows of 100 features are 50 kB,
@@ -45,6 +46,7 @@ class LinearModel:
         self.moments = moments
 
     block_rows = BLOCK_ROWS
+    is_linear = True
 
     # Steps are taken down the objective itself, not down a multiple of it.
     unit = 1.0
@@ -127,6 +129,16 @@ class LinearModel:
         """`theta`, which another model of the same features holds, in these units."""
         return self.theta(*model.exact_coefficients(theta))
 
+    def _coordinates(self):
+        """Mean and scale of all features, both empty for the features as given."""
+        if self.raw:
+            return np.empty(0, self.dtype), np.empty(0, self.dtype)
+        n = self.n_features
+        return (
+            np.zeros(n, self.dtype) if self.mean is None else self.mean,
+            np.ones(n, self.dtype) if self.scale is None else self.scale,
+        )
+
     def bind(self, X, block_rows):
         """Address of the compiled sum of gradients, and the data it works on.
 
@@ -147,9 +159,9 @@ class LinearModel:
         element = compiling.numba_type(self.dtype)
         bias = self.dtype.type(self.fit_intercept)
         scores = np.empty((block_rows, self.n_outputs), self.dtype)
+        nothing = np.empty(0, self.dtype)
         if sparse.issparse(X):
             index = compiling.numba_type(X.indices.dtype)
-            nothing = np.empty(0, self.dtype)
             data = (
                 X.data,
                 X.indices,
@@ -164,12 +176,8 @@ class LinearModel:
         else:
             data = (
                 X,
-                np.zeros(self.n_features, self.dtype)
-                if self.mean is None
-                else self.mean,
-                np.ones(self.n_features, self.dtype)
-                if self.scale is None
-                else self.scale,
+                *as_vector(X),
+                *self._coordinates(),
                 bias,
                 np.empty((block_rows, self.n_features), self.dtype),
                 scores,
@@ -178,3 +186,19 @@ class LinearModel:
             function = linear.dense_block
         signature = compiling.block_signature(data_type, element)
         return compiling.address(function, signature), data, data_type
+
+
+def as_vector(X):
+    """X as one contiguous vector without a copy, and the distance of its rows there.
+
+    Also for slices of rows and of columns. The vector is empty where neighbours in a
+    row are not neighbours in memory.
+    """
+    n_rows, n_features = X.shape
+    step, within = X.strides
+    if within != X.itemsize or step < 0 or step % X.itemsize or not X.size:
+        return np.empty(0, X.dtype), 0
+    step //= X.itemsize
+    size = (n_rows - 1) * step + n_features
+    vector = as_strided(X, (size,), (X.itemsize,), writeable=False)
+    return vector, step

@@ -1,7 +1,7 @@
 """MLPGD: a multi-layer perceptron for classification and regression.
 
-Its task, first weights, rate and attributes; training is shared with the linear models,
-and layers and coordinates live in ``_network.py`` and ``_scaling.py``.
+Parameters, methods and attributes as the user meets them. How it is trained is put
+together in ``_network_gd.py``.
 """
 
 import functools
@@ -11,42 +11,17 @@ from scipy.special import softmax
 from sklearn.base import _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skgd import _parameters
-from skgd._base import BaseGD
-from skgd._linear import FLOATS, best_constants
-from skgd._network import Network
-from skgd._objective import Objective
+from skgd._linear import FLOATS
+from skgd._network_gd import NetworkGD, is_classifier
 from skgd._parameters import with_parameters
-from skgd._plan import Plan, rows_per_update
-from skgd._scaling import Coordinates, Scaling
-from skgd._state import Averaging
-from skgd._tasks import Classification, Multilabel, Regression
-from skgd._validation import check_start, check_weights, refuse_foreign
-from skgd.activations import get_activation
+from skgd._tasks import Classification, Multilabel
+from skgd._validation import check_weights, refuse_foreign
 from skgd.losses import LOSSES, get_loss
-from skgd.optimizers import Adam, get_optimizer
-from skgd.schedules import Schedule, get_schedule
-
-# Rows of a batch where none is asked for.
-AUTO_BATCH_SIZE = 32
-
-# Rate of lr="auto" for the batch size at which the rules' own constants were found,
-# and how far it may go up and down with the square root of the batch size.
-AUTO_RATE_BATCH = 32
-AUTO_RATE_RANGE = (0.3, 3.0)
-
-# Gradients between the moving point and its mean (Defazio et al., 2024).
-SCHEDULE_FREE = Averaging(start=1, interpolation=0.9)
-
-# Of the rules without a constant of their own: the step of plain gradient descent that
-# suits standardised inputs and outputs.
-PLAIN_RATE = 0.1
 
 
 @functools.cache
@@ -63,40 +38,8 @@ def one_blas_thread():
     return _controller().limit(limits=1, user_api="blas")
 
 
-class LinearDecay(Schedule):
-    """A schedule times a straight line to zero at the end of the current call of fit.
-
-    Parameters
-    ----------
-    schedule : Schedule
-    first_epoch : int
-        Epochs made before the call.
-    """
-
-    def __init__(self, schedule, first_epoch):
-        self.schedule = schedule
-        self.first_epoch = first_epoch
-
-    def factor(self, clock):
-        done = (np.asarray(clock.epoch) - self.first_epoch) / clock.horizon
-        return self.schedule.factor(clock) * np.maximum(1.0 - done, 0.0)
-
-
-def _is_classifier(estimator):
-    """Whether the loss makes the network a classifier."""
-    return _task_name(estimator.loss) == "classification"
-
-
-def _task_name(loss):
-    """What the loss is for; regression for those that could serve either."""
-    if isinstance(loss, str):
-        loss = LOSSES.get(loss)
-    tasks = getattr(loss, "tasks", ("classification",))
-    return "regression" if "regression" in tasks else "classification"
-
-
 def _for_classifiers(estimator):
-    if not _is_classifier(estimator):
+    if not is_classifier(estimator):
         raise AttributeError(f"loss={estimator.loss!r} makes this a regressor")
     return True
 
@@ -112,11 +55,12 @@ def _has_probabilities(estimator):
     _parameters.loss_parameter("log_loss", LOSSES)
     | _parameters.NETWORK
     | _parameters.CLASS_WEIGHT
-    | _parameters.SHARED,
+    | _parameters.SHARED
+    | _parameters.NETWORK_TRAINING,
     optimizer="adam",
-    max_iter=100,
+    n_iter_no_change=10,
 )
-class MLPGD(BaseGD):
+class MLPGD(NetworkGD):
     """Multi-layer perceptron for classification or regression.
 
     The `loss` makes it one or the other. It minimises
@@ -160,8 +104,9 @@ class MLPGD(BaseGD):
     -----
     ``lr="auto"`` is the constant that the rule gives in its documentation (Adam: 0.01),
     times the square root of batch_size/32, but no less than 0.3 and no more than 3
-    times; without such a constant, 0.1 (1 - momentum) times the same. It falls linearly
-    to zero over `max_iter` epochs, on top of `lr_schedule`. `partial_fit`, which knows
+    times. Without such a constant it is 0.1 times the same, but at most one over the
+    largest curvature of the objective at random weights, times (1 - momentum). It falls
+    linearly to zero over `max_iter` epochs, on top of `lr_schedule`. `partial_fit`, which knows
     no end, keeps it constant and takes gradients between the moving weights and their
     mean, which is the answer (Defazio et al., 2024). Steps are taken down F/u.
 
@@ -219,8 +164,8 @@ class MLPGD(BaseGD):
             are dropped first, so scaling all of them changes nothing.
         coefs_init, intercepts_init : list of array-like, default=None
             Where to start, in the shapes of `coefs_` and `intercepts_`. By default
-            random weights, and zero intercepts but for the best constant as the last
-            under ``standardize=True``.
+            random, but for the last intercepts: the best constant under
+            ``standardize=True``, else zero.
         X_val, y_val, sample_weight_val : array-like, default=None
             Rows to judge the weights by, as in `early_stopping`, without taking any
             from X.
@@ -319,9 +264,7 @@ class MLPGD(BaseGD):
         weights = check_weights(sample_weight, X)
         rows = self._weighted_rows(X, y, weights, self._task, self._loss)
         rows = rows.with_mean_weight_one()
-        plain = self._model.without_dropout(
-            X.dtype, Coordinates.raw(self.n_features_in_, self.n_outputs_)
-        )
+        plain = self._model.plain(X.dtype)
         theta = plain.theta(self.coefs_, self.intercepts_)
         objective = self._objective(self._task, self._loss, plain, 0.0)
         with one_blas_thread():
@@ -447,200 +390,5 @@ class MLPGD(BaseGD):
         -------
         float
         """
-        metric = accuracy_score if _is_classifier(self) else r2_score
+        metric = accuracy_score if is_classifier(self) else r2_score
         return metric(y, self.predict(X), sample_weight=sample_weight)
-
-    # ---- what training asks ----------------------------------------------------
-
-    def _checked_data(self, X, y, reset):
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=FLOATS,
-            multi_output=True,
-            y_numeric=not _is_classifier(self),
-        )
-        if not _is_classifier(self):
-            return X, y
-        Classification.check(y, 'set loss="squared_error" to make this a regressor')
-        if type_of_target(y) != "multilabel-indicator":
-            y = column_or_1d(y, warn=True)
-        return X, y
-
-    def _new_task(self, y, classes):
-        if not _is_classifier(self):
-            return Regression(y)
-        if y.ndim == 2:
-            return Multilabel(y)
-        return Classification(np.unique(y if classes is None else classes))
-
-    def _hidden_layer_sizes(self):
-        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
-        if sizes.size and (sizes.dtype.kind not in "iu" or sizes.min() < 1):
-            raise ValueError(
-                "hidden_layer_sizes must be a positive int or a sequence of them, got "
-                f"{self.hidden_layer_sizes!r}."
-            )
-        return sizes.astype(int).tolist()
-
-    def _activations(self, n_layers):
-        given = self.activation
-        if isinstance(given, (list, tuple)):
-            if len(given) != n_layers:
-                raise ValueError(
-                    f"activation has {len(given)} entries for {n_layers} hidden layers."
-                )
-        else:
-            given = [given] * n_layers
-        activations = [get_activation(one) for one in given]
-        for activation in activations:
-            activation._validate_params()
-        return activations
-
-    def _plan(self, task, loss, rows, model, streaming=False):
-        optimizer = get_optimizer(self.optimizer)
-        schedule = get_schedule(self.lr_schedule)
-        for part in (loss, optimizer, schedule):
-            part._validate_params()
-        averaging = Averaging(start=int(self.average))
-        lr = self.lr
-        if lr == "auto":
-            lr = self._automatic_rate(optimizer)
-            if not streaming:
-                first = self._state.epoch if model is not None else 0
-                schedule = LinearDecay(schedule, first)
-            elif not self.average:
-                averaging = SCHEDULE_FREE
-                if isinstance(optimizer, Adam):
-                    # Gradients between point and mean take the place of momentum.
-                    parameters = optimizer.get_params() | {"beta_1": 0.0}
-                    optimizer = type(optimizer)(**parameters)
-        if model is None:
-            model = self._new_network(task, loss, rows)
-        elif streaming and self.standardize:
-            model = self._network_after(model, rows, loss)
-        return Plan(
-            objective=self._objective(task, loss, model, self.alpha),
-            optimizer=optimizer,
-            schedule=schedule,
-            solver=self.solver,
-            batch_size=rows_per_update(
-                self.solver, self.batch_size, len(rows), AUTO_BATCH_SIZE
-            ),
-            lr=float(lr),
-            averaging=averaging,
-            clip_norm=self.clip_norm,
-            shuffle=self.shuffle,
-        )
-
-    def _objective(self, task, loss, model, alpha):
-        exclusive = isinstance(task, Classification) and task.n_outputs > 1
-        return Objective(
-            model, loss, exclusive and loss.softmax, *model.penalty_weights(0.0, alpha)
-        )
-
-    def _automatic_rate(self, optimizer):
-        """The base rate of ``lr="auto"``, for the batch size asked for.
-
-        That of the last rows of a small table would make weights differ from copies.
-        """
-        batch_size = {"batch": np.inf, "sgd": 1}.get(self.solver, self.batch_size)
-        if batch_size == "auto":
-            batch_size = AUTO_BATCH_SIZE
-        factor = np.clip(np.sqrt(batch_size / AUTO_RATE_BATCH), *AUTO_RATE_RANGE)
-        rate = optimizer.auto_lr
-        if rate is None:
-            rate = PLAIN_RATE * (1.0 - getattr(optimizer, "momentum", 0.0))
-        return rate * factor
-
-    def _new_network(self, task, loss, rows):
-        hidden = self._hidden_layer_sizes()
-        n_features = rows.X.shape[1]
-        if self.standardize:
-            is_regression = task.name == "regression"
-            scaling = Scaling.empty(
-                n_features, task.n_targets if is_regression else None
-            ).updated(rows, loss)
-            coordinates = scaling.coordinates(loss, task.n_outputs)
-        else:
-            scaling = None
-            coordinates = Coordinates.raw(n_features, task.n_outputs)
-        network = Network(
-            (n_features, *hidden, task.n_outputs),
-            self._activations(len(hidden)),
-            self.dropout,
-            rows.X.dtype,
-            coordinates,
-        )
-        network.scaling = scaling
-        return network
-
-    def _network_after(self, model, rows, loss):
-        """The network in the coordinates of all rows seen, those of `rows` included."""
-        scaling = model.scaling.updated(rows, loss)
-        network = model.moved(scaling.coordinates(loss, model.n_outputs))
-        network.scaling = scaling
-        return network
-
-    def _follow(self, plan, state):
-        if plan.model is not self._model:
-            for point in state.points():
-                if point.size:
-                    point[:] = plan.model.translated(point, self._model)
-
-    def _start_theta(self, plan, rows, rng):
-        model = plan.model
-        constant = np.zeros(model.n_outputs)
-        if self.standardize:
-            constant = best_constants(plan.objective, rows)
-        theta = model.start(rng, constant)
-        model.seed_dropout(rng)
-        return theta
-
-    def _with_init(self, model, theta, name, value):
-        coefs, intercepts = model.raw_layers(theta)
-        parts = coefs if name == "coefs_init" else intercepts
-        if len(value) != len(parts):
-            raise ValueError(
-                f"{name} has {len(value)} entries; expected one for each of the "
-                f"{len(parts)} layers."
-            )
-        for layer, part in enumerate(value):
-            shape = parts[layer].shape
-            parts[layer] = check_start(part, shape, f"{name}[{layer}]")
-        return model.theta(coefs, intercepts)
-
-    def _weights_shown(self, task, model, theta):
-        coefs, intercepts = model.coefficients(theta)
-        return {
-            "coefs_": coefs,
-            "intercepts_": intercepts,
-            "n_layers_": len(model.widths),
-            "n_outputs_": model.n_outputs,
-            "_model": model,
-        }
-
-    def _rate_advice(self, plan, bound):
-        remedy = "Use lr='auto', or a smaller one"
-        if not self.standardize:
-            remedy += ", or standardize=True, or scale the features"
-        return f"{remedy}; clip_norm=1 helps where single batches do the damage."
-
-    def _ends_as_planned(self):
-        return self.lr == "auto"
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.target_tags.required = True
-        tags.target_tags.multi_output = True
-        if _is_classifier(self):
-            tags.estimator_type = "classifier"
-            tags.classifier_tags = ClassifierTags(multi_class=True, multi_label=True)
-        else:
-            tags.estimator_type = "regressor"
-            tags.regressor_tags = RegressorTags()
-        return tags

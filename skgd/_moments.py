@@ -37,26 +37,38 @@ class Moments:
     @classmethod
     def of(cls, rows, seen=None):
         """Moments of the rows that count, added to those `seen` before."""
+        known = getattr(rows, "moments", None)
+        if known is not None:
+            return known
         moments = cls.empty(rows.X.shape[1]) if seen is None else copy.copy(seen)
-        every = len(rows) == rows.X.shape[0]
-        X = rows.X if every else rows.X[rows.order]
-        return moments.update(X, rows.weights if every else rows.visited_weights())
+        every = rows.order.size == rows.X.shape[0]
+        return moments.update(rows.X, rows.weights, None if every else rows.order)
 
-    def update(self, X, weights):
-        """Take in rows with their weights (none negative, not all zero)."""
+    def update(self, X, weights, order=None):
+        """Take in rows with their weights (none negative, not all zero).
+
+        `order` says which rows count, and in which order; by default all do.
+        """
         if sparse.issparse(X):
+            if order is not None:
+                X, weights = X[order], weights[order]
             # The helper works in X's precision, and wants weights in it.
             mean, variance = mean_variance_axis(
-                X.astype(np.float64), axis=0, weights=np.asarray(weights, np.float64)
+                X.astype(np.float64, copy=False),
+                axis=0,
+                weights=np.asarray(weights, np.float64),
             )
             self._merge(float(weights.sum()), mean, variance)
             return self
-        for start in range(0, X.shape[0], CHUNK_ROWS):
-            s = weights[start : start + CHUNK_ROWS]
+        for start in range(0, X.shape[0] if order is None else order.size, CHUNK_ROWS):
+            part = slice(start, start + CHUNK_ROWS)
+            if order is not None:
+                part = order[part]
+            s = weights[part]
             total = float(s.sum())
             if total == 0.0:
                 continue
-            chunk = np.asarray(X[start : start + CHUNK_ROWS], dtype=np.float64)
+            chunk = np.asarray(X[part], dtype=np.float64)
             # Deviations from a row of the chunk keep offsets out of the sums.
             shift = chunk[0]
             chunk = chunk - shift

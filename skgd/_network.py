@@ -6,6 +6,8 @@ How theta moves is not decided here, nor what the scores mean.
 import numpy as np
 from scipy import sparse
 
+from skgd._scaling import Coordinates
+
 # Rows handled at a time by the kernels: enough for matrix products at full speed, few
 # enough for the activations of a hundred units to stay in the second-level cache.
 BLOCK_ROWS = 256
@@ -31,6 +33,7 @@ class Network:
     """
 
     block_rows = BLOCK_ROWS
+    is_linear = False
 
     # No short cut for CSR rows applies: every weight moves in every update.
     raw = False
@@ -41,6 +44,8 @@ class Network:
         self.dropout = float(dropout)
         self.dtype = np.dtype(dtype)
         self.coordinates = coordinates.rounded(self.dtype)
+        # What is measured of the data on the way, and kept with the network.
+        self.scaling = self.curvature = None
         # Seed of the dropout masks and number of rows trained on; moved by the kernel.
         self.stream = np.zeros(2, np.uint64)
 
@@ -49,12 +54,17 @@ class Network:
         network = Network(
             self.widths, self.activations, self.dropout, self.dtype, coordinates
         )
-        network.stream = self.stream
+        network.stream, network.curvature = self.stream, self.curvature
         return network
 
-    def without_dropout(self, dtype, coordinates):
-        """The same layers for evaluation."""
-        return Network(self.widths, self.activations, 0.0, dtype, coordinates)
+    def without_dropout(self):
+        """The same network for evaluation."""
+        return Network(self.widths, self.activations, 0.0, self.dtype, self.coordinates)
+
+    def plain(self, dtype):
+        """The same layers with raw weights as parameters, for evaluation."""
+        raw = Coordinates.raw(self.widths[0], self.n_outputs)
+        return Network(self.widths, self.activations, 0.0, dtype, raw)
 
     # ---- theta -----------------------------------------------------------------
 
@@ -102,11 +112,13 @@ class Network:
         return weights, intercepts
 
     def start(self, rng, output):
-        """Random weights and zero intercepts, but `output` for the scores.
+        """Random weights and intercepts, but `output` for the intercepts of the scores.
 
         Half of all rectified units are silent, so the weights that lead to them are
         normal with variance 2 / fan in (He et al., 2015); the others are uniform with
-        variance 2 / (fan in + fan out) (Glorot and Bengio, 2010).
+        variance 2 / (fan in + fan out) (Glorot and Bengio, 2010). Hidden intercepts
+        are uniform up to 1 / sqrt(fan in): from zero, the kinks of all units would
+        start at the mean of the data.
         """
         theta = np.zeros(self.size)
         weights, intercepts = self.split(theta)
@@ -118,6 +130,9 @@ class Network:
             else:
                 bound = np.sqrt(6.0 / (fan_in + fan_out))
                 W[:] = rng.uniform(-bound, bound, W.shape)
+            if hidden:
+                bound = 1.0 / np.sqrt(fan_in)
+                intercepts[layer][:] = rng.uniform(-bound, bound, fan_out)
         c = self.coordinates
         intercepts[-1][:] = (output - c.shift) / c.spread
         return theta.astype(self.dtype)

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from skgd._epochs import Batches
+from skgd.losses import LogLoss
 from skgd.penalties import penalty_value
+
+# Rows on which the objective at the start and at the end are compared.
+HEAD_ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -63,17 +68,40 @@ class BoundObjective:
             outputs.softmax if objective.softmax else outputs.separable,
             compiling.output_signature(self.element),
         )
-        self.loss = (
-            0
-            if objective.softmax
-            else compiling.address(
-                type(objective.loss).value_and_derivative, compiling.loss_signature()
-            )
-        )
+        self.loss = _loss_address(objective)
         self.loss_p = np.array(objective.loss.parameters(), dtype=np.float64)
         self._sum = compiling.kernel(
             epoch.sum_rows, compiling.sum_signature(self.data_type, self.element)
         )
+
+    def derivative_changes(self, p):
+        """The output that trains on changes of derivatives, and its parameters.
+
+        Parameters
+        ----------
+        p : float64 array
+            What an earlier call returned, or an empty array.
+
+        Returns
+        -------
+        output : int
+            Address of the compiled function.
+        p : float64 array
+            The parameters of the loss and the last derivative of each row, zero where
+            there was none. The kernel writes into it.
+        """
+        from skgd._kernels import compiling, outputs
+
+        output = compiling.address(
+            outputs.softmax_change
+            if self.objective.softmax
+            else outputs.separable_change,
+            compiling.output_signature(self.element),
+        )
+        n_derivatives = self.rows.targets.shape[0] * self.objective.model.n_outputs
+        if p.size != self.loss_p.size + n_derivatives:
+            p = np.concatenate([self.loss_p, np.zeros(n_derivatives)])
+        return output, p
 
     def _sum_rows(self, theta, order, gradient):
         shard = np.empty(theta.size if gradient.size else 0, self.dtype)
@@ -101,6 +129,10 @@ class BoundObjective:
         """F(theta) over the rows of `order` (default: all)."""
         return self.mean_loss(theta, order) + self.objective.penalty(theta)
 
+    def value_at_head(self, theta):
+        """F(theta) over the first rows: enough of them to tell good from bad."""
+        return self.value(theta, self.rows.order[:HEAD_ROWS])
+
     def loss_and_gradient(self, theta):
         """Sum of losses over all rows, and of its gradient, without the penalty.
 
@@ -110,17 +142,45 @@ class BoundObjective:
         gradient : float64 array of shape (n_parameters,)
         """
         gradient = np.zeros(theta.size)
-        return self._sum_rows(theta, self.rows.order, gradient), gradient
+        return self.add_to(gradient, theta), gradient
+
+    def add_to(self, gradient, theta):
+        """Sum of losses over all rows; that of its gradient is added to `gradient`.
+
+        An empty `gradient` asks for the losses only.
+        """
+        return self._sum_rows(theta, self.rows.order, gradient)
 
     def gradient(self, theta):
         """F(theta) and the gradient of its smooth part, l2 included."""
-        n = len(self.rows)
         loss, gradient = self.loss_and_gradient(theta)
+        n = self.n_rows
         gradient /= n
         if self.objective.l2.size:
             gradient += self.objective.l2 * theta
         return loss / n + self.objective.penalty(theta), gradient
 
     @property
+    def n_rows(self):
+        return len(self.rows)
+
+    def batches(self, stepper, rates, batch_size, shuffle, on_step):
+        """The epoch of many updates."""
+        return Batches(self, stepper, rates, batch_size, shuffle, on_step)
+
+    @property
     def is_csr(self):
         return sparse.issparse(self.rows.X)
+
+
+def _loss_address(objective):
+    """What the compiled outputs call for each row, where they call anything."""
+    from skgd._kernels import compiling, outputs
+
+    if objective.softmax:
+        return 0
+    if type(objective.loss) is LogLoss:
+        return outputs.LOGISTIC
+    return compiling.address(
+        type(objective.loss).value_and_derivative, compiling.loss_signature()
+    )

@@ -268,6 +268,30 @@ CLASS_WEIGHT = {
 }
 
 
+NETWORK_TRAINING = {
+    "batch_size": SOLVER_BATCH["batch_size"]._replace(
+        text="""Rows per update of `solver="minibatch"`; the other solvers ignore it.
+        'auto' is min(32, n_rows): of the usual sizes the one that learnt most per pass.
+        The last batch of an epoch may be smaller and is averaged over its own size."""
+    ),
+    "lr": RATE["lr"]._replace(
+        text="""Learning rate. A float is the textbook step, on standardised inputs and
+        outputs with `standardize=True`. 'auto' goes by the optimizer and the batch size
+        and falls to zero in the course of `max_iter` epochs; see Notes. The rate at the
+        start is in `lr_`."""
+    ),
+    "max_iter": Parameter(
+        "auto",
+        [StrOptions({"auto"}), _AT_LEAST_ONE],
+        "'auto' or int",
+        """The largest number of epochs, over which the rate of ``lr="auto"`` falls to
+        zero: more of them fit the training rows more closely, which is not always
+        better. 'auto' is 30, or as many as make 2000 updates of a small table, but at
+        most 150; 500 for `solver="batch"`. `partial_fit` always makes one pass.""",
+    ),
+}
+
+
 def loss_parameter(default, names):
     """The parameter `loss`, which every estimator offers with its own choices."""
     return {
@@ -285,14 +309,15 @@ def loss_parameter(default, names):
 ATTRIBUTES = """
 n_features_in_ : int
     Number of features.
-feature_names_in_ : array of shape (n_features_in_,)
+feature_names_in_ : array of shape (n_features,)
     Column names, where X had them.
 n_iter_ : int
     Epochs made in the last call.
 t_ : int
     Updates made since the first call.
 lr_ : float
-    The base learning rate used, before the schedule.
+    The base learning rate used, before the schedule; under `lr="auto"` the last
+    length of a step that a method found by itself, in its own coordinates.
 history_ : dict of str to array
     One entry per epoch of the last call in each array, ready for
     ``pandas.DataFrame``: `epoch` and `step` (made so far), `loss` (the objective; with

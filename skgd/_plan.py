@@ -5,10 +5,11 @@ The one place that decides which objective, rule, rate and kind of epoch a call 
 
 from dataclasses import dataclass
 
-from skgd._epochs import Batches, FullBatch, Stepper, epoch_rates
-from skgd._full_gradient import FullGradientDescent
+from skgd._epochs import FullBatch, Stepper, epoch_rates
+from skgd._full_gradient import FullGradientDescent, proximal_step
 from skgd._objective import Objective
 from skgd._state import Averaging
+
 # Gradients between the moving point and its mean (Defazio et al., 2024).
 SCHEDULE_FREE = Averaging(start=1, interpolation=0.9)
 
@@ -31,6 +32,8 @@ class Plan:
         Which mean of the parameters is the answer.
     clip_norm : float or None
     shuffle : bool
+    last_step : float or None
+        Length of a proximal step down the full gradient, taken at the end of fit.
     """
 
     objective: Objective
@@ -42,6 +45,7 @@ class Plan:
     averaging: Averaging
     clip_norm: float | None
     shuffle: bool
+    last_step: float | None = None
 
     @property
     def model(self):
@@ -49,10 +53,18 @@ class Plan:
 
     def bind(self, rows):
         """The objective over the training rows."""
-        block_rows = min(self.batch_size, self.model.block_rows)
-        if self.solver != "batch" and hasattr(rows.X, "indptr"):
-            block_rows = self.batch_size
-        return self.objective.bind(rows, block_rows)
+        return self.objective.bind(rows, self.block_rows(rows.X))
+
+    def block_rows(self, X):
+        """Rows that the kernels handle at a time."""
+        if self.solver != "batch" and hasattr(X, "indptr"):
+            return self.batch_size
+        return min(self.batch_size, self.model.block_rows)
+
+    @property
+    def adds_up(self):
+        """Whether an epoch takes the gradient of all rows at one point."""
+        return self.solver == "batch" or isinstance(self.optimizer, FullGradientDescent)
 
     def epoch(self, bound, horizon, on_step=None):
         """One pass over the bound rows, ready to run.
@@ -67,14 +79,34 @@ class Plan:
         """
         if isinstance(self.optimizer, FullGradientDescent):
             return self.optimizer.on(bound)
+        if self.optimizer.keeps_derivatives and (
+            self.solver == "batch" or not self.model.is_linear
+        ):
+            raise ValueError(
+                "optimizer='saga' improves on steps of few rows of a linear model; "
+                f"got solver={self.solver!r}. Use solver='minibatch' or 'sgd' of "
+                "GDRegressor or GDClassifier, or another optimizer."
+            )
         stepper = Stepper(self.objective, self.optimizer, self.clip_norm)
 
-        def rates(state, n_steps):
-            return epoch_rates(state, self.lr, self.schedule, n_steps, horizon)
+        def rates(state, n_steps, *part):
+            return epoch_rates(state, self.lr, self.schedule, n_steps, horizon, *part)
 
         if self.solver == "batch":
             return FullBatch(bound, stepper, rates)
-        return Batches(bound, stepper, rates, self.batch_size, self.shuffle, on_step)
+        return bound.batches(stepper, rates, self.batch_size, self.shuffle, on_step)
+
+    def rate_used(self, rates):
+        """The base rate, or the last length that the method found by itself."""
+        if self.optimizer.finds_rate and rates:
+            return rates[-1]
+        return self.lr
+
+    def finish(self, bound, state):
+        """The last touch after training: exact zeros where a mean has none."""
+        if self.last_step is not None:
+            answer = state.answer()
+            answer[:] = proximal_step(bound, answer, self.last_step)
 
 
 def rows_per_update(solver, batch_size, n_rows, auto):

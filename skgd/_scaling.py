@@ -80,17 +80,15 @@ class Scaling:
 
     def updated(self, rows, loss):
         """With the rows taken in; this object stays as it is."""
-        X, weights = rows.X, rows.weights
-        if len(rows) < X.shape[0]:
-            X, weights = X[rows.order], rows.visited_weights()
-        features = replace(self.features).update(X, weights)
+        features = Moments.of(rows, self.features)
         if self.targets is None:
             return Scaling(features, None)
-        targets = replace(self.targets).update(
-            rows.visited_targets(), rows.visited_weights()
-        )
-        order = rows.order[:: -(-len(rows) // SAMPLE_ROWS)]
-        y, weights = rows.targets[order], rows.weights[order]
+        y, weights = rows.visited_targets(), rows.visited_weights()
+        targets = getattr(rows, "target_moments", None)
+        if targets is None:
+            targets = replace(self.targets).update(y, weights)
+        every = -(-len(y) // SAMPLE_ROWS)
+        y, weights = y[::every], weights[::every]
         centre = _centre(loss, targets)
         slope = np.average(
             np.square(loss.gradient(y, centre)).mean(axis=1), weights=weights

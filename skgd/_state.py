@@ -103,6 +103,8 @@ class State:
         Updates made.
     epoch : int
         Epochs made (calls, in partial_fit).
+    derivatives : float64 array
+        Last derivative of each row, for rules that keep them; empty otherwise.
     losses : list of float
         Objective of the epochs made, for schedules that look at it.
     rule : str
@@ -123,6 +125,7 @@ class State:
     rng: np.random.Generator
     step: int = 0
     epoch: int = 0
+    derivatives: np.ndarray = field(default_factory=lambda: np.empty(0))
     losses: list = field(default_factory=list)
     rule: str = ""
     lazy: Lazy | None = None

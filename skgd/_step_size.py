@@ -19,6 +19,9 @@ POWER_TOLERANCE = 1e-3
 # Power iteration approaches the largest eigenvalue from below.
 SAFETY = 1.05
 
+# Features per nonzero of an update up to which sparse columns are centred.
+CENTRED_WIDTH = 8
+
 # A column whose spread is this small against its size is rounding noise.
 CONSTANT_COLUMN = 1e-12
 
@@ -39,7 +42,9 @@ def centred_coordinates(moments, ridge, centre):
 
     Returns
     -------
-    mean, scale : float64 arrays of shape (n_features,)
+    mean : float64 array of shape (n_features,), or None
+        None without centring.
+    scale : float64 array of shape (n_features,)
         A column without spread gets scale 0: nothing can be learnt from it.
     """
     mean = moments.mean if centre else np.zeros_like(moments.mean)
@@ -48,7 +53,19 @@ def centred_coordinates(moments, ridge, centre):
     scale = np.zeros_like(spread)
     varies = spread > noise
     scale[varies] = 1.0 / np.sqrt(spread[varies] + ridge)
-    return mean, scale
+    return mean if centre else None, scale
+
+
+def centring_pays(X, batch_size):
+    """Whether to centre the columns: always where X is dense.
+
+    Centring sparse rows costs a pass over all features for each update, which is worth
+    it as long as the update touches a fair share of them anyway.
+    """
+    if not sparse.issparse(X):
+        return True
+    nonzeros = X.nnz / X.shape[0] * batch_size
+    return X.shape[1] <= CENTRED_WIDTH * nonzeros
 
 
 def mean_row_norm(moments, model):
@@ -64,7 +81,7 @@ def largest_row_norm(model, rows):
     mean = 0.0 if model.mean is None else model.mean
     scale = np.ones(model.n_features) if model.scale is None else model.scale
     largest = 0.0
-    for start in range(0, len(rows), CHUNK_ROWS):
+    for start in range(0, rows.order.size, CHUNK_ROWS):
         chosen = rows.order[start : start + CHUNK_ROWS]
         X = rows.X[chosen]
         if sparse.issparse(X):
@@ -94,7 +111,7 @@ def largest_eigenvalue(objective, rows):
     for _ in range(POWER_ITERATIONS):
         vector /= np.linalg.norm(vector)
         _, product = bound.loss_and_gradient(vector.astype(model.dtype))
-        product /= len(rows)
+        product /= rows.order.size
         previous, eigenvalue = eigenvalue, float(np.linalg.norm(product))
         if eigenvalue == 0.0 or abs(eigenvalue - previous) <= (
             POWER_TOLERANCE * eigenvalue

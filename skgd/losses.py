@@ -337,7 +337,7 @@ class SquaredError(Loss):
 class Huber(Loss):
     """Half squared error for small residuals, absolute error for large ones.
 
-    With r = z - y: ℓ(y, z) = ½ r² for |r| ≤ ε, else ε |r| - ½ ε²;
+    With r = z - y: ``ℓ(y, z) = ½ r² for |r| ≤ ε, else ε |r| - ½ ε²``;
     dℓ/dz = r clipped to [-ε, ε].  An outlier pulls no harder than a residual of ε.
 
     Parameters
@@ -392,7 +392,7 @@ class Huber(Loss):
 
 
 class AbsoluteError(Loss):
-    """Absolute error: ℓ(y, z) = |z - y|, dℓ/dz = sign(z - y).
+    """Absolute error: ``ℓ(y, z) = |z - y|``, dℓ/dz = sign(z - y).
 
     The best constant is the weighted median.
 
@@ -481,7 +481,8 @@ class Quantile(Loss):
 class EpsilonInsensitive(Loss):
     """Absolute error beyond a tube that costs nothing.
 
-    With r = z - y: ℓ(y, z) = max(0, |r| - ε); dℓ/dz = sign(r) for |r| > ε, else 0.
+    With r = z - y: ``ℓ(y, z) = max(0, |r| - ε)``, and
+    ``dℓ/dz = sign(r) for |r| > ε, else 0``.
     The loss of support vector regression.
 
     Parameters
@@ -492,7 +493,7 @@ class EpsilonInsensitive(Loss):
 
     Notes
     -----
-    No curvature bound: the slope jumps at |r| = ε.
+    No curvature bound: the slope jumps at ``|r| = ε``.
 
     References
     ----------
@@ -533,7 +534,8 @@ class EpsilonInsensitive(Loss):
 class SquaredEpsilonInsensitive(Loss):
     """Squared error beyond a tube that costs nothing.
 
-    With r = z - y: ℓ(y, z) = max(0, |r| - ε)²; dℓ/dz = 2 sign(r) max(0, |r| - ε).
+    With r = z - y: ``ℓ(y, z) = max(0, |r| - ε)²``, and
+    ``dℓ/dz = 2 sign(r) max(0, |r| - ε)``.
     There is no factor ½, as in ``SGDRegressor``.
 
     Parameters

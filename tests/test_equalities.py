@@ -302,9 +302,11 @@ def test_epochs_differ_in_order():
 
 # ---- streams -------------------------------------------------------------------------
 
+# SAGA needs all rows at once, and says so.
+STREAMING = [name for name in OPTIMIZERS if name != "saga"]
 STREAM = st.fixed_dictionaries(
     {
-        "optimizer": st.sampled_from(list(OPTIMIZERS)),
+        "optimizer": st.sampled_from(STREAMING),
         "penalty": st.sampled_from([None, "l2", "l1", "elasticnet"]),
         "average": st.sampled_from([False, True, 5]),
         "clip_norm": st.sampled_from([None, 0.5]),
@@ -332,7 +334,7 @@ def check_chunks(model, ends, container):
     assert chunked.t_ == whole.t_
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", STREAMING)
 @pytest.mark.parametrize("solver", ["minibatch", "sgd"])
 @pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
 @DENSE_OR_CSR
@@ -375,7 +377,7 @@ def test_chunking_does_not_matter(kind, cls, container, batch_size, cuts):
 
 @pytest.mark.parametrize("lr", ["auto", 0.01])
 @pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", STREAMING)
 @DENSE_OR_CSR
 def test_pickling_in_mid_stream_changes_nothing(optimizer, solver, lr, container):
     model = GDRegressor(

@@ -77,7 +77,7 @@ def test_binary():
 
 def test_multilabel():
     X, Y = INDICATORS
-    model = MLPGD(random_state=0, max_iter=20).fit(X, Y)
+    model = MLPGD(random_state=0, max_iter=50).fit(X, Y)
     assert_array_equal(model.classes_, np.arange(4))
     scores = model.decision_function(X)
     assert_allclose(scores, forward(model, X), rtol=1e-9)
@@ -87,7 +87,7 @@ def test_multilabel():
     stream = MLPGD(random_state=0)
     for _ in range(20):
         stream.partial_fit(X, Y)
-    assert stream.score(X, Y) > 0.6
+    assert stream.score(X, Y) > 0.5
     with pytest.raises(ValueError, match="indicators of 4 labels"):
         stream.partial_fit(X, Y[:, :2])
     with pytest.raises(ValueError, match="use sample_weight"):
@@ -271,20 +271,16 @@ def test_class_weights_are_sample_weights():
 @pytest.mark.parametrize("given", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
 def test_standardize_is_a_scaler_around_the_network(loss, given):
-    X, y = DIABETES
+    X, y = DIABETES[0][:441], DIABETES[1][:441]
     settings = {"random_state": 0, "max_iter": 5, "hidden_layer_sizes": (20, 10)}
     scaled = StandardScaler().fit_transform(X)
     if loss == "squared_error":
         inner = (y - y.mean()) / y.std()
     else:
-        y = inner = np.digitize(y, [120, 150])
+        # As many rows in each class, so that the best constant scores are zero too.
+        y = inner = y.argsort().argsort() // 147
     inside = MLPGD(loss, **settings).fit(given(X), y)
-    outside = MLPGD(loss, standardize=False, **settings)
-    intercepts = [np.zeros(20), np.zeros(10), np.zeros(1)]
-    if loss == "log_loss":
-        share = np.log(np.bincount(y))
-        intercepts[-1] = share - share.mean()
-    outside.fit(scaled, inner, intercepts_init=intercepts)
+    outside = MLPGD(loss, standardize=False, **settings).fit(scaled, inner)
     if loss == "log_loss":
         got, want = inside.decision_function(X), outside.decision_function(scaled)
         unit = 1.0
@@ -377,7 +373,9 @@ def test_first_weights(activation, variance):
     ).fit(X, X[:, 0] > 0)
     assert_allclose(model.coefs_[0].var(), variance, rtol=0.02)
     assert_allclose(model.coefs_[1].var(), 2 / 201, rtol=0.2)
-    assert_allclose(np.concatenate(model.intercepts_), 0.0, atol=1e-200)
+    assert_allclose(model.intercepts_[0].std(), np.sqrt(1 / 300 / 3), rtol=0.1)
+    assert np.abs(model.intercepts_[0]).max() <= 1 / np.sqrt(300)
+    assert_allclose(model.intercepts_[1], 0.0, atol=1e-200)
 
 
 # ---- stopping ------------------------------------------------------------------------
@@ -476,10 +474,10 @@ def test_callbacks_see_every_epoch():
         def on_fit_task_begin(self, estimator, context, **kwargs):
             pass
 
-        def on_fit_task_end(self, estimator, context, reconstruction_attributes):
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
             if context.task_name == "epoch":
-                attributes = reconstruction_attributes()
-                epochs.append(len(attributes["loss_curve_"]))
+                assert fitted_estimator.predict(WINE[0]).shape == (178,)
+                epochs.append(fitted_estimator.n_iter_)
                 return len(epochs) == 3
             return False
 
@@ -630,7 +628,7 @@ def test_learns_circles():
 
 def test_learns_spirals():
     model = MLPGD(random_state=0).fit(*spirals(1000, 0))
-    assert model.score(*spirals(1000, 1)) > 0.98
+    assert model.score(*spirals(1000, 1)) >= 0.97
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

@@ -5,6 +5,8 @@ where the file system allows. What the functions compute lives elsewhere.
 """
 
 import functools
+from types import FunctionType
+from zlib import crc32
 
 import numba
 import numpy as np
@@ -96,10 +98,14 @@ def rule_signature(element):
 
 
 def dense_data(element):
-    """(X, mean, scale, bias, row buffer, score buffer)."""
+    """(X, the same as one vector, distance of its rows there, mean, scale, bias, row
+    buffer, score buffer).
+    """
     return types.Tuple(
         [
             read_only(element, 2),
+            read_only(element, 1, "C"),
+            INDEX,
             vector(element),
             vector(element),
             element,
@@ -179,20 +185,33 @@ def activation_signature(element):
 _KEPT_ALIVE = []
 
 
-def _with_cache(compile_, function):
+def _compiled(decorator, function, signature, **options):
+    """`function` with cache files of its own for each signature.
+
+    Numba keeps the signatures of a function in files with running numbers, so that two
+    processes which compile different ones at the same time overwrite each other's.
+    """
+    copy = FunctionType(
+        function.__code__,
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    copy.__qualname__ = f"{function.__name__}-{crc32(str(signature).encode()):08x}"
+    copy.__module__ = function.__module__
+    decorate = functools.partial(decorator, signature, **options, **OPTIONS)
     try:
-        return compile_(cache=True)(function)
+        return decorate(cache=True)(copy)
     except RuntimeError:
         # Numba finds no file to key its cache by: a function typed at a prompt.
-        return compile_(cache=False)(function)
+        return decorate(cache=False)(copy)
 
 
 @functools.cache
 def address(function, signature):
     """Machine address of `function` compiled for `signature`, callable from kernels."""
-    pointer = _with_cache(
-        functools.partial(numba.cfunc, signature, **OPTIONS), function
-    )
+    pointer = _compiled(numba.cfunc, function, signature)
     _KEPT_ALIVE.append(pointer)
     return pointer.address
 
@@ -200,9 +219,7 @@ def address(function, signature):
 @functools.cache
 def kernel(function, signature):
     """`function` compiled for `signature`, callable from Python, without the GIL."""
-    return _with_cache(
-        functools.partial(numba.njit, signature, nogil=True, **OPTIONS), function
-    )
+    return _compiled(numba.njit, function, signature, nogil=True)
 
 
 def epoch_signature(data_type, element):
@@ -273,6 +290,48 @@ def lazy_signature(data_type, element):
         vector(element),
         VECTOR,
         VECTOR,
+        FLOAT,
+        FLOAT,
+        read_only(FLOAT, 1),
+    )
+
+
+def free_signature(data_type, element):
+    """Of ``csr_free.run_epoch``."""
+    theta = vector(element)
+    return types.Tuple([FLOAT, INDEX])(
+        data_type,
+        TARGETS,
+        WEIGHTS,
+        ORDER,
+        INDEX,
+        types.intp,
+        types.intp,
+        VECTOR,
+        theta,
+        theta,
+        theta,
+        theta,
+        VECTOR,
+        FLOAT,
+        VECTOR,
+        VECTOR,
+        FLOAT,
+        read_only(FLOAT, 1),
+        INDEX,
+    )
+
+
+def rows_signature(data_type, element):
+    """Of ``dense_rows.run_epoch``."""
+    return types.Tuple([FLOAT, INDEX])(
+        data_type,
+        TARGETS,
+        WEIGHTS,
+        ORDER,
+        types.intp,
+        VECTOR,
+        vector(element),
         FLOAT,
         FLOAT,
         read_only(FLOAT, 1),

@@ -190,8 +190,11 @@ class LossCurveDisplay:
                 self.best_markers_.append(point)
         lines = self.lines_ + self.validation_lines_
         values = [np.asarray(line.get_ydata()) for line in lines]
-        low = min(value.min() for value in values)
-        high = max(value.max() for value in values)
+        if minimum != 0.0:
+            # Rounding puts the end of a converged run a hair below the minimum.
+            values = [value[value > 0.0] for value in values]
+        low = min(value.min(initial=np.inf) for value in values)
+        high = max(value.max(initial=-np.inf) for value in values)
         if yscale == "auto":
             yscale = "log" if low > 0.0 and high > LEAST_RATIO * low else "linear"
         ax.set_yscale(yscale)

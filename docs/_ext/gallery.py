@@ -1,0 +1,59 @@
+"""The order of the gallery, and the look of the figures that its scripts draw by hand.
+
+Nothing about single examples.
+"""
+
+from pathlib import Path
+
+ORDER = (
+    "line_step_by_step",
+    "three_solvers",
+    "batch_size",
+    "learning_rates",
+    "schedules",
+    "momentum",
+    "cost_surface",
+    "raw_table",
+    "perceptron_logistic",
+    "cross_entropy",
+    "backpropagation",
+    "digits_network",
+    "pipeline_grid_search",
+    "early_stopping",
+    "streaming",
+)
+
+
+class TeachingOrder:
+    """Sort key: from the first step to the network.
+
+    Parameters
+    ----------
+    src_dir : str
+        Where the scripts are; sphinx-gallery says so.
+    """
+
+    def __init__(self, src_dir):
+        self.src_dir = src_dir
+
+    def __call__(self, filename):
+        name = Path(filename).stem.removeprefix("plot_")
+        return ORDER.index(name) if name in ORDER else len(ORDER)
+
+    def __repr__(self):
+        return "TeachingOrder()"
+
+
+def same_look(gallery_conf, fname):
+    """Figures drawn by hand look like those of ``skgd.display``."""
+    import matplotlib.pyplot as plt
+
+    plt.rcParams.update(
+        {
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "grid.color": "0.9",
+        }
+    )
