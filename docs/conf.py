@@ -27,6 +27,8 @@ extensions = [
 exclude_patterns = ["_build", "auto_examples/*.ipynb", "**.zip"]
 templates_path = ["_templates"]
 default_role = "literal"
+smartquotes = False  # quotes are mostly code here
+toc_object_entries_show_parents = "hide"
 suppress_warnings = ["config.cache"]
 
 autosummary_generate = True

@@ -96,7 +96,7 @@ def choose(
     - ``gd`` with the full gradient: secant directions with a line search, proximal
       under an l1 penalty.
     - ``nesterov`` with the full gradient: acceleration with restart and backtracking.
-    - ``gd`` otherwise: DoWG, which needs no constant and forgives rare large rows,
+    - ``gd`` otherwise, and ``dowg``: DoWG, which needs no constant and forgives rare large rows,
       with gradients between the moving point and its mean. Where the curvature is
       bounded, no step is longer than 2/(c |z|^2), the one that turns the error of an
       average row around, times the rows of a batch.
@@ -123,10 +123,12 @@ def choose(
             last_step = 1.0 / smoothness(objective, rows, moments, len(rows), curvature)
         if type(optimizer) is GD:
             longest = math.inf
-            if objective.loss.curvature is not None:
+            if batch_size < len(rows) and objective.loss.curvature is not None:
                 row_norm = mean_row_norm(moments, objective.model)
                 longest = 2.0 * batch_size / (curvature * row_norm)
-            optimizer = DoWG(FIRST_DISTANCE * spread, longest)
+            optimizer = DoWG(FIRST_DISTANCE, longest)
+        distance = optimizer.initial_distance * spread
+        optimizer = clone(optimizer).set_params(initial_distance=distance)
         return Choice(optimizer, 1.0, mean, last_step)
     mean = Averaging(start=int(average))
     if optimizer.keeps_derivatives:

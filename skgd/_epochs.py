@@ -219,7 +219,14 @@ def _epoch_kernel(bound, stepper, batch_size):
         return _free_nonzeros_only(bound, stepper, batch_size)
     if bound.is_csr and stepper.is_plain and bound.objective.model.raw:
         return _nonzeros_only(bound, stepper, batch_size)
+    if batch_size == 1 and stepper.is_plain and _is_one_raw_output(bound):
+        return _one_row(bound, stepper)
     return _every_weight(bound, stepper, batch_size)
+
+
+def _is_one_raw_output(bound):
+    model = bound.objective.model
+    return model.is_linear and model.raw and model.n_outputs == 1
 
 
 def _generic_kernel(bound, stepper, batch_size):
@@ -279,6 +286,36 @@ def _derivative_changes(bound, stepper, batch_size):
         (update, _, *rest), *others = stepper.arguments(state)
         arguments = (update, p, *rest), *others
         return kernel(state, order, rates, output, loss_p, arguments)
+
+    return run
+
+
+def _one_row(bound, stepper):
+    """Plain steps on single dense rows, without a gradient in between."""
+    from skgd._kernels import compiling, dense_rows
+
+    kernel = compiling.kernel(
+        dense_rows.run_epoch, compiling.rows_signature(bound.data_type, stepper.element)
+    )
+    l1, l2, _ = stepper.penalties
+    strength_l1 = float(l1.max(initial=0.0))
+    strength_l2 = float(l2.max(initial=0.0))
+
+    def run(state, order, rates):
+        if state.average.size:
+            return _every_weight(bound, stepper, 1)(state, order, rates)
+        return kernel(
+            bound.data,
+            bound.rows.targets,
+            bound.rows.weights,
+            order,
+            bound.loss,
+            bound.loss_p,
+            state.theta,
+            strength_l1,
+            strength_l2,
+            rates,
+        )
 
     return run
 

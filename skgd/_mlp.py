@@ -281,6 +281,9 @@ class MLPGD(NetworkGD):
             [G.astype(X.dtype) for G in intercepts],
         )
 
+    def _while_training(self):
+        return one_blas_thread()
+
     # ---- prediction ------------------------------------------------------------
 
     def _raw_scores(self, X):

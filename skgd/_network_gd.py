@@ -73,6 +73,9 @@ class NetworkGD(BaseGD):
             return Multilabel(y)
         return Classification(np.unique(y if classes is None else classes))
 
+    def _measures_rows(self):
+        return self.standardize or self.lr == "auto"
+
     def _hidden_layer_sizes(self):
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
         if sizes.size and (sizes.dtype.kind not in "iu" or sizes.min() < 1):

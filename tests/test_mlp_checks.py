@@ -45,7 +45,7 @@ SOME = [
     {"solver": "sgd", "optimizer": "gd", "dropout": 0.2},
     {"loss": "huber", "solver": "sgd", "dropout": 0.2, "hidden_layer_sizes": (8, 8)},
     {"loss": "hinge", "hidden_layer_sizes": (), "average": True},
-    {"loss": "poisson", "lr": 1e-3, "lr_schedule": "cosine"},
+    {"loss": "absolute_error", "lr": 1e-2, "lr_schedule": "cosine"},
 ]
 
 
