@@ -1,22 +1,18 @@
 """MLPGD against MLPClassifier/MLPRegressor and eager PyTorch, all in one run.
 
-    python benchmarks/mlp.py speed              # time per epoch, one thread each
+    python benchmarks/mlp.py speed              # time per epoch
     python benchmarks/mlp.py scores [tables.py] # held-out score and time of whole fits
     python benchmarks/mlp.py limits             # what limiting BLAS threads costs
 
-`tables.py` is a module of further tables, see ``_tables.py``. Every figure is a ratio of
-times taken side by side; compilation is done before the clock starts.
+`tables.py` is a module of further tables, see ``_tables.py``. Times are processor time
+of one thread each, taken in turns, after compilation.
 """
-
-import os
-
-# Before NumPy loads its libraries: one thread for each contestant.
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_name] = "1"
 
 import sys
 import time
 import warnings
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from _tables import load
@@ -24,6 +20,7 @@ from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from skgd import MLPGD
 
@@ -78,7 +75,7 @@ def epochs_of_torch(X, y, hidden, batch_size, n):
     torch.manual_seed(0)
     widths = (X.shape[1], *hidden, N_CLASSES)
     layers = []
-    for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
+    for fan_in, fan_out in pairwise(widths):
         layers += [torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()]
     network = torch.nn.Sequential(*layers[:-1])
     inputs, targets = torch.from_numpy(X), torch.from_numpy(y)
@@ -94,16 +91,17 @@ def epochs_of_torch(X, y, hidden, batch_size, n):
 
 
 def seconds(work):
-    started = time.perf_counter()
+    started = time.process_time()
     work()
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def per_epoch(epochs, case, n):
     """Least of several differences between n + 1 epochs and 1: set-up cancels."""
     epochs(*case, 1)
     return min(
-        (seconds(lambda: epochs(*case, n + 1)) - seconds(lambda: epochs(*case, 1))) / n
+        (seconds(partial(epochs, *case, n + 1)) - seconds(partial(epochs, *case, 1)))
+        / n
         for _ in range(REPEATS)
     )
 
@@ -155,7 +153,7 @@ def compare(task, X, y):
             "skgd": MLPGD(loss, random_state=seed),
         }
         for name, model in models.items():
-            taken = seconds(lambda model=model: model.fit(X[train], y[train]))
+            taken = seconds(partial(model.fit, X[train], y[train]))
             results[name].append((model.score(X[test], y[test]), taken))
     return {name: np.mean(pairs, axis=0) for name, pairs in results.items()}
 
@@ -199,4 +197,5 @@ def limits():
 
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:] or ["speed"]
-    {"speed": speed, "scores": scores, "limits": limits}[command](*arguments)
+    with threadpool_limits(1):
+        {"speed": speed, "scores": scores, "limits": limits}[command](*arguments)

@@ -43,6 +43,8 @@ copybutton_line_continuation_character = "\\"
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
+    # examples/ also holds scripts that are no pages.
+    "ignore_pattern": r"(^|[\\/])(?!plot_)[^\\/]*\.py$",
     "within_subsection_order": "gallery.TeachingOrder",
     "reset_modules": ("matplotlib", "gallery.same_look"),
     "matplotlib_animations": True,
@@ -52,6 +54,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_signature": False,
+    "write_computation_times": False,
     "remove_config_comments": True,
 }
 

@@ -50,9 +50,16 @@ print(f"dz/dw = ({dz_dw1}, {dz_dw2}, {dz_dw3})")
 # same. (A rate this small leaves the weights where we put them.)
 
 network = MLPGD(
-    "absolute_error", hidden_layer_sizes=(1,), activation="identity",
-    standardize=False, optimizer="gd", alpha=0, lr=1e-300, max_iter=1, tol=None,
-)  # fmt: skip
+    "absolute_error",
+    hidden_layer_sizes=(1,),
+    activation="identity",
+    standardize=False,
+    optimizer="gd",
+    alpha=0,
+    lr=1e-300,
+    max_iter=1,
+    tol=None,
+)
 network.fit(
     [[x]],
     [target],
@@ -81,9 +88,14 @@ print(f"w = ({w1}, {w2}, {w3}), output {(w2 + w1 * x) * w3:.3f}")
 X, y = load_wine(return_X_y=True)
 X = scale(X)
 network = MLPGD(
-    hidden_layer_sizes=(8,), activation="tanh", standardize=False, alpha=0,
-    max_iter=2, tol=None, random_state=0,
-).fit(X, y)  # fmt: skip
+    hidden_layer_sizes=(8,),
+    activation="tanh",
+    standardize=False,
+    alpha=0,
+    max_iter=2,
+    tol=None,
+    random_state=0,
+).fit(X, y)
 loss, coefs, intercepts = network.gradient(X, y)
 
 W1, W2 = network.coefs_

@@ -25,9 +25,15 @@ X = scale(iris.data.loc[rows, ["petal length (cm)", "petal width (cm)"]])
 y = iris.target[rows]
 
 model = GDClassifier(
-    solver="minibatch", batch_size=20, lr=1.0, alpha=0.02, fit_intercept=False,
-    max_iter=25, tol=None, random_state=0,
-)  # fmt: skip
+    solver="minibatch",
+    batch_size=20,
+    lr=1.0,
+    alpha=0.02,
+    fit_intercept=False,
+    max_iter=25,
+    tol=None,
+    random_state=0,
+)
 start = {"coef_init": [[-2.0, 3.0]]}
 map_ = CostSurfaceDisplay.from_estimator(
     model, X, y, parameters=(0, 1), fit_params=start
@@ -53,11 +59,16 @@ film = animate(map_, fps=6, max_frames=40)
 
 rules = {
     name: GDClassifier(
-        solver="batch", optimizer=name, lr=lr, alpha=0.02, fit_intercept=False,
-        max_iter=60, tol=None,
+        solver="batch",
+        optimizer=name,
+        lr=lr,
+        alpha=0.02,
+        fit_intercept=False,
+        max_iter=60,
+        tol=None,
     )
     for name, lr in [("gd", 1.0), ("momentum", 0.3), ("adam", 0.2), ("adagrad", 1.0)]
-}  # fmt: skip
+}
 CostSurfaceDisplay.from_estimators(
     rules, X, y, parameters=(0, 1), fit_params=start, path_kw={"markersize": 3.5}
 )

@@ -37,13 +37,14 @@ fig, ax = plt.subplots(figsize=(5.2, 4.8), layout="constrained")
 ConfusionMatrixDisplay.from_estimator(
     network, X_test, y_test, ax=ax, cmap="cividis", colorbar=False
 )
+ax.grid(visible=False)
 
 # %%
 # What the hidden units look for
 # ------------------------------
 #
-# The weights into a hidden unit form a picture: where ink speaks for it (blue), and
-# where against it (orange).
+# The weights into a hidden unit form a picture: where ink speaks for it (purple),
+# and where against it (orange).
 
 weights = network.coefs_[0] * X_train.std(axis=0)[:, None]
 fig, axes = plt.subplots(4, 8, figsize=(8, 4.2), layout="constrained")

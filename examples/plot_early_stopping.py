@@ -29,6 +29,14 @@ print(f"R2 on training rows: {stubborn.score(X_train, y_train):.2f}")
 print(f"R2 on test rows: {stubborn.score(X_test, y_test):.2f}")
 
 # %%
+# Rows that `fit` only looks at go in as ``X_val`` and ``y_val``. Their loss turns round
+# long before training ends, and the weights of the best epoch come back:
+
+watched = MLPGD("squared_error", tol=None, **settings)
+watched.fit(X_train, y_train, X_val=X_test, y_val=y_test)
+LossCurveDisplay.from_estimator(watched, name="120 epochs")
+
+# %%
 # With early stopping a tenth of the training rows is held out, and training ends
 # `n_iter_no_change` epochs after the best one. The weights of that epoch are restored.
 
@@ -39,8 +47,6 @@ print(f"{model.stop_reason_} after {model.n_iter_} epochs, best: {model.best_epo
 print(f"R2 on test rows: {model.score(X_test, y_test):.2f}")
 
 # %%
-# Rows of your own to stop on go into ``fit``, as ``X_val`` and ``y_val``.
-#
 # The history is a table in one line:
 
 pd.DataFrame(model.history_).tail(3).round(3)
@@ -59,6 +65,8 @@ model.set_callbacks(ProgressBar()).fit(X_train, y_train)
 
 monitor = ScoringMonitor(scoring="r2")
 model.set_callbacks(monitor).fit(X_train, y_train)
+scores = monitor.get_logs().data_as_pandas["r2"]
+print(f"R2 on training rows: {scores.iloc[0]:.2f}, ..., {scores.iloc[-1]:.2f}")
 
 # %%
 # And a callback of your own is a class with four methods. Returning True stops the fit:

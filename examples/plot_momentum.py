@@ -49,10 +49,13 @@ print(f"{-1 / np.log10(factor):.0f}")
 rules = {
     "plain": GDRegressor(solver="batch", lr=lr_plain, max_iter=40, tol=None),
     "momentum": GDRegressor(
-        solver="batch", optimizer=Momentum(momentum), lr=lr_momentum, max_iter=40,
+        solver="batch",
+        optimizer=Momentum(momentum),
+        lr=lr_momentum,
+        max_iter=40,
         tol=None,
     ),
-}  # fmt: skip
+}
 CostSurfaceDisplay.from_estimators(
     rules, x, y, fit_params=start, xlim=(-0.2, 1.3), ylim=(0.45, 1.15)
 )

@@ -73,6 +73,7 @@ for (i, j), score in np.ndenumerate(table.to_numpy()):
 ax.set_xticks(range(table.shape[1]), table.columns)
 ax.set_yticks(range(table.shape[0]), table.index)
 ax.set(xlabel="learning rate", ylabel="batch size")
+ax.grid(visible=False)
 fig.colorbar(image, label="cross-validated R2 (below 0: as 0)")
 
 # %%

@@ -72,8 +72,13 @@ models = [
     (
         name,
         GDClassifier(
-            solver="sgd", lr=0.3, lr_schedule=schedule, alpha=0.01, max_iter=40,
-            tol=None, random_state=0,
+            solver="sgd",
+            lr=0.3,
+            lr_schedule=schedule,
+            alpha=0.01,
+            max_iter=40,
+            tol=None,
+            random_state=0,
         ).fit(X, y),
     )
     for name, schedule in [
@@ -81,7 +86,7 @@ models = [
         ("1 / root of step", "invscaling"),
         ("cosine", "cosine"),
     ]
-]  # fmt: skip
+]
 LossCurveDisplay.from_estimators(models, mark_best=False)
 
 plt.show()

@@ -23,10 +23,6 @@ from skgd.optimizers import GD, DoWG, Nesterov
 # mean x. On 21 raw tables 0.7 to 0.9 do about as well, 0 and 0.98 clearly worse.
 INTERPOLATION = 0.8
 
-# First guess of the distance to the optimum, in units of the targets' spread: the
-# square root of the share of variance a weak feature explains.
-FIRST_DISTANCE = 1e-2
-
 # Steps of constant length end in noise, which the mean of the points does away with;
 # the weight t^8 of the t-th forgets the way there (Shamir and Zhang, 2013; the value is
 # that of Ivgi, Hinder and Carmon, 2023). It leaves a fourth to a twentieth of the gap.
@@ -126,7 +122,7 @@ def choose(
             if batch_size < len(rows) and objective.loss.curvature is not None:
                 row_norm = mean_row_norm(moments, objective.model)
                 longest = 2.0 * batch_size / (curvature * row_norm)
-            optimizer = DoWG(FIRST_DISTANCE, longest)
+            optimizer = DoWG(longest=longest)
         distance = optimizer.initial_distance * spread
         optimizer = clone(optimizer).set_params(initial_distance=distance)
         return Choice(optimizer, 1.0, mean, last_step)

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from skgd._objective import Objective
 from skgd._state import Averaging
 from skgd.schedules import Schedule
 
@@ -34,6 +33,9 @@ EPOCHS = 30
 UPDATES = 2000
 MOST_EPOCHS = 150
 FULL_BATCH_EPOCHS = 500
+
+# Calls of partial_fit after which the schedules that need an end have come to it.
+STREAM_EPOCHS = 1000
 
 # Gradients between the moving point and its mean (Defazio et al., 2024).
 SCHEDULE_FREE = Averaging(start=1, interpolation=0.9)

@@ -409,10 +409,10 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
 
     def _judge(self, report, plan, state, bound, start):
         """Warn about a run that failed or did not finish, naming the remedy."""
-        if report.stop_reason in ("tol", "max_iter") and start > 0:
-            if bound.value_at_head(state.answer()) > SLACK * start:
-                state.restore_parameters(report.best_parameters)
-                report.stop_reason = "diverged"
+        finished = report.stop_reason in ("tol", "max_iter") and start > 0
+        if finished and bound.value_at_head(state.answer()) > SLACK * start:
+            state.restore_parameters(report.best_parameters)
+            report.stop_reason = "diverged"
         self._warn_if_diverged(report, plan, state, bound)
         if report.stop_reason != "max_iter" or self._ends_as_planned():
             return

@@ -219,14 +219,17 @@ def _epoch_kernel(bound, stepper, batch_size):
         return _free_nonzeros_only(bound, stepper, batch_size)
     if bound.is_csr and stepper.is_plain and bound.objective.model.raw:
         return _nonzeros_only(bound, stepper, batch_size)
-    if batch_size == 1 and stepper.is_plain and _is_one_raw_output(bound):
+    if batch_size == 1 and stepper.is_plain and _has_plain_rows(bound):
         return _one_row(bound, stepper)
     return _every_weight(bound, stepper, batch_size)
 
 
-def _is_one_raw_output(bound):
+def _has_plain_rows(bound):
+    """Whether dense rows lie in one piece and one output looks at them as they are."""
     model = bound.objective.model
-    return model.is_linear and model.raw and model.n_outputs == 1
+    if bound.is_csr or not (model.is_linear and model.raw and model.n_outputs == 1):
+        return False
+    return bound.data[1].size > 0
 
 
 def _generic_kernel(bound, stepper, batch_size):

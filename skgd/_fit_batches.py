@@ -1,4 +1,4 @@
-"""``fit_batches``: several epochs over a stream of batches, by the loop that fits tables.
+"""``fit_batches``: epochs over a stream of batches, by the loop that fits tables.
 
 Decides which passes a run needs. How a stream is read: ``_stream.py``; what a first
 pass measures: ``_survey.py``; the epochs: ``_stream_epochs.py``.

@@ -6,6 +6,7 @@ How theta moves is not decided here, nor what the scores mean.
 import numpy as np
 from scipy import sparse
 
+from skgd._linear_model import as_vector
 from skgd._scaling import Coordinates
 
 # Rows handled at a time by the kernels: enough for matrix products at full speed, few
@@ -220,10 +221,9 @@ class Network:
         c = self.coordinates
         block_rows = min(block_rows, BLOCK_ROWS)
         is_csr = sparse.issparse(X)
-        inputs = (c.mean, c.scale)
         answer = (c.shift, c.spread, c.spread / c.unit)
+        mean, scale = c.mean.astype(self.dtype), c.scale.astype(self.dtype)
         shared = (
-            *(part.astype(self.dtype) for part in inputs),
             block_rows,
             tuple(part.astype(self.dtype) for part in answer),
             self._layers(block_rows, is_csr, compiling, element),
@@ -231,11 +231,11 @@ class Network:
         if is_csr:
             index = compiling.numba_type(X.indices.dtype)
             pointers = X.indptr.astype(X.indices.dtype, copy=False)
-            data = (X.data, X.indices, pointers, *shared)
+            data = (X.data, X.indices, pointers, mean, scale, *shared)
             data_type = compiling.network_csr_data(element, index)
             function = network.csr_block
         else:
-            data = (X, *shared)
+            data = ((X, *as_vector(X), mean, scale), *shared)
             data_type = compiling.network_dense_data(element)
             function = network.dense_block
         signature = compiling.block_signature(data_type, element)

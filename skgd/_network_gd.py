@@ -12,6 +12,7 @@ from sklearn.utils.validation import column_or_1d, validate_data
 from skgd._automatic_network import (
     BATCH_SIZE,
     SCHEDULE_FREE,
+    STREAM_EPOCHS,
     LinearDecay,
     automatic_epochs,
     automatic_rate,
@@ -147,7 +148,7 @@ class NetworkGD(BaseGD):
         if self.max_iter != "auto":
             return self.max_iter
         if n_rows is None:
-            return None
+            return STREAM_EPOCHS
         batch_size = self._rows_per_update(n_rows)
         return automatic_epochs(self.solver, n_rows, batch_size)
 

@@ -162,7 +162,7 @@ class BoundObjective:
 
     @property
     def n_rows(self):
-        return len(self.rows)
+        return self.rows.order.size
 
     def batches(self, stepper, rates, batch_size, shuffle, on_step):
         """The epoch of many updates."""

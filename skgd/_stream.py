@@ -133,16 +133,20 @@ def _split_table(table, target):
     return table.drop(target), table[target]
 
 
-def _named(part):
-    """Arrow's batches as tables, of which scikit-learn reads the names."""
-    if type(part).__module__.partition(".")[0] == "pyarrow":
-        if type(part).__name__ == "RecordBatch":
-            import pyarrow
+def as_table(batch):
+    """An Arrow table of an Arrow batch; scikit-learn reads names of tables only."""
+    import pyarrow
 
-            return pyarrow.Table.from_batches([part])
-        if not hasattr(part, "column_names"):
-            return np.asarray(part)
-    return part
+    return pyarrow.Table.from_batches([batch])
+
+
+def _named(part):
+    """Arrow's data as what scikit-learn reads best; other data as they are."""
+    if type(part).__module__.partition(".")[0] != "pyarrow":
+        return part
+    if not hasattr(part, "column_names"):
+        return np.asarray(part)
+    return as_table(part) if type(part).__name__ == "RecordBatch" else part
 
 
 def block_rows(unit, n_features, itemsize, is_sparse):

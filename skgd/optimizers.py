@@ -14,11 +14,13 @@ from sklearn.utils._param_validation import Interval
 __all__ = [
     "GD",
     "OPTIMIZERS",
+    "SAGA",
     "AdaDelta",
     "AdaGrad",
     "AdaMax",
     "Adam",
     "AdamW",
+    "DoWG",
     "Momentum",
     "NAdam",
     "Nesterov",
@@ -584,15 +586,16 @@ class Adam(Optimizer):
         rate, epsilon = real(lr * root), real(p[2] * root)
         correction = real(1.0 / (1.0 - p[0] ** t))
         exp_avg, exp_avg_sq = state[0], state[1]
+        amsgrad = p[3] > 0.0
         highest = state[-1]  # the row of exp_avg_sq itself unless amsgrad adds one
         for j in range(theta.size):
             exp_avg[j] += new_1 * (grad[j] - exp_avg[j])
-            exp_avg_sq[j] += new_2 * (grad[j] * grad[j] - exp_avg_sq[j])
-        if p[3] > 0.0:
-            for j in range(theta.size):
-                highest[j] = max(highest[j], exp_avg_sq[j])
-        for j in range(theta.size):
-            metric[j] = rate / (math.sqrt(highest[j]) + epsilon)
+            square = exp_avg_sq[j] + new_2 * (grad[j] * grad[j] - exp_avg_sq[j])
+            exp_avg_sq[j] = square
+            if amsgrad:
+                square = max(highest[j], square)
+                highest[j] = square
+            metric[j] = rate / (math.sqrt(square) + epsilon)
             theta[j] -= metric[j] * (correction * exp_avg[j])
 
 
@@ -834,9 +837,10 @@ class DoWG(Optimizer):
 
     Parameters
     ----------
-    initial_distance : float > 0, default=1e-4
-        First guess of the distance to the optimum. Far too small costs a few dozen
-        updates, too large can cost the whole run.
+    initial_distance : float > 0, default=1e-2
+        First guess of the distance to the optimum; under ``lr="auto"`` in units of the
+        standard deviation of real targets. Far too small costs updates, and may look
+        like no progress at all; far too large can cost the whole run.
     longest : float > 0, default=inf
         No step is longer than this times the gradient. Where the curvature is bounded,
         a cap keeps the growth from overshooting.
@@ -867,7 +871,7 @@ class DoWG(Optimizer):
         "longest": [Interval(Real, 0, None, closed="right")],
     }
 
-    def __init__(self, initial_distance=1e-4, longest=math.inf):
+    def __init__(self, initial_distance=1e-2, longest=math.inf):
         self.initial_distance = initial_distance
         self.longest = longest
 
@@ -926,8 +930,8 @@ class SAGA(Optimizer):
     >>> from sklearn.datasets import load_diabetes
     >>> from skgd import GDRegressor
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> model = GDRegressor(solver="sgd", optimizer="saga", random_state=0).fit(X, y)
-    >>> round(model.score(X, y), 3)
+    >>> model = GDRegressor(solver="sgd", optimizer="saga", tol=1e-6, random_state=0)
+    >>> round(model.fit(X, y).score(X, y), 3)
     0.518
     """
 

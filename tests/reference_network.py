@@ -71,7 +71,9 @@ def forward(coefs, intercepts, x, activation, masks=None):
     inputs, slopes, a = [], [], x
     for layer, (W, b) in enumerate(zip(coefs, intercepts, strict=True)):
         inputs.append(a)
-        z = np.array([sum(a[j] * W[j, k] for j in range(len(a))) for k in range(len(b))])
+        z = np.array(
+            [sum(a[j] * W[j, k] for j in range(len(a))) for k in range(len(b))]
+        )
         z = z + b
         if layer == len(coefs) - 1:
             return inputs, slopes, z

@@ -3,6 +3,7 @@
 How the pictures look was judged by eye; here it is what they show that counts.
 """
 
+import re
 import subprocess
 import sys
 import warnings
@@ -572,6 +573,8 @@ def test_animated_line_as_a_page(tmp_path):
     animate(display, tmp_path / "line.html", fps=5, max_frames=3, dpi=40)
     page = (tmp_path / "line.html").read_text(encoding="utf-8")
     assert page.count("data:image/png") == 3
+    # No file and no server but itself.
+    assert not re.search(r"(src|href)=.?http|font-awesome|fa fa-", page)
     assert_allclose(display.lines_[0].get_ydata(), display.responses[-1])
 
 

@@ -65,13 +65,17 @@ def test_scikit_learn_checks(estimator, check):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("parameters", GRID, ids=lambda given: "-".join(map(str, given.values())))
+@pytest.mark.parametrize(
+    "parameters", GRID, ids=lambda given: "-".join(map(str, given.values()))
+)
 def test_scikit_learn_checks_of_every_combination(parameters):
     model = MLPGD(**parameters)
     results = estimator_checks.check_estimator(
         model, expected_failed_checks=expected_failures(model), on_fail=None
     )
-    failed = {r["check_name"]: r["exception"] for r in results if r["status"] == "failed"}
+    failed = {
+        r["check_name"]: r["exception"] for r in results if r["status"] == "failed"
+    }
     assert not failed
 
 
@@ -94,9 +98,7 @@ def test_optional_checks(loss, name):
 def test_predictions_follow_the_scores(n_classes):
     X, y = make_blobs(n_samples=30, centers=n_classes, random_state=0)
     for labels in (y, np.array(["c", "a", "b"])[y]):
-        estimator_checks.check_classifiers_predictions(
-            X, labels, "MLPGD", MLPGD()
-        )
+        estimator_checks.check_classifiers_predictions(X, labels, "MLPGD", MLPGD())
 
 
 def test_documented_parameters_are_those_of_the_signature():

@@ -5,6 +5,7 @@ Also everything that must not change the updates: blocks, chunks, threads, pickl
 
 import pickle
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def start(n_outputs, hidden=HIDDEN):
     """Weights and intercepts to start from, all at random."""
     rng = np.random.default_rng(1)
     widths = (D, *hidden, n_outputs)
-    shapes = list(zip(widths[:-1], widths[1:], strict=True))
+    shapes = list(pairwise(widths))
     coefs = [rng.normal(size=shape) / np.sqrt(shape[0]) for shape in shapes]
     return coefs, [0.1 * rng.normal(size=shape[1]) for shape in shapes]
 
@@ -56,9 +57,7 @@ def model_of(**parameters):
 def fit(model, given, y, **kwargs):
     n_outputs = 3 if y is LABELS else 2
     coefs, intercepts = start(n_outputs, model.hidden_layer_sizes)
-    return model.fit(
-        given, y, coefs_init=coefs, intercepts_init=intercepts, **kwargs
-    )
+    return model.fit(given, y, coefs_init=coefs, intercepts_init=intercepts, **kwargs)
 
 
 def slow(y, rule, **parameters):
@@ -81,7 +80,9 @@ def assert_same(model, expected, atol=1e-10):
     assert_allclose(model.loss_curve_, losses, atol=atol)
 
 
-SPARSE = pytest.mark.parametrize("given", [X, sparse.csr_array(X)], ids=["dense", "csr"])
+SPARSE = pytest.mark.parametrize(
+    "given", [X, sparse.csr_array(X)], ids=["dense", "csr"]
+)
 
 
 @SPARSE
@@ -281,9 +282,7 @@ CLASSES = (ROWS[:, 0] * ROWS[:, 1] > 1).astype(int)
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 @pytest.mark.parametrize("standardize", [False, True])
 def test_same_seed_same_weights_to_the_bit(dropout, standardize):
-    model = MLPGD(
-        dropout=dropout, standardize=standardize, random_state=3, max_iter=3
-    )
+    model = MLPGD(dropout=dropout, standardize=standardize, random_state=3, max_iter=3)
     first = parameters_of(clone(model).fit(ROWS, CLASSES))
     assert_array_equal(first, parameters_of(clone(model).fit(ROWS, CLASSES)))
     with threadpool_limits(1):
@@ -295,7 +294,12 @@ def test_same_seed_same_weights_to_the_bit(dropout, standardize):
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 def test_minibatch_of_all_rows_is_batch(dropout):
     # Also: blocks of 256 rows within a batch, and shards of 1024, add up to the same.
-    settings = {"dropout": dropout, "lr": 0.1, "max_iter": 4, "hidden_layer_sizes": (7,)}
+    settings = {
+        "dropout": dropout,
+        "lr": 0.1,
+        "max_iter": 4,
+        "hidden_layer_sizes": (7,),
+    }
     batch = model_of(solver="batch", **settings).fit(ROWS, CLASSES)
     minibatch = model_of(batch_size=3000, **settings).fit(ROWS, CLASSES)
     assert_allclose(parameters_of(batch), parameters_of(minibatch), atol=1e-12)
@@ -345,6 +349,4 @@ def test_strided_and_read_only_rows():
     frozen = ROWS[:100].copy()
     frozen.flags.writeable = False
     for rows in (wide, fortran, frozen):
-        assert_array_equal(
-            expected, parameters_of(model_of().fit(rows, CLASSES[:100]))
-        )
+        assert_array_equal(expected, parameters_of(model_of().fit(rows, CLASSES[:100])))

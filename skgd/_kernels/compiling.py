@@ -147,12 +147,19 @@ def network_data(element):
 
 
 def network_dense_data(element):
-    """(X, mean, scale, rows per block, (shift, scale, gain) of the scores, network)."""
+    """((X, the same as one vector, distance of its rows there, mean, scale), rows per
+    block, (shift, scale, gain) of the scores, network).
+    """
+    inputs = [
+        read_only(element, 2),
+        read_only(element, 1, "C"),
+        INDEX,
+        vector(element),
+        vector(element),
+    ]
     return types.Tuple(
         [
-            read_only(element, 2),
-            vector(element),
-            vector(element),
+            types.Tuple(inputs),
             INDEX,
             types.UniTuple(vector(element), 3),
             network_data(element),
@@ -161,7 +168,9 @@ def network_dense_data(element):
 
 
 def network_csr_data(element, index):
-    """As `network_dense_data`, with (values, column indices, row pointers) for X."""
+    """(values, column indices, row pointers, mean, scale, rows per block, (shift,
+    scale, gain) of the scores, network).
+    """
     return types.Tuple(
         [
             read_only(element, 1, "C"),

@@ -12,39 +12,30 @@ import numpy as np
 
 from .compiling import OPTIONS
 from .pointers import call_float
-from .prefetch import AHEAD, prefetch
+from .prefetch import AHEAD, LINE_BYTES, prefetch
 
 
-@numba.njit(**OPTIONS)
-def row_of(data, i, buffer):
-    """Row i in the model's coordinates, contiguous: in place, or copied to `buffer`."""
-    X, vector, step, mean, scale, _, _, _ = data
+# The helpers are inlined: to pass an array costs more than what they do with it.
+INLINED = OPTIONS | {"forceinline": True}
+
+
+@numba.njit(**INLINED)
+def copy_row(X, vector, step, mean, scale, i, buffer, at):
+    """Row i in the model's coordinates, contiguous, to buffer[at:]."""
     n_features = X.shape[1]
-    standardised = mean.shape[0] > 0
+    copy = buffer[at : at + n_features]
     if vector.shape[0] > 0:
         row = vector[i * step : i * step + n_features]
-        if not standardised:
-            return row
         for j in range(n_features):
-            buffer[j] = (row[j] - mean[j]) * scale[j]
-        return buffer
-    for j in range(n_features):
-        buffer[j] = X[i, j]
-    if standardised:
+            copy[j] = row[j]
+    else:
         for j in range(n_features):
-            buffer[j] = (buffer[j] - mean[j]) * scale[j]
-    return buffer
+            copy[j] = X[i, j]
+    for j in range(mean.shape[0]):
+        copy[j] = (copy[j] - mean[j]) * scale[j]
 
 
-@numba.njit(**OPTIONS)
-def prefetch_row(data, i):
-    """Bring row i into the cache, where it lies in one piece."""
-    X, vector, step, _, _, _, _, _ = data
-    if vector.shape[0] > 0:
-        prefetch(vector, i * step, i * step + X.shape[1])
-
-
-@numba.njit(**OPTIONS)
+@numba.njit(**INLINED)
 def dot(row, theta, start):
     """start + row'theta; theta may be longer."""
     for j in range(row.shape[0]):
@@ -52,69 +43,56 @@ def dot(row, theta, start):
     return start
 
 
-@numba.njit(**OPTIONS)
-def _add(gradient, derivatives, data, order, first, m, rows):
-    """gradient += sum of derivative times row, four rows in one pass over it.
-
-    `rows` holds them, unless it is empty and they are taken from where they lie.
-    """
-    n_features = data[0].shape[1]
-    r = 0
-    while r + 4 <= m:
-        a = _kept_row(data, order[first + r], rows, r)
-        b = _kept_row(data, order[first + r + 1], rows, r + 1)
-        c = _kept_row(data, order[first + r + 2], rows, r + 2)
-        d = _kept_row(data, order[first + r + 3], rows, r + 3)
-        u, v = derivatives[r, 0], derivatives[r + 1, 0]
-        w, x = derivatives[r + 2, 0], derivatives[r + 3, 0]
-        for j in range(n_features):
-            gradient[j] += (u * a[j] + v * b[j]) + (w * c[j] + x * d[j])
-        r += 4
-    while r < m:
-        a = _kept_row(data, order[first + r], rows, r)
-        u = derivatives[r, 0]
-        for j in range(n_features):
-            gradient[j] += u * a[j]
-        r += 1
+@numba.njit(**INLINED)
+def _add_four(gradient, a, b, c, d, u, v, w, x):
+    """gradient += u a + v b + w c + x d, in one pass over it."""
+    for j in range(a.shape[0]):
+        gradient[j] += (u * a[j] + v * b[j]) + (w * c[j] + x * d[j])
 
 
-@numba.njit(**OPTIONS)
-def _kept_row(data, i, rows, r):
-    """Row i after `row_of` with the buffer rows[r]; with no buffers, in place."""
-    X, vector, step, _, _, _, _, _ = data
-    if rows.shape[0] > 0:
-        return rows[r]
-    return vector[i * step : i * step + X.shape[1]]
+@numba.njit(**INLINED)
+def _add(gradient, derivative, row):
+    for j in range(row.shape[0]):
+        gradient[j] += derivative * row[j]
 
 
 def dense_block(
     data, targets, weights, order, start, stop, output, loss, p, theta, gradient
 ):
-    X, vector, _, mean, _, bias, rows, scores = data
+    X, vector, step, mean, scale, bias, buffer, scores = data
     n_features = X.shape[1]
     n_outputs = scores.shape[1]
-    block = rows.shape[0]
+    block = scores.shape[0]
     n_weights = n_features * n_outputs
     intercept = theta[n_weights:]
     coef = theta[:n_weights].reshape((n_features, n_outputs))
-    in_place = vector.shape[0] > 0 and mean.shape[0] == 0
+    copies = buffer.reshape(buffer.size)
+    # Rows are read where they lie if they can be used as they are.
+    in_place = vector.shape[0] > 0 and mean.shape[0] == 0 and n_outputs == 1
+    rows = vector if in_place else copies
+    places = np.arange(block) * n_features
+    line = LINE_BYTES // vector.itemsize
     total = 0.0
     for first in range(start, stop, block):
         m = min(block, stop - first)
         # A few rows at a time, so that the second pass over them, for the gradient,
         # finds them in the cache.
         for r in range(m):
-            ahead = first + r + AHEAD
-            if ahead < stop:
-                prefetch_row(data, order[ahead])
-            row = row_of(data, order[first + r], rows[r])
+            if first + r + AHEAD < stop and vector.shape[0] > 0:
+                ahead = order[first + r + AHEAD]
+                for j in range(0, n_features, line):
+                    prefetch(vector, ahead * step + j)
+            i = order[first + r]
+            if in_place:
+                places[r] = i * step
+            else:
+                copy_row(X, vector, step, mean, scale, i, copies, r * n_features)
             if n_outputs == 1:
-                scores[r, 0] = dot(row, theta, bias * intercept[0])
-            elif in_place:
-                for j in range(n_features):
-                    rows[r, j] = row[j]
+                z = bias * intercept[0]
+                row = rows[places[r] : places[r] + n_features]
+                scores[r, 0] = dot(row, theta, z)
         if n_outputs > 1:
-            np.dot(rows[:m], coef, scores[:m])
+            np.dot(buffer[:m], coef, scores[:m])
             for r in range(m):
                 for k in range(n_outputs):
                     scores[r, k] += bias * intercept[k]
@@ -124,14 +102,27 @@ def dense_block(
         if gradient.shape[0] == 0:
             continue
         if n_outputs == 1:
+            for r in range(0, m - 3, 4):
+                _add_four(
+                    gradient,
+                    rows[places[r] : places[r] + n_features],
+                    rows[places[r + 1] : places[r + 1] + n_features],
+                    rows[places[r + 2] : places[r + 2] + n_features],
+                    rows[places[r + 3] : places[r + 3] + n_features],
+                    scores[r, 0],
+                    scores[r + 1, 0],
+                    scores[r + 2, 0],
+                    scores[r + 3, 0],
+                )
+            for r in range(m - m % 4, m):
+                row = rows[places[r] : places[r] + n_features]
+                _add(gradient, scores[r, 0], row)
             for r in range(m):
                 gradient[n_features] += bias * scores[r, 0]
-            kept = rows[:0] if in_place else rows
-            _add(gradient, scores, data, order, first, m, kept)
         else:
             for r in range(m):
                 for j in range(n_features):
-                    x = rows[r, j]
+                    x = buffer[r, j]
                     for k in range(n_outputs):
                         gradient[j * n_outputs + k] += x * scores[r, k]
                 for k in range(n_outputs):

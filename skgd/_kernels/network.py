@@ -9,6 +9,10 @@ import numpy as np
 
 from .compiling import OPTIONS
 from .pointers import call_float, call_nothing
+from .prefetch import AHEAD, prefetch
+
+# To pass an array costs more than what most helpers do with it.
+INLINED = OPTIONS | {"forceinline": True}
 
 # Rows of `layout`, one column for each layer, the input being layer 0: its width, where
 # it starts in the buffers, and where the weights and the intercepts that lead to it
@@ -27,7 +31,7 @@ TO_UNIT = 2.0**-53
 CHUNK = 2048
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INLINED)
 def _uniform(seed, n):
     """The n-th number of the stream `seed`, in [0, 1)."""
     z = seed + n * GOLDEN
@@ -37,7 +41,7 @@ def _uniform(seed, n):
     return np.float64(z >> SHIFTS[3]) * TO_UNIT
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INLINED)
 def _rows_of(buffer, layout, layer, m):
     """The first m rows of a layer, as a contiguous matrix."""
     width = layout[WIDTH, layer]
@@ -45,13 +49,13 @@ def _rows_of(buffer, layout, layer, m):
     return buffer[start : start + m * width].reshape((m, width))
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INLINED)
 def _flat_of(buffer, layout, layer, m):
     start = layout[BUFFER, layer]
     return buffer[start : start + m * layout[WIDTH, layer]]
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INLINED)
 def _weights_of(theta, layout, layer):
     """The weights between a layer and the one before it: (fan in, fan out)."""
     fan_in = layout[WIDTH, layer - 1]
@@ -60,20 +64,20 @@ def _weights_of(theta, layout, layer):
     return theta[start : start + fan_in * fan_out].reshape((fan_in, fan_out))
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INLINED)
 def _intercepts_of(theta, layout, layer):
     start = layout[INTERCEPTS, layer]
     return theta[start : start + layout[WIDTH, layer]]
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INLINED)
 def _add_intercepts(z, intercepts, first, stop):
     for r in range(first, stop):
         for k in range(z.shape[1]):
             z[r, k] += intercepts[k]
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INLINED)
 def _drop(values, slopes, share, seed, first):
     """Set a random share of the units to zero and enlarge the others to match.
 
@@ -89,7 +93,7 @@ def _drop(values, slopes, share, seed, first):
         slopes[i] *= factor
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INLINED)
 def _forward(network, theta, m, row, intercepts):
     """From the products of input and first weights to the scores.
 
@@ -132,14 +136,14 @@ def _forward(network, theta, m, row, intercepts):
             )
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INLINED)
 def _sum_columns(deltas, sums):
     for r in range(deltas.shape[0]):
         for k in range(deltas.shape[1]):
             sums[k] += deltas[r, k]
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INLINED)
 def _scale_and_sum_columns(deltas, slopes, sums):
     for r in range(deltas.shape[0]):
         for k in range(deltas.shape[1]):
@@ -147,7 +151,7 @@ def _scale_and_sum_columns(deltas, slopes, sums):
             sums[k] += deltas[r, k]
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INLINED)
 def _backward(network, theta, gradient, m):
     """From the derivatives at the scores to those before the first activation.
 
@@ -171,7 +175,7 @@ def _backward(network, theta, gradient, m):
         delta = previous
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INLINED)
 def _judge(network, answer, targets, weights, order, first, m, output, loss, p):
     """The scores in the units of y, and their loss; leaves derivatives in `deltas`."""
     layout, _, _, values, _, deltas, _, _, _ = network
@@ -191,23 +195,41 @@ def _judge(network, answer, targets, weights, order, first, m, output, loss, p):
     return total
 
 
+@numba.njit(**INLINED)
+def _copy_rows(inputs, order, first, m, ahead, rows):
+    """Standardised copies of the rows order[first : first + m].
+
+    From the vector that holds them one after the other if there is one, which runs at
+    full vector width, and with those that come next already asked for.
+    """
+    X, vector, step, mean, scale = inputs
+    n_features = X.shape[1]
+    for r in range(m):
+        i = order[first + r]
+        if vector.shape[0] > 0:
+            if r + AHEAD < ahead:
+                start = order[first + r + AHEAD] * step
+                prefetch(vector, start, start + n_features)
+            for j in range(n_features):
+                rows[r, j] = (vector[i * step + j] - mean[j]) * scale[j]
+        else:
+            for j in range(n_features):
+                rows[r, j] = (X[i, j] - mean[j]) * scale[j]
+
+
 def dense_block(
     data, targets, weights, order, start, stop, output, loss, p, theta, gradient
 ):
     """Adds to a `gradient` that is zero on entry; an empty one asks for the loss."""
-    X, mean, scale, block, answer, network = data
+    inputs, block, answer, network = data
     layout, _, _, values, _, deltas, scratch, dropout, stream = network
-    n_features = X.shape[1]
     learns = gradient.shape[0] > 0
     drops = learns and dropout > 0.0
     total = 0.0
     for first in range(start, stop, block):
         m = min(block, stop - first)
         rows = _rows_of(values, layout, 0, m)
-        for r in range(m):
-            i = order[first + r]
-            for j in range(n_features):
-                rows[r, j] = (X[i, j] - mean[j]) * scale[j]
+        _copy_rows(inputs, order, first, m, order.shape[0] - first, rows)
         z = _rows_of(values, layout, 1, m)
         np.dot(rows, _weights_of(theta, layout, 1), z)
         row = np.int64(stream[1]) + first - start if drops else -1

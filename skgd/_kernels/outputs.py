@@ -18,19 +18,19 @@ from .pointers import call_float_pair
 LOGISTIC = 1
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**OPTIONS, forceinline=True)
 def _logistic_value(margin, decay):
     """log(1 + exp(-margin)), given decay = exp(-|margin|)."""
     return log1p_fraction(decay) + (-margin if margin < 0.0 else 0.0)
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**OPTIONS, forceinline=True)
 def _logistic_error(margin, decay):
     """1 / (1 + exp(margin)), given decay = exp(-|margin|)."""
     return (decay if margin > 0.0 else 1.0) / (1.0 + decay)
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**OPTIONS, forceinline=True)
 def value_and_derivative(loss, y, z, p):
     """Of one output, by the address of the loss or its number."""
     if loss == LOGISTIC:

@@ -4,12 +4,9 @@ Rows in random order defeat the processor's own guesses: without a hint every ro
 waited for. What is fetched is not changed, so results cannot depend on these hints.
 """
 
-import numba
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
-
-from .compiling import OPTIONS
 
 # Rows between the hint and the use: the longest useful queue of outstanding lines.
 AHEAD = 8
@@ -18,18 +15,19 @@ LINE_BYTES = 64
 
 
 @intrinsic
-def _prefetch(typingctx, array, index):
-    """Bring the line that holds array[index] of a contiguous vector into the cache."""
+def prefetch(typingctx, array, index):
+    """Bring the line in which array[index] begins into the cache."""
 
     def codegen(context, builder, signature, arguments):
         data = context.make_array(signature.args[0])(context, builder, arguments[0])
-        number = ir.IntType(32)
-        pointer = builder.bitcast(
-            builder.gep(data.data, [arguments[1]]), ir.IntType(8).as_pointer()
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        step = cgutils.unpack_tuple(builder, data.strides)[0]
+        pointer = builder.gep(
+            builder.bitcast(data.data, byte), [builder.mul(arguments[1], step)]
         )
         function = cgutils.get_or_insert_function(
             builder.module,
-            ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number]),
+            ir.FunctionType(ir.VoidType(), [byte, number, number, number]),
             "llvm.prefetch.p0",
         )
         # For reading, to be kept in all levels, in the data cache.
@@ -37,10 +35,3 @@ def _prefetch(typingctx, array, index):
         return context.get_dummy_value()
 
     return types.none(array, types.intp), codegen
-
-
-@numba.njit(**OPTIONS)
-def prefetch(array, start, stop):
-    """Bring array[start:stop] of a contiguous vector into the cache."""
-    for j in range(start, stop, LINE_BYTES // array.itemsize):
-        _prefetch(array, j)

@@ -3,11 +3,26 @@
 What moves, and how it looks, the display knows.
 """
 
+import functools
+import re
 from pathlib import Path
 
 import numpy as np
 
 from skgd.display import _style
+
+# matplotlib's player fetches its icons from the network. These are in every font.
+ICONS = {
+    "minus": "\N{MINUS SIGN}",
+    "fast-backward": "|\N{BLACK LEFT-POINTING TRIANGLE}",
+    "step-backward": "\N{LEFTWARDS ARROW}",
+    "play fa-flip-horizontal": "\N{BLACK LEFT-POINTING TRIANGLE}",
+    "pause": "||",
+    "play": "\N{BLACK RIGHT-POINTING TRIANGLE}",
+    "step-forward": "\N{RIGHTWARDS ARROW}",
+    "fast-forward": "\N{BLACK RIGHT-POINTING TRIANGLE}|",
+    "plus": "+",
+}
 
 
 def animate(display, filename=None, *, fps=10, max_frames=100, dpi=100):
@@ -43,7 +58,7 @@ def animate(display, filename=None, *, fps=10, max_frames=100, dpi=100):
     >>> animate(display, "line.gif", fps=2)  # doctest: +SKIP
     """
     _style.require_matplotlib("animate")
-    from matplotlib.animation import FuncAnimation, PillowWriter
+    from matplotlib.animation import PillowWriter
 
     if not hasattr(display, "show_frame"):
         raise TypeError(
@@ -55,7 +70,7 @@ def animate(display, filename=None, *, fps=10, max_frames=100, dpi=100):
         raise ValueError(f"filename must end in .gif or .html, got {path.name!r}.")
     n = display.n_frames
     frames = np.unique(np.linspace(0, n - 1, min(n, max_frames)).round().astype(int))
-    movie = FuncAnimation(
+    movie = _film()(
         display.figure_,
         lambda frame: display.show_frame(int(frame)),
         frames=frames,
@@ -70,3 +85,23 @@ def animate(display, filename=None, *, fps=10, max_frames=100, dpi=100):
     else:
         path.write_text(movie.to_jshtml(fps=fps), encoding="utf-8")
     return movie
+
+
+@functools.cache
+def _film():
+    """FuncAnimation whose page needs no network; a class made when first needed."""
+    from matplotlib.animation import FuncAnimation
+
+    class Film(FuncAnimation):
+        def to_jshtml(self, *args, **kwargs):
+            return without_network(super().to_jshtml(*args, **kwargs))
+
+    return Film
+
+
+def without_network(page):
+    """The page of matplotlib's player with characters in place of fetched icons."""
+    page = re.sub(r"<link[^>]*font-awesome[^>]*>", "", page)
+    for icon, character in ICONS.items():
+        page = page.replace(f'<i class="fa fa-{icon}"></i>', character)
+    return page

@@ -156,7 +156,7 @@ class CostSurfaceDisplay:
         fit_params=None,
         xlim=None,
         ylim=None,
-        grid_resolution=60,
+        grid_resolution=None,
         random_state=0,
         ax=None,
         **plot_kw,
@@ -189,8 +189,9 @@ class CostSurfaceDisplay:
             Passed to fit, such as ``coef_init`` and ``intercept_init``.
         xlim, ylim : pair of float, default=None
             Range of the two parameters; by default around the paths.
-        grid_resolution : int, default=60
-            Points of the grid in each direction.
+        grid_resolution : int, default=None
+            Points of the grid in each direction; by default 100, and 30 for networks,
+            whose objective takes longer.
         random_state : int, RandomState instance or None, default=0
             For random directions.
         ax : matplotlib Axes, default=None
@@ -221,6 +222,8 @@ class CostSurfaceDisplay:
             np.nanargmin([f([end])[0] for f, end in zip(functions, ends, strict=True)])
         )
         function, centre = functions[lowest], ends[lowest]
+        if grid_resolution is None:
+            grid_resolution = 30 if hasattr(fitted[lowest], "coefs_") else 100
         plane = _choose_plane(
             fitted[lowest], centre, points, parameters, directions, random_state
         )

@@ -1,0 +1,214 @@
+"""``partial_fit`` of few rows at little cost: what does not change is prepared once.
+
+The same update as the usual way, which takes over wherever something is out of the
+ordinary; the arithmetic is that of ``_epochs.py``.
+"""
+
+import functools
+import math
+import time
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from skgd._epochs import Batches, Stepper, epoch_rates
+from skgd._tasks import Classification, Regression
+from skgd.schedules import Constant
+
+# Labels whose order NumPy knows without asking Python.
+LABEL_KINDS = "biufUS"
+
+
+def quickly(partial_fit):
+    """Decorate ``partial_fit``: take the short way if the last call prepared one."""
+
+    @functools.wraps(partial_fit)
+    def method(self, X, y, *, classes=None, sample_weight=None, **others):
+        quick = vars(self).get("_quick")
+        if (
+            quick is not None
+            and sample_weight is None
+            and not others
+            and quick.run(self, X, y, classes)
+        ):
+            return self
+        if classes is not None:
+            others["classes"] = classes
+        return partial_fit(self, X, y, sample_weight=sample_weight, **others)
+
+    return method
+
+
+class Quick:
+    """An update from the rows of one call, prepared for the next calls.
+
+    Parameters
+    ----------
+    estimator : BaseGD
+        After a call of partial_fit.
+    plan : Plan
+    bound : BoundObjective
+        Over dense rows.
+    horizon : float or None
+        As in ``Plan.epoch``.
+    """
+
+    def __init__(self, estimator, plan, bound, horizon):
+        self.plan = plan
+        self.model = plan.model
+        self.task = estimator._task
+        self.horizon = horizon
+        self.n_features = plan.model.n_features
+        self.dtype = plan.model.dtype
+        most = 1 if plan.solver == "sgd" else plan.batch_size
+        if plan.solver == "batch":
+            most = bound.data[4].shape[0]
+        self.most = most
+        self.stepper = Stepper(plan.objective, plan.optimizer, plan.clip_norm)
+        self.kernel = Batches(bound, self.stepper, None, most, shuffle=False).kernel
+        self.bound = bound
+        self.data = bound.data[1:]
+        self.order = np.arange(most)
+        self.weights = np.ones(most)
+        self.gradient = np.empty(plan.model.size, self.dtype)
+        self.rates = None
+        if type(plan.schedule) is Constant:
+            self.rates = np.array([plan.lr])
+        self.names = estimator._get_param_names()
+        self.values = [vars(estimator)[name] for name in self.names]
+        self.parts = [(part, vars(part).copy()) for part in _parts(self.values)]
+
+    def still_holds(self, estimator):
+        """Whether no parameter has been changed, nor a part of one."""
+        current = vars(estimator)
+        if estimator._model is not self.model or estimator._task is not self.task:
+            return False
+        for name, value in zip(self.names, self.values, strict=True):
+            if current[name] is not value:
+                return False
+        return all(vars(part) == saved for part, saved in self.parts)
+
+    def run(self, estimator, X, y, classes):
+        """One update; False, with nothing done, if the usual way must be taken."""
+        if (
+            type(X) is not np.ndarray
+            or X.ndim != 2
+            or X.dtype != self.dtype
+            or X.shape[1] != self.n_features
+            or not 0 < X.shape[0] <= self.most
+            or not X.flags.c_contiguous
+            or not math.isfinite(X.sum())
+            or not self.still_holds(estimator)
+            or not self._are_known(classes)
+        ):
+            return False
+        targets = self._encoded(y, X.shape[0])
+        if targets is None:
+            return False
+        self.plan.objective.loss.check_target(targets)
+        started = time.perf_counter()
+        state = estimator._state.copy()
+        rates = self.rates
+        if rates is None:
+            plan = self.plan
+            rates = epoch_rates(state, plan.lr, plan.schedule, 1, self.horizon)
+        n = X.shape[0]
+        with np.errstate(over="ignore", invalid="ignore"):
+            total, _ = self.kernel(
+                self.bound.block,
+                (X, *self.data),
+                targets,
+                self.weights[:n],
+                self.order[:n],
+                self.most,
+                self.bound.output,
+                self.bound.loss,
+                self.bound.loss_p,
+                state.theta,
+                self.gradient,
+                *self.stepper.arguments(state),
+                rates,
+                state.step,
+            )
+            value = total / n + self.plan.objective.penalty(state.theta)
+        if not math.isfinite(value) or not state.is_finite():
+            return False
+        state.step += 1
+        state.epoch += 1
+        state.highest = max(state.highest, value)
+        if self.plan.schedule.watches_losses:
+            state.losses = [*state.losses, value]
+        self._keep(estimator, state, value, self.stepper.rate(state, rates), started)
+        return True
+
+    def _are_known(self, classes):
+        if classes is None:
+            return True
+        known = self.task.classes
+        return known is not None and np.array_equal(classes, known)
+
+    def _encoded(self, y, n):
+        """float64 targets, or None if they need a closer look."""
+        if type(y) is list:
+            y = np.asarray(y)
+        if type(y) is not np.ndarray or y.shape[:1] != (n,):
+            return None
+        if type(self.task) is Regression:
+            if y.dtype.kind not in "iuf" or (y.ndim == 1) != self.task.is_flat:
+                return None
+            targets = y.astype(np.float64).reshape(n, -1)
+            same = targets.shape[1] == self.task.n_targets
+            return targets if same and math.isfinite(targets.sum()) else None
+        classes = self.task.classes
+        if y.ndim != 1 or {y.dtype.kind, classes.dtype.kind} - set(LABEL_KINDS):
+            return None
+        index = classes.searchsorted(y)
+        if not (classes.take(index, mode="clip") == y).all():
+            return None
+        codes = index if self.task.n_outputs > 1 else 2 * index - 1
+        return codes.astype(np.float64).reshape(n, 1)
+
+    def _keep(self, estimator, state, value, rate, started):
+        """The attributes that a call of partial_fit leaves."""
+        shown = estimator._weights_shown(self.task, self.model, state.answer())
+        vars(estimator).update(
+            shown,
+            _state=state,
+            n_iter_=1,
+            t_=state.step,
+            lr_=self.plan.rate_used([rate]),
+            history_={
+                "epoch": np.array([state.epoch]),
+                "step": np.array([state.step]),
+                "loss": np.array([value]),
+                "lr": np.array([rate]),
+                "seconds": np.array([time.perf_counter() - started]),
+            },
+            loss_curve_=[value],
+            best_loss_=value,
+            best_epoch_=1,
+            stop_reason_="max_iter",
+        )
+
+
+def prepared(estimator, plan, bound, horizon):
+    """A `Quick` for calls like the last one, or None if they need the usual way."""
+    if (
+        bound.is_csr
+        or not plan.model.is_linear
+        or not plan.model.raw
+        or type(estimator._task) not in (Classification, Regression)
+        or getattr(estimator, "class_weight", None) is not None
+        or hasattr(estimator, "feature_names_in_")
+        or estimator.lr == "auto"
+    ):
+        return None
+    return Quick(estimator, plan, bound, horizon)
+
+
+def _parts(values):
+    """The parameter objects among `values`, and those inside them."""
+    for value in values:
+        if isinstance(value, BaseEstimator):
+            yield value
+            yield from _parts(vars(value).values())

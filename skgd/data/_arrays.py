@@ -1,0 +1,93 @@
+"""Batches of arrays that lie in memory or in a memory-mapped file.
+
+Slices only: nothing is copied or checked here.
+"""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils.validation import _num_samples
+
+# Rows of a batch where nobody asks for a size.
+BATCH_ROWS = 65_536
+
+
+def check_batch_size(batch_size):
+    """ValueError unless it is None or a positive int."""
+    if batch_size is None or (isinstance(batch_size, Integral) and batch_size > 0):
+        return batch_size
+    raise ValueError(f"batch_size must be a positive int or None, got {batch_size!r}.")
+
+
+class ArrayBatches:
+    """Slices of arrays, as often as they are asked for; made by `from_arrays`."""
+
+    def __init__(self, arrays, batch_size):
+        self.arrays = arrays
+        self.batch_size = check_batch_size(batch_size)
+
+    def __iter__(self):
+        return self.in_batches_of(BATCH_ROWS)
+
+    def in_batches_of(self, n_rows):
+        """Batches of `batch_size`, or of `n_rows` if that was left open."""
+        size = self.batch_size or n_rows
+        for start in range(0, _num_samples(self.arrays[0]), size):
+            yield tuple(_rows(array, start, start + size) for array in self.arrays)
+
+    def __repr__(self):
+        shapes = ", ".join(str(array.shape) for array in self.arrays)
+        return f"from_arrays({shapes})"
+
+
+def _rows(array, start, stop):
+    return (array.iloc if hasattr(array, "iloc") else array)[start:stop]
+
+
+def from_arrays(X, y, sample_weight=None, *, batch_size=None):
+    """Batches of arrays, read a slice at a time.
+
+    For what does not fit into memory: a memory map, or anything that gives its rows by
+    slice, as the datasets of h5py and zarr do.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Features: an array, a memory map, a CSR matrix or a data frame.
+    y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        Targets or labels.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the rows.
+    batch_size : int, default=None
+        Rows of a batch. By default as many as `fit_batches` asks for, which are then
+        used where they are; 65,536 for other readers.
+
+    Returns
+    -------
+    iterable of (X, y) or (X, y, sample_weight)
+        Can be read any number of times.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ.
+
+    Examples
+    --------
+    >>> import numpy as np, os, tempfile
+    >>> from skgd import GDRegressor
+    >>> from skgd.data import from_arrays
+    >>> path = os.path.join(tempfile.mkdtemp(), "X.npy")
+    >>> rng = np.random.default_rng(0)
+    >>> np.save(path, rng.normal(size=(1000, 3)))
+    >>> X = np.load(path, mmap_mode="r")
+    >>> model = GDRegressor(solver="batch").fit_batches(from_arrays(X, X @ [1, 2, 3]))
+    >>> model.coef_.round(2)
+    array([1., 2., 3.])
+    """
+    arrays = [X, y] if sample_weight is None else [X, y, sample_weight]
+    arrays = [a if hasattr(a, "shape") else np.asarray(a) for a in arrays]
+    lengths = [_num_samples(array) for array in arrays]
+    if len(set(lengths)) > 1:
+        raise ValueError(f"The arrays have different numbers of rows: {lengths}.")
+    return ArrayBatches(arrays, batch_size)

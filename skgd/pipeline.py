@@ -1,0 +1,333 @@
+"""Pipelines that learn from a stream.
+
+What each kind of step does with a batch; how the last one is trained is its own matter.
+"""
+
+import copy
+from contextlib import closing
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import _fit_context, clone
+from sklearn.callback import with_callbacks
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline, _name_estimators
+from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _is_fitted, _num_samples
+
+from skgd._stream import Source
+
+__all__ = ["StreamingPipeline", "make_streaming_pipeline"]
+
+# Rows that a first pass over the stream asks for at a time.
+PASS_ROWS = 16_384
+
+# Rows per feature that IncrementalPCA takes at a time where it is not told.
+PCA_ROWS = 5
+
+
+def _final_has(name):
+    """Available if the last step has the method."""
+
+    def check(self):
+        getattr(self._final_estimator, name)
+        return True
+
+    return check
+
+
+class StreamingPipeline(Pipeline):
+    """A pipeline with ``partial_fit`` and ``fit_batches``.
+
+    It is scikit-learn's `Pipeline` in all else. With a batch, the steps before the last
+
+    - with ``partial_fit`` (`StandardScaler`, `IncrementalPCA`) learn, then transform;
+    - that need no fit (`HashingVectorizer`, `FeatureHasher`, `Normalizer`,
+      'passthrough') transform;
+    - that are fitted already, or wrapped in `FrozenEstimator`, transform as they are;
+
+    and others are refused with a TypeError that names them.
+
+    Parameters
+    ----------
+    steps : list of (str, estimator) tuples
+        Transformers, and a last estimator with `partial_fit` or `fit_batches`.
+    transform_input : list of str, default=None
+        As in `Pipeline`; used by `fit` only.
+    memory : str or object with the joblib.Memory interface, default=None
+        As in `Pipeline`; used by `fit` only.
+    verbose : bool, default=False
+        As in `Pipeline`; used by `fit` only.
+
+    See Also
+    --------
+    make_streaming_pipeline : Names the steps by itself.
+    sklearn.pipeline.Pipeline : The same for one table.
+
+    Examples
+    --------
+    >>> from sklearn.feature_extraction.text import HashingVectorizer
+    >>> from skgd import GDClassifier
+    >>> from skgd.pipeline import StreamingPipeline
+    >>> model = StreamingPipeline([
+    ...     ("words", HashingVectorizer(n_features=2**10)),
+    ...     ("kinds", GDClassifier(lr=1.0)),
+    ... ])
+    >>> kinds = ["cat", "dog"]
+    >>> for texts in [["cats purr", "dogs bark"], ["they purr", "they bark"]]:
+    ...     model = model.partial_fit(texts, kinds, classes=kinds)
+    >>> model.predict(["who barks? dogs bark!", "hear them purr"]).tolist()
+    ['dog', 'cat']
+    """
+
+    @available_if(_final_has("partial_fit"))
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X, y=None, *, classes=None, sample_weight=None):
+        """Let every step learn from one batch.
+
+        A transformer sees the batch before it transforms it, and what it learnt later
+        does not change what the next steps have seen: with a scaler the early batches
+        are scaled by the little that was known. `fit_batches` does not have that flaw.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            What the first step takes.
+        y : array-like of shape (n_samples,), default=None
+            Targets or labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels there will ever be, for the last step.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, for the last step.
+
+        Returns
+        -------
+        self : object
+            The updated pipeline; unchanged if an error is raised. An empty batch
+            changes nothing.
+
+        Raises
+        ------
+        TypeError
+            If a step can neither learn from a batch nor do without.
+        """
+        self._validate_steps()
+        if _num_samples(X) == 0:
+            return self
+        learning = [name for name in self._transformers() if self._learns(name)]
+        before = [
+            (step, vars(step), copy.deepcopy(vars(step)))
+            for step in (self.named_steps[name] for name in learning)
+        ]
+        try:
+            for name in self._transformers():
+                if name in learning:
+                    self.named_steps[name].partial_fit(X, y)
+                X = self.named_steps[name].transform(X)
+            if self._final_estimator != "passthrough":
+                given = {"classes": classes, "sample_weight": sample_weight}
+                given = {k: v for k, v in given.items() if v is not None}
+                self._final_estimator.partial_fit(X, y, **given)
+        except BaseException:
+            for _, attributes, saved in before:
+                attributes.clear()
+                attributes.update(saved)
+            raise
+        return self
+
+    @available_if(_final_has("fit_batches"))
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit_batches(self, batches, *, target=None, X_val=None, **params):
+        """Fit the transformers in passes of their own, then the last step.
+
+        Each transformer with ``partial_fit`` starts afresh and reads the whole stream
+        before the next step does, so the result is that of ``fit`` on one table.
+
+        Parameters
+        ----------
+        batches : iterable or callable
+            Yields ``(X, y)`` or ``(X, y, sample_weight)``; see
+            ``GDRegressor.fit_batches``. X is what the first step takes.
+        target : str, default=None
+            The column that holds y, for a stream of tables.
+        X_val : array-like, default=None
+            Features of rows to validate on, transformed like the others.
+        **params : dict
+            For ``fit_batches`` of the last step: `classes`, `y_val` and so on.
+
+        Returns
+        -------
+        self : object
+            The fitted pipeline; unchanged if an error is raised.
+
+        Raises
+        ------
+        TypeError
+            If a step can neither learn from batches nor do without.
+        ValueError
+            For a stream that can be read only once where several passes are needed.
+
+        Notes
+        -----
+        Weights reach the last step only, as with `Pipeline.fit`. `IncrementalPCA` gets
+        batches of its own `batch_size`, whatever the stream's.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_wine
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> from skgd import GDClassifier
+        >>> from skgd.data import from_arrays
+        >>> from skgd.pipeline import make_streaming_pipeline
+        >>> X, y = load_wine(return_X_y=True)
+        >>> model = make_streaming_pipeline(StandardScaler(), GDClassifier(lr=0.1))
+        >>> model = model.fit_batches(from_arrays(X, y, batch_size=30))
+        >>> round(model.score(X, y), 1)
+        1.0
+        """
+        source = Source(batches, target)
+        before = self.steps
+        self.steps = list(self.steps)
+        self._validate_steps()
+        try:
+            self._fit_transformers(source)
+            for name in self._transformers() if X_val is not None else ():
+                X_val = self.named_steps[name].transform(X_val)
+            if X_val is not None:
+                params["X_val"] = X_val
+            stream = Transformed(source, self._transform)
+            context = self._init_callback_context(max_subtasks=1)
+            context.call_on_fit_task_begin(estimator=self)
+            last = context.subcontext(task_name="fit-final-estimator")
+            with last.propagate_callback_context(self._final_estimator):
+                last.call_on_fit_task_begin(estimator=self)
+                self._final_estimator.fit_batches(
+                    iter(stream) if source.once else stream, **params
+                )
+                last.call_on_fit_task_end(estimator=self)
+            context.call_on_fit_task_end(estimator=self)
+        except BaseException:
+            self.steps = before
+            raise
+        return self
+
+    def _transformers(self):
+        return [name for _, name, _ in self._iter(with_final=False)]
+
+    def _learns(self, name):
+        """Whether the step learns from batches; TypeError if it cannot be used."""
+        step = self.named_steps[name]
+        if isinstance(step, FrozenEstimator) or not get_tags(step).requires_fit:
+            return False
+        if hasattr(step, "partial_fit"):
+            return True
+        if _is_fitted(step):
+            return False
+        raise TypeError(
+            f"Step {name!r} ({type(step).__name__}) cannot learn from batches: it has "
+            "no partial_fit, and it is not fitted yet. Fit it on a sample before, or "
+            "use a step that has partial_fit, such as StandardScaler or "
+            "IncrementalPCA, or needs no fit, such as HashingVectorizer."
+        )
+
+    def _fit_transformers(self, source):
+        """A pass over the stream for each step that learns, in their order."""
+        names = self._transformers()
+        learning = [name for name in names if self._learns(name)]
+        if learning:
+            source.require_again(f"step {learning[0]!r} needs a pass of its own")
+        for name in learning:
+            index = [key for key, _ in self.steps].index(name)
+            step = clone(self.steps[index][1])
+            self.steps[index] = (name, step)
+            with closing(source.open(PASS_ROWS)) as batches:
+                done = names[: names.index(name)]
+                pairs = ((self._transform(X, done), y) for X, y, *_ in batches)
+                for X, y in _in_own_batches(step, pairs):
+                    step.partial_fit(X, y)
+
+    def _transform(self, X, names=None):
+        for name in self._transformers() if names is None else names:
+            X = self.named_steps[name].transform(X)
+        return X
+
+
+class Transformed:
+    """A stream behind the transformers.
+
+    Parameters
+    ----------
+    source : skgd._stream.Source
+    transform : callable(X) -> X
+    """
+
+    def __init__(self, source, transform):
+        self.source = source
+        self.transform = transform
+
+    def __iter__(self):
+        return self.in_batches_of(PASS_ROWS)
+
+    def in_batches_of(self, n_rows):
+        with closing(self.source.open(n_rows)) as batches:
+            for X, *others in batches:
+                yield self.transform(X), *others
+
+
+def _in_own_batches(step, pairs):
+    """Batches of the size that `fit` of the step would take, for IncrementalPCA.
+
+    The last rows join the batch before them if they are too few to be one.
+    """
+    if not hasattr(step, "batch_size") or not hasattr(step, "n_components"):
+        yield from pairs
+        return
+    held, size = None, step.batch_size
+    for X, _ in pairs:
+        X = X if sparse.issparse(X) else np.asarray(X)
+        held = X if held is None else _stacked(held, X)
+        size = size or PCA_ROWS * X.shape[1]
+        while held.shape[0] >= size + (step.n_components or 0):
+            yield held[:size], None
+            held = held[size:]
+    if held is not None and held.shape[0]:
+        yield held, None
+
+
+def _stacked(above, below):
+    if sparse.issparse(above):
+        return sparse.vstack([above, below], format="csr")
+    return np.concatenate([above, below])
+
+
+def make_streaming_pipeline(*steps, transform_input=None, memory=None, verbose=False):
+    """A `StreamingPipeline` of the given steps, named by their types.
+
+    Parameters
+    ----------
+    *steps : estimators
+        Transformers, and a last estimator.
+    transform_input, memory, verbose : default=None, None, False
+        As in `StreamingPipeline`.
+
+    Returns
+    -------
+    StreamingPipeline
+
+    Examples
+    --------
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skgd import GDRegressor
+    >>> from skgd.pipeline import make_streaming_pipeline
+    >>> model = make_streaming_pipeline(StandardScaler(), GDRegressor())
+    >>> [name for name, _ in model.steps]
+    ['standardscaler', 'gdregressor']
+    """
+    return StreamingPipeline(
+        _name_estimators(steps),
+        transform_input=transform_input,
+        memory=memory,
+        verbose=verbose,
+    )
