@@ -165,7 +165,7 @@ class Batches:
         self.on_step = on_step
         self.order = bound.rows.order.copy() if shuffle else bound.rows.order
         self.n_steps = -(-self.order.size // batch_size)
-        self._run = _epoch_kernel(bound, stepper, batch_size)
+        self._run = epoch_kernel(bound, stepper, batch_size)
 
     def run(self, state):
         """One epoch in place; returns (mean objective seen, last rate).
@@ -211,7 +211,7 @@ class Batches:
         return total, self.n_steps
 
 
-def _epoch_kernel(bound, stepper, batch_size):
+def epoch_kernel(bound, stepper, batch_size):
     """The compiled loop over batches for these rows and this rule."""
     if stepper.optimizer.keeps_derivatives:
         return _derivative_changes(bound, stepper, batch_size)

@@ -19,6 +19,7 @@ from skgd._moments import Moments
 from skgd._objective import Objective
 from skgd._parameters import with_parameters
 from skgd._plan import Plan, rows_per_update
+from skgd._quick import quickly
 from skgd._state import Averaging
 from skgd._step_size import centred_coordinates, centring_pays, loss_curvature
 from skgd._tasks import Classification, Regression
@@ -264,6 +265,7 @@ class GDRegressor(RegressorMixin, LinearGD):
     0.52
     """
 
+    @quickly
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, *, sample_weight=None):
@@ -385,6 +387,7 @@ class GDClassifier(ClassifierMixin, LinearGD):
     array([0, 0, 0])
     """
 
+    @quickly
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, *, classes=None, sample_weight=None):

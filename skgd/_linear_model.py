@@ -187,6 +187,11 @@ class LinearModel:
         signature = compiling.block_signature(data_type, element)
         return compiling.address(function, signature), data, data_type
 
+    @staticmethod
+    def bound_to(X, data):
+        """`data` of an earlier `bind` to dense rows, with other dense rows in it."""
+        return X, *as_vector(X), *data[3:]
+
 
 def as_vector(X):
     """X as one contiguous vector without a copy, and the distance of its rows there.
@@ -194,6 +199,8 @@ def as_vector(X):
     Also for slices of rows and of columns. The vector is empty where neighbours in a
     row are not neighbours in memory.
     """
+    if X.flags.c_contiguous and X.size:
+        return X.reshape(-1), X.shape[1]
     n_rows, n_features = X.shape
     step, within = X.strides
     if within != X.itemsize or step < 0 or step % X.itemsize or not X.size:

@@ -129,6 +129,11 @@ class BoundObjective:
         """F(theta) over the rows of `order` (default: all)."""
         return self.mean_loss(theta, order) + self.objective.penalty(theta)
 
+    def move_to(self, rows):
+        """Look at other dense rows from now on, not more than before."""
+        self.rows = rows
+        self.data = self.objective.model.bound_to(rows.X, self.data)
+
     def value_at_head(self, theta):
         """F(theta) over the first rows: enough of them to tell good from bad."""
         return self.value(theta, self.rows.order[:HEAD_ROWS])

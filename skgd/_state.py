@@ -171,13 +171,25 @@ class State:
         for point, saved in zip(self.points(), parameters, strict=True):
             point[:] = saved
 
+    def copy(self):
+        """A copy to move, which leaves this state as it is but for the random stream."""
+        state = object.__new__(State)
+        vars(state).update(vars(self))
+        for name in ("theta", "vectors", "memory", "metric", "base", "average"):
+            setattr(state, name, getattr(self, name).copy())
+        return state
+
     def resumed(self, optimizer, kind):
         """A copy to go on from, with room for the optimizer and mean of this call.
 
         Another optimizer starts with empty state, another kind of mean from the current
         answer.
         """
-        state = copy.deepcopy(self)
+        state = self.copy()
+        state.rng = copy.deepcopy(self.rng)
+        state.lazy = copy.deepcopy(self.lazy)
+        state.losses = list(self.losses)
+        state.derivatives = self.derivatives.copy()
         vectors, memory, metric = optimizer.start(self.theta.size, self.theta.dtype)
         rule = type(optimizer).__name__
         if rule != self.rule or vectors.shape != self.vectors.shape:

@@ -498,7 +498,8 @@ def test_a_second_ctrl_c_acts_at_once():
     def press_twice():
         entered.wait(20)
         for _ in range(2):
-            os.kill(os.getpid(), signal.SIGINT)
+            # To the main thread itself, or its sleep would go on undisturbed.
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
             time.sleep(0.2)
 
     # A shell that starts tests in the background has them ignore the signal.
