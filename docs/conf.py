@@ -63,6 +63,7 @@ html_title = "skgd"
 html_static_path = ["_static"]
 html_css_files = ["skgd.css"]
 html_show_sourcelink = False
+html_copy_source = False
 html_theme_options = {
     "logo": {"text": "skgd"},
     "navbar_align": "left",

@@ -15,6 +15,7 @@ from sklearn.utils.validation import _num_samples
 from skgd._data import Rows, hold_out
 from skgd._fit_batches import StreamFit
 from skgd._moments import Moments
+from skgd._quick import prepared
 from skgd._state import State
 from skgd._step_size import smoothness
 from skgd._training import DivergenceWarning, Limits, train
@@ -144,7 +145,15 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
         return self
 
     def _partial_fit(self, X, y, sample_weight, classes):
-        """One pass over the rows, in the order given."""
+        """One pass over the rows, in the order given; no change in case of an error."""
+        before = vars(self).copy()
+        try:
+            return self._one_pass(X, y, sample_weight, classes)
+        except BaseException:
+            self._go_back(before)
+            raise
+
+    def _one_pass(self, X, y, sample_weight, classes):
         refuse_foreign(X=X, y=y, sample_weight=sample_weight)
         if get_optimizer(self.optimizer).keeps_derivatives:
             raise ValueError(
@@ -161,6 +170,8 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
         if not first and _num_samples(X) == 0:
             return self
         X, y = self._checked_data(X, y, reset=first)
+        if not first:
+            X = X.astype(self._model.dtype, copy=False)
         weights = check_weights(sample_weight, X)
         known = hasattr(self, "_task")
         task = self._known_task(classes) if known else self._new_task(y, classes)
@@ -187,11 +198,21 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
         if np.isfinite(start):
             state.highest = max(state.highest, start)
         limits = Limits(1, None, 1, state.highest)
-        epoch = plan.epoch(bound, horizon=self._most_epochs(None))
-        report = train(epoch, state, limits)
+        horizon = self._most_epochs(None)
+        report = train(plan.epoch(bound, horizon), state, limits)
         self._warn_if_diverged(report, plan, state, bound)
+        if not plan.schedule.watches_losses:
+            # A stream may have no end, and nobody will ask for them.
+            state.losses = []
         self._keep(plan, task, state, report)
+        if sample_weight is None:
+            self._quick = prepared(self, plan, bound, horizon)
         return self
+
+    def __getstate__(self):
+        """Without what the next call of partial_fit would prepare again."""
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_quick"}
 
     # ---- input -----------------------------------------------------------------
 
@@ -375,7 +396,7 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
 
     def _keep(self, plan, task, state, report):
         """What the estimator is after training."""
-        for name in ("validation_scores_", "best_validation_score_"):
+        for name in ("validation_scores_", "best_validation_score_", "_quick"):
             vars(self).pop(name, None)
         vars(self).update(self._attributes(plan, task, state, report))
         self._state, self._model = state, plan.model

@@ -37,6 +37,7 @@ class FullGradientDescent:
         Step per unit of gradient to try first.
     """
 
+    searches = True
     normalises = False
     keeps_derivatives = False
     finds_rate = True
@@ -72,13 +73,13 @@ class _TrialDescent(FullGradientDescent):
     One epoch is one pass over the rows: it judges a trial and proposes the next.
     """
 
-    memory_names = ("step", "value", "accepted", *("recent",) * LOOK_BACK)
+    memory_names = ("step", "value", "accepted", "pairs", *("recent",) * LOOK_BACK)
 
     def run(self, bound, state):
         """One pass in place; returns (objective of the answer, step)."""
         point, gradient = state.vectors[:2]
         step, value, accepted = state.memory[:3]
-        recent = state.memory[3:]
+        recent = state.memory[4:]
         trial = state.theta.astype(np.float64)
         trial_value, trial_gradient = bound.gradient(state.theta)
         move = trial - point
@@ -129,26 +130,30 @@ class SecantDescent(_TrialDescent):
         return 4 + 2 * pairs
 
     @staticmethod
-    def _memory(state):
-        """The diagonal, the direction, and the pairs, newest first."""
-        diagonal, direction = state.vectors[2:4]
-        return diagonal, direction, *np.split(state.vectors[4:], 2)
+    def _pairs(state):
+        """Moves and gradient changes, newest first; empty rows at the end."""
+        pairs = state.vectors[4:]
+        half = len(pairs) // 2
+        return pairs[:half], pairs[half:]
 
     def _begin(self, state):
-        self._memory(state)[0][:] = 1.0 / self.first_step
+        diagonal = state.vectors[2]
+        diagonal[:] = 1.0 / self.first_step
         return 1.0
 
     def _predicted_change(self, move, gradient, step):
         return gradient @ move
 
     def _learn(self, state, move, change, accepted):
-        diagonal, _, moves, changes = self._memory(state)
         curvature = move @ change
         if curvature <= 0.0:
             return 1.0
-        for memory, newest in ((moves, move), (changes, change)):
-            memory[1:] = memory[:-1].copy()
-            memory[0] = newest
+        diagonal = state.vectors[2]
+        known = int(state.memory[3])
+        for kept, newest in zip(self._pairs(state), (move, change), strict=True):
+            kept[1 : known + 1] = kept[:known].copy()[: len(kept) - 1]
+            kept[0] = newest
+        state.memory[3] = min(known + 1, len(kept))
         diagonal *= curvature / (diagonal @ move**2)
         bent = diagonal * move
         diagonal += change**2 / curvature - bent**2 / (bent @ move)
@@ -157,17 +162,19 @@ class SecantDescent(_TrialDescent):
 
     def _direct(self, state):
         """The two-loop recursion."""
-        diagonal, direction, moves, changes = self._memory(state)
-        known = int(np.count_nonzero(moves.any(axis=1)))
-        direction[:] = state.vectors[1]
-        shares = []
-        for s, v in zip(moves[:known], changes[:known], strict=True):
-            shares.append((s @ direction) / (s @ v))
-            direction -= shares[-1] * v
+        gradient, diagonal, direction = state.vectors[1:4]
+        known = int(state.memory[3])
+        moves, changes = (kept[:known] for kept in self._pairs(state))
+        curvatures = np.einsum("ij,ij->i", moves, changes)
+        shares = np.empty(known)
+        direction[:] = gradient
+        for k in range(known):
+            shares[k] = (moves[k] @ direction) / curvatures[k]
+            direction -= shares[k] * changes[k]
         direction /= diagonal
         for k in reversed(range(known)):
-            s, v = moves[k], changes[k]
-            direction += (shares[k] - (v @ direction) / (s @ v)) * s
+            share = (changes[k] @ direction) / curvatures[k]
+            direction += (shares[k] - share) * moves[k]
         direction *= -1.0
 
     def _trial(self, objective, state, step):

@@ -11,7 +11,8 @@ import time
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skgd._epochs import Batches, Stepper, epoch_rates
+from skgd._data import Rows
+from skgd._epochs import Stepper, epoch_kernel, epoch_rates
 from skgd._tasks import Classification, Regression
 from skgd.schedules import Constant
 
@@ -45,38 +46,34 @@ class Quick:
     Parameters
     ----------
     estimator : BaseGD
-        After a call of partial_fit.
+        After a call of partial_fit that made one update.
     plan : Plan
     bound : BoundObjective
-        Over dense rows.
+        Over the rows of that call.
     horizon : float or None
         As in ``Plan.epoch``.
     """
 
     def __init__(self, estimator, plan, bound, horizon):
         self.plan = plan
+        self.bound = bound
         self.model = plan.model
         self.task = estimator._task
         self.horizon = horizon
-        self.n_features = plan.model.n_features
-        self.dtype = plan.model.dtype
-        most = 1 if plan.solver == "sgd" else plan.batch_size
-        if plan.solver == "batch":
-            most = bound.data[4].shape[0]
-        self.most = most
+        self.shape = bound.rows.X.shape
         self.stepper = Stepper(plan.objective, plan.optimizer, plan.clip_norm)
-        self.kernel = Batches(bound, self.stepper, None, most, shuffle=False).kernel
-        self.bound = bound
-        self.data = bound.data[1:]
-        self.order = np.arange(most)
-        self.weights = np.ones(most)
-        self.gradient = np.empty(plan.model.size, self.dtype)
+        self.advance = epoch_kernel(bound, self.stepper, plan.batch_size)
         self.rates = None
         if type(plan.schedule) is Constant:
             self.rates = np.array([plan.lr])
         self.names = estimator._get_param_names()
         self.values = [vars(estimator)[name] for name in self.names]
         self.parts = [(part, vars(part).copy()) for part in _parts(self.values)]
+        self._look_at(np.zeros(self.shape, self.model.dtype), bound.rows.targets)
+
+    def _look_at(self, X, targets):
+        rows = self.bound.rows
+        self.bound.move_to(Rows(X, targets, rows.weights, rows.order, targets))
 
     def still_holds(self, estimator):
         """Whether no parameter has been changed, nor a part of one."""
@@ -92,45 +89,29 @@ class Quick:
         """One update; False, with nothing done, if the usual way must be taken."""
         if (
             type(X) is not np.ndarray
-            or X.ndim != 2
-            or X.dtype != self.dtype
-            or X.shape[1] != self.n_features
-            or not 0 < X.shape[0] <= self.most
+            or X.shape != self.shape
+            or X.dtype != self.model.dtype
             or not X.flags.c_contiguous
             or not math.isfinite(X.sum())
             or not self.still_holds(estimator)
             or not self._are_known(classes)
         ):
             return False
-        targets = self._encoded(y, X.shape[0])
+        targets = self._encoded(y, len(X))
         if targets is None:
             return False
-        self.plan.objective.loss.check_target(targets)
+        objective = self.plan.objective
+        objective.loss.check_target(targets)
         started = time.perf_counter()
         state = estimator._state.copy()
         rates = self.rates
         if rates is None:
             plan = self.plan
             rates = epoch_rates(state, plan.lr, plan.schedule, 1, self.horizon)
-        n = X.shape[0]
+        self._look_at(X, targets)
         with np.errstate(over="ignore", invalid="ignore"):
-            total, _ = self.kernel(
-                self.bound.block,
-                (X, *self.data),
-                targets,
-                self.weights[:n],
-                self.order[:n],
-                self.most,
-                self.bound.output,
-                self.bound.loss,
-                self.bound.loss_p,
-                state.theta,
-                self.gradient,
-                *self.stepper.arguments(state),
-                rates,
-                state.step,
-            )
-            value = total / n + self.plan.objective.penalty(state.theta)
+            total, _ = self.advance(state, self.bound.rows.order, rates)
+            value = total / len(X) + objective.penalty(state.theta)
         if not math.isfinite(value) or not state.is_finite():
             return False
         state.step += 1
@@ -192,11 +173,16 @@ class Quick:
 
 
 def prepared(estimator, plan, bound, horizon):
-    """A `Quick` for calls like the last one, or None if they need the usual way."""
+    """A `Quick` for calls like the last one, or None if they need the usual way.
+
+    They do where the coordinates move with the rows, as under ``lr="auto"``.
+    """
     if (
         bound.is_csr
         or not plan.model.is_linear
         or not plan.model.raw
+        or plan.adds_up
+        or plan.batch_size < bound.rows.X.shape[0]
         or type(estimator._task) not in (Classification, Regression)
         or getattr(estimator, "class_weight", None) is not None
         or hasattr(estimator, "feature_names_in_")

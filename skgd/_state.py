@@ -183,7 +183,8 @@ class State:
         """A copy to go on from, with room for the optimizer and mean of this call.
 
         Another optimizer starts with empty state, another kind of mean from the current
-        answer.
+        answer. A line search starts again from the answer: what it remembers are
+        objectives of rows that may not be those of this call.
         """
         state = self.copy()
         state.rng = copy.deepcopy(self.rng)
@@ -192,7 +193,10 @@ class State:
         state.derivatives = self.derivatives.copy()
         vectors, memory, metric = optimizer.start(self.theta.size, self.theta.dtype)
         rule = type(optimizer).__name__
-        if rule != self.rule or vectors.shape != self.vectors.shape:
+        if optimizer.searches:
+            state.theta[:] = self.answer()
+        same = rule == self.rule and vectors.shape == self.vectors.shape
+        if optimizer.searches or not same:
             state.vectors, state.memory, state.metric = vectors, memory, metric
             state.rule = rule
         if kind != self.kind:

@@ -58,6 +58,8 @@ class Optimizer(BaseEstimator):
     finds_rate : bool
         Whether the rule finds the length of its steps itself, `lr` being a factor on
         it. The history then shows the length, not the factor.
+    searches : bool
+        Whether steps are judged by the objective. False for every update rule.
     normalises : bool
         Whether each entry of the gradient is divided by its own size, so that an entry
         of nothing but rounding error makes a step too.
@@ -75,6 +77,7 @@ class Optimizer(BaseEstimator):
     decoupled = False
     weight_decay = 0.0
     finds_rate = False
+    searches = False
     normalises = False
     keeps_derivatives = False
     _parameter_constraints: ClassVar[dict] = {}

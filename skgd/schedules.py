@@ -74,6 +74,9 @@ class Schedule(BaseEstimator):
 
     _parameter_constraints: ClassVar[dict] = {}
 
+    # Whether `factor` looks at the objectives of earlier epochs.
+    watches_losses = False
+
     def factor(self, clock):
         """Return what multiplies the learning rate.
 
@@ -623,6 +626,8 @@ class Plateau(Schedule):
         "min_factor": _SHARE,
     }
 
+    watches_losses = True
+
     def __init__(self, gamma=0.1, patience=2, threshold=1e-4, min_factor=0.0):
         self.gamma = gamma
         self.patience = patience
@@ -702,6 +707,11 @@ class Warmup(Schedule):
         self.steps = steps
         self.start_factor = start_factor
         self.after = after
+
+    @property
+    def watches_losses(self):
+        """As the schedule that comes after."""
+        return get_schedule(self.after).watches_losses
 
     def _validate_params(self):
         super()._validate_params()

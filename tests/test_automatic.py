@@ -10,7 +10,12 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import ElasticNet, LinearRegression, PoissonRegressor
+from sklearn.linear_model import (
+    ElasticNet,
+    LinearRegression,
+    PoissonRegressor,
+    Ridge,
+)
 from sklearn.preprocessing import StandardScaler
 
 from skgd import DivergenceWarning, GDClassifier, GDRegressor
@@ -227,3 +232,74 @@ def test_history_shows_the_rate_found():
     rates = model.history_["lr"]
     assert (rates > 0).all() and len(set(rates)) > 1
     assert model.lr_ == rates[-1]
+
+
+@pytest.mark.parametrize("optimizer", ["gd", "nesterov"])
+@pytest.mark.parametrize("penalty", [None, "l1"])
+def test_a_warm_start_on_other_rows_forgets_their_objective(optimizer, penalty):
+    X, y = raw_regression(n=600)
+    model = GDRegressor(
+        solver="batch", optimizer=optimizer, penalty=penalty, alpha=1e-3, tol=None,
+        max_iter=60, warm_start=True,
+    )  # fmt: skip
+    # Targets a thousand times smaller: any step would look like a great success.
+    model.fit(X, 1000 * y)
+    model.fit(X, y)
+    fresh = clone(model).fit(X, y)
+    np.testing.assert_allclose(model.predict(X), fresh.predict(X), atol=0.05 * y.std())
+
+
+def test_saga_ends_at_the_optimum_with_a_constant_rate():
+    rng = np.random.default_rng(8)
+    X = rng.standard_normal((200, 5))
+    y = X @ rng.standard_normal(5) + rng.standard_normal(200)
+    exact = Ridge(alpha=0.1 * 200).fit(X, y)
+    for solver, lr in [("sgd", 0.01), ("minibatch", 0.1), ("sgd", "auto")]:
+        model = GDRegressor(
+            optimizer="saga", solver=solver, lr=lr, batch_size=16, penalty="l2",
+            alpha=0.1, tol=None, max_iter=400, random_state=0,
+        )  # fmt: skip
+        model.fit(X, y)
+        np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-9)
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("n_classes, batch_size", [(2, 1), (3, 7)])
+def test_saga_is_its_formula(make, n_classes, batch_size):
+    rng = np.random.default_rng(9)
+    X = rng.standard_normal((40, 3))
+    y = np.arange(40) % n_classes
+    lr, alpha, n = 0.05, 0.1, 40
+    model = GDClassifier(
+        optimizer="saga", batch_size=batch_size, lr=lr, alpha=alpha, shuffle=False,
+        tol=None, max_iter=3,
+    )  # fmt: skip
+    model.fit(make(X), y)
+    k = 1 if n_classes == 2 else n_classes
+    A = np.hstack([X, np.ones((n, 1))])
+    W, table, mean = np.zeros((4, k)), np.zeros((n, k)), np.zeros((4, k))
+    ridge = alpha * np.array([1.0, 1.0, 1.0, 0.0])[:, None]
+    for _ in range(3):
+        for start in range(0, n, batch_size):
+            rows = np.arange(start, min(n, start + batch_size))
+            z = A[rows] @ W
+            if k == 1:
+                new = 1 / (1 + np.exp(-z)) - y[rows][:, None]
+            else:
+                new = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+                new[np.arange(len(rows)), y[rows]] -= 1
+            change = A[rows].T @ (new - table[rows])
+            W = W - lr * (change / len(rows) + mean + ridge * W)
+            mean, table[rows] = mean + change / n, new
+    np.testing.assert_allclose(model.coef_, W[:3].T, atol=1e-12)
+    np.testing.assert_allclose(model.intercept_, W[3], atol=1e-12)
+
+
+def test_saga_says_where_it_cannot_be_used():
+    X, y = raw_regression(n=50)
+    with pytest.raises(ValueError, match="solver='minibatch' or 'sgd'"):
+        GDRegressor(optimizer="saga", solver="batch", lr=0.1).fit(X, y)
+    with pytest.raises(ValueError, match="needs all rows"):
+        GDRegressor(optimizer="saga").partial_fit(X, y)
+    with pytest.raises(ValueError, match="curvature"):
+        GDRegressor(optimizer="saga", loss="absolute_error").fit(X, y)

@@ -9,6 +9,7 @@ import math
 import numba
 
 from .compiling import OPTIONS
+from .memory import AHEAD, LINE_BYTES, prefetch
 from .pointers import call_float
 
 # Below this factor the common scale is folded back into the weights.
@@ -76,21 +77,39 @@ def run_epoch(
     intercept = kept[n_weights:]
     scale, shrinkage = factors
     n = order.shape[0]
+    line = LINE_BYTES // values.itemsize
     total = 0.0
     n_updates = 0
     for start in range(0, n, batch_size):
         stop = min(n, start + batch_size)
         for r in range(stop - start):
             i = order[start + r]
-            for k in range(n_outputs):
-                scores[r, k] = 0.0
-            for q in range(pointers[i], pointers[i + 1]):
-                j = columns[q]
-                if l1 > 0.0 and seen[j] < shrinkage:
-                    _soft_threshold(coef[j], shrinkage - seen[j])
-                    seen[j] = shrinkage
+            if start + r + AHEAD < n:
+                ahead = order[start + r + AHEAD]
+                prefetch(targets, ahead)
+                for q in range(pointers[ahead], pointers[ahead + 1], line):
+                    prefetch(values, q)
+                    prefetch(columns, q)
+            entries = values[pointers[i] : pointers[i + 1]]
+            features = columns[pointers[i] : pointers[i + 1]]
+            if l1 > 0.0:
+                for q in range(entries.shape[0]):
+                    j = features[q]
+                    if seen[j] < shrinkage:
+                        _soft_threshold(coef[j], shrinkage - seen[j])
+                        seen[j] = shrinkage
+            if n_outputs == 1:
+                z = kept.dtype.type(0.0)
+                for q in range(entries.shape[0]):
+                    z += entries[q] * kept[features[q]]
+                scores[r, 0] = z
+            else:
                 for k in range(n_outputs):
-                    scores[r, k] += values[q] * coef[j, k]
+                    scores[r, k] = 0.0
+                for q in range(entries.shape[0]):
+                    j = features[q]
+                    for k in range(n_outputs):
+                        scores[r, k] += entries[q] * coef[j, k]
             for k in range(n_outputs):
                 scores[r, k] = scale * scores[r, k] + bias * intercept[k]
         loss_sum = call_float(
@@ -107,10 +126,17 @@ def run_epoch(
             for k in range(n_outputs):
                 intercept[k] -= rate * bias * scores[r, k]
                 scores[r, k] *= rate / scale
-            for q in range(pointers[i], pointers[i + 1]):
-                j = columns[q]
-                for k in range(n_outputs):
-                    coef[j, k] -= values[q] * scores[r, k]
+            entries = values[pointers[i] : pointers[i + 1]]
+            features = columns[pointers[i] : pointers[i + 1]]
+            if n_outputs == 1:
+                z = scores[r, 0]
+                for q in range(entries.shape[0]):
+                    kept[features[q]] -= entries[q] * z
+            else:
+                for q in range(entries.shape[0]):
+                    j = features[q]
+                    for k in range(n_outputs):
+                        coef[j, k] -= entries[q] * scores[r, k]
         if l1 > 0.0:
             shrinkage += lr * l1 / scale
         n_updates += 1

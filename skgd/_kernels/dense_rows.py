@@ -8,7 +8,7 @@ must lie in one piece.
 import math
 
 from .outputs import value_and_derivative
-from .prefetch import AHEAD, LINE_BYTES, prefetch
+from .memory import AHEAD, LINE_BYTES, prefetch
 
 
 def run_epoch(data, targets, weights, order, loss, p, theta, l1, l2, rates):

@@ -7,53 +7,10 @@ mean and no scale stand for the features as given.
 An empty `gradient` asks for the sum of losses only.
 """
 
-import numba
 import numpy as np
 
-from .compiling import OPTIONS
 from .pointers import call_float
-from .prefetch import AHEAD, LINE_BYTES, prefetch
-
-
-# The helpers are inlined: to pass an array costs more than what they do with it.
-INLINED = OPTIONS | {"forceinline": True}
-
-
-@numba.njit(**INLINED)
-def copy_row(X, vector, step, mean, scale, i, buffer, at):
-    """Row i in the model's coordinates, contiguous, to buffer[at:]."""
-    n_features = X.shape[1]
-    copy = buffer[at : at + n_features]
-    if vector.shape[0] > 0:
-        row = vector[i * step : i * step + n_features]
-        for j in range(n_features):
-            copy[j] = row[j]
-    else:
-        for j in range(n_features):
-            copy[j] = X[i, j]
-    for j in range(mean.shape[0]):
-        copy[j] = (copy[j] - mean[j]) * scale[j]
-
-
-@numba.njit(**INLINED)
-def dot(row, theta, start):
-    """start + row'theta; theta may be longer."""
-    for j in range(row.shape[0]):
-        start += row[j] * theta[j]
-    return start
-
-
-@numba.njit(**INLINED)
-def _add_four(gradient, a, b, c, d, u, v, w, x):
-    """gradient += u a + v b + w c + x d, in one pass over it."""
-    for j in range(a.shape[0]):
-        gradient[j] += (u * a[j] + v * b[j]) + (w * c[j] + x * d[j])
-
-
-@numba.njit(**INLINED)
-def _add(gradient, derivative, row):
-    for j in range(row.shape[0]):
-        gradient[j] += derivative * row[j]
+from .memory import AHEAD, LINE_BYTES, prefetch
 
 
 def dense_block(
@@ -67,30 +24,49 @@ def dense_block(
     intercept = theta[n_weights:]
     coef = theta[:n_weights].reshape((n_features, n_outputs))
     copies = buffer.reshape(buffer.size)
+    contiguous = vector.shape[0] > 0
+    raw = mean.shape[0] == 0
     # Rows are read where they lie if they can be used as they are.
-    in_place = vector.shape[0] > 0 and mean.shape[0] == 0 and n_outputs == 1
+    in_place = contiguous and raw and n_outputs == 1
     rows = vector if in_place else copies
-    places = np.arange(block) * n_features
     line = LINE_BYTES // vector.itemsize
     total = 0.0
+    # A few rows at a time, so that the second pass over them, for the gradient, finds
+    # them in the cache. Rows are sliced before the loops over features, because an
+    # index that is a sum is checked for being negative, at the cost of vector width.
     for first in range(start, stop, block):
         m = min(block, stop - first)
-        # A few rows at a time, so that the second pass over them, for the gradient,
-        # finds them in the cache.
         for r in range(m):
-            if first + r + AHEAD < stop and vector.shape[0] > 0:
-                ahead = order[first + r + AHEAD]
-                for j in range(0, n_features, line):
-                    prefetch(vector, ahead * step + j)
             i = order[first + r]
-            if in_place:
-                places[r] = i * step
-            else:
-                copy_row(X, vector, step, mean, scale, i, copies, r * n_features)
+            if contiguous and first + r + AHEAD < stop:
+                ahead = order[first + r + AHEAD]
+                if ahead != i + AHEAD:
+                    # Out of order, which the processor cannot guess.
+                    for j in range(0, n_features, line):
+                        prefetch(vector, ahead * step + j)
+            at = i * step if in_place else r * n_features
+            row = rows[at : at + n_features]
+            if not in_place:
+                copy = buffer[r]
+                if contiguous:
+                    given = vector[i * step : i * step + n_features]
+                    if raw:
+                        for j in range(n_features):
+                            copy[j] = given[j]
+                    else:
+                        for j in range(n_features):
+                            copy[j] = (given[j] - mean[j]) * scale[j]
+                elif raw:
+                    for j in range(n_features):
+                        copy[j] = X[i, j]
+                else:
+                    for j in range(n_features):
+                        copy[j] = (X[i, j] - mean[j]) * scale[j]
             if n_outputs == 1:
                 z = bias * intercept[0]
-                row = rows[places[r] : places[r] + n_features]
-                scores[r, 0] = dot(row, theta, z)
+                for j in range(n_features):
+                    z += row[j] * theta[j]
+                scores[r, 0] = z
         if n_outputs > 1:
             np.dot(buffer[:m], coef, scores[:m])
             for r in range(m):
@@ -102,21 +78,28 @@ def dense_block(
         if gradient.shape[0] == 0:
             continue
         if n_outputs == 1:
+            # Four rows in one pass over the gradient.
             for r in range(0, m - 3, 4):
-                _add_four(
-                    gradient,
-                    rows[places[r] : places[r] + n_features],
-                    rows[places[r + 1] : places[r + 1] + n_features],
-                    rows[places[r + 2] : places[r + 2] + n_features],
-                    rows[places[r + 3] : places[r + 3] + n_features],
-                    scores[r, 0],
-                    scores[r + 1, 0],
-                    scores[r + 2, 0],
-                    scores[r + 3, 0],
-                )
+                at = order[first + r] * step if in_place else r * n_features
+                a = rows[at : at + n_features]
+                r1 = r + 1
+                at = order[first + r1] * step if in_place else r1 * n_features
+                b = rows[at : at + n_features]
+                r2 = r + 2
+                at = order[first + r2] * step if in_place else r2 * n_features
+                c = rows[at : at + n_features]
+                r3 = r + 3
+                at = order[first + r3] * step if in_place else r3 * n_features
+                d = rows[at : at + n_features]
+                u, v, w, x = scores[r, 0], scores[r1, 0], scores[r2, 0], scores[r3, 0]
+                for j in range(n_features):
+                    gradient[j] += (u * a[j] + v * b[j]) + (w * c[j] + x * d[j])
             for r in range(m - m % 4, m):
-                row = rows[places[r] : places[r] + n_features]
-                _add(gradient, scores[r, 0], row)
+                at = order[first + r] * step if in_place else r * n_features
+                a = rows[at : at + n_features]
+                u = scores[r, 0]
+                for j in range(n_features):
+                    gradient[j] += u * a[j]
             for r in range(m):
                 gradient[n_features] += bias * scores[r, 0]
         else:

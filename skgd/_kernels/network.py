@@ -8,8 +8,8 @@ import numba
 import numpy as np
 
 from .compiling import OPTIONS
+from .memory import AHEAD, LINE_BYTES, prefetch, uncounted
 from .pointers import call_float, call_nothing
-from .prefetch import AHEAD, prefetch
 
 # To pass an array costs more than what most helpers do with it.
 INLINED = OPTIONS | {"forceinline": True}
@@ -196,6 +196,25 @@ def _judge(network, answer, targets, weights, order, first, m, output, loss, p):
 
 
 @numba.njit(**INLINED)
+def _uncounted(network):
+    """The same with buffers whose slices cost nothing."""
+    layout, activations, constants, values, slopes, deltas, scratch, dropout, stream = (
+        network
+    )
+    return (
+        layout,
+        activations,
+        constants,
+        uncounted(values),
+        uncounted(slopes),
+        uncounted(deltas),
+        uncounted(scratch),
+        dropout,
+        stream,
+    )
+
+
+@numba.njit(**INLINED)
 def _copy_rows(inputs, order, first, m, ahead, rows):
     """Standardised copies of the rows order[first : first + m].
 
@@ -204,24 +223,31 @@ def _copy_rows(inputs, order, first, m, ahead, rows):
     """
     X, vector, step, mean, scale = inputs
     n_features = X.shape[1]
+    line = LINE_BYTES // X.itemsize
     for r in range(m):
         i = order[first + r]
+        row = rows[r]
         if vector.shape[0] > 0:
             if r + AHEAD < ahead:
                 start = order[first + r + AHEAD] * step
-                prefetch(vector, start, start + n_features)
+                for j in range(0, n_features, line):
+                    prefetch(vector, start + j)
+            given = vector[i * step : i * step + n_features]
             for j in range(n_features):
-                rows[r, j] = (vector[i * step + j] - mean[j]) * scale[j]
+                row[j] = (given[j] - mean[j]) * scale[j]
         else:
             for j in range(n_features):
-                rows[r, j] = (X[i, j] - mean[j]) * scale[j]
+                row[j] = (X[i, j] - mean[j]) * scale[j]
 
 
 def dense_block(
     data, targets, weights, order, start, stop, output, loss, p, theta, gradient
 ):
     """Adds to a `gradient` that is zero on entry; an empty one asks for the loss."""
-    inputs, block, answer, network = data
+    (X, vector, step, mean, scale), block, answer, network = data
+    inputs = (X, uncounted(vector), step, mean, scale)
+    network = _uncounted(network)
+    theta, gradient = uncounted(theta), uncounted(gradient)
     layout, _, _, values, _, deltas, scratch, dropout, stream = network
     learns = gradient.shape[0] > 0
     drops = learns and dropout > 0.0
@@ -262,6 +288,8 @@ def csr_block(
     (x - mean) * scale @ W + b = (x * scale) @ W + (b - (mean * scale) @ W).
     """
     entries, columns, pointers, mean, scale, block, answer, network = data
+    network = _uncounted(network)
+    theta, gradient = uncounted(theta), uncounted(gradient)
     layout, _, _, values, _, deltas, scratch, dropout, stream = network
     n_features = layout[WIDTH, 0]
     width = layout[WIDTH, 1]

@@ -1,14 +1,15 @@
 """Asking for memory before it is needed.
 
-Rows in random order defeat the processor's own guesses: without a hint every row is
-waited for. What is fetched is not changed, so results cannot depend on these hints.
+What is fetched is not changed, so results cannot depend on these hints.
 """
 
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-# Rows between the hint and the use: the longest useful queue of outstanding lines.
+# Rows in random order defeat the processor's own guesses: without a hint every row is
+# waited for. Rows between the hint and the use: as many as keep the queue of outstanding
+# lines full.
 AHEAD = 8
 
 LINE_BYTES = 64
