@@ -63,14 +63,16 @@ MULTICLASS = {
 
 
 def load(path=None):
-    """name -> (task, loader) for the bundled tables and those of the module `path`.
+    """Name -> (task, loader) for the bundled tables and those of the module `path`.
 
     The module defines REGRESSION, BINARY and MULTICLASS, each name -> function
     returning (X, y).
     """
     groups = {"regression": REGRESSION, "binary": BINARY, "multiclass": MULTICLASS}
     tables = {
-        name: (task, make) for task, group in groups.items() for name, make in group.items()
+        name: (task, make)
+        for task, group in groups.items()
+        for name, make in group.items()
     }
     if path is not None:
         spec = importlib.util.spec_from_file_location("tables", path)
@@ -188,7 +190,7 @@ def _newton(Z, codes, std, iterations=200):
             if length < 1e-10:
                 return W[:-1], W[-1]
         W = W - length * step
-        previous, current = current, value(W)
+        current = value(W)
         if slope < 1e-14 * max(1.0, abs(current)):
             break
     return W[:-1], W[-1]

@@ -37,7 +37,7 @@ def interleaved(tasks, repeats=5, warm_up=True):
 
 
 def medians(seconds):
-    """name -> median over the rounds."""
+    """Name -> median over the rounds."""
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
@@ -64,9 +64,7 @@ def per_epoch(fits, few=1, many=6, repeats=5):
     return {
         name: statistics.median(
             (long - short) / (many - few)
-            for long, short in zip(
-                seconds[name, many], seconds[name, few], strict=True
-            )
+            for long, short in zip(seconds[name, many], seconds[name, few], strict=True)
         )
         for name in fits
     }

@@ -21,8 +21,9 @@ from sklearn.linear_model import (
     SGDRegressor,
 )
 from sklearn.preprocessing import StandardScaler
-from skgd import GDClassifier, GDRegressor
 from threadpoolctl import threadpool_limits
+
+from skgd import GDClassifier, GDRegressor
 
 EPOCHS = (10, 30, 100)
 BUDGETS = (1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 400, 800)
@@ -65,7 +66,7 @@ def gaps(problem, solver):
 
 
 def peers(problem):
-    """name -> callable(iterations) -> estimator, for standardised columns."""
+    """Name -> callable(iterations) -> estimator, for standardised columns."""
     n = len(problem.y)
     if problem.task == "regression":
         return {
@@ -89,38 +90,32 @@ def peers(problem):
     }
 
 
-def seconds_to(target, make, problem, prepare=lambda X: X):
+def seconds_to(target, make, own, scaled):
     """Time of the shortest fit that comes within `target` of the minimum, or nan.
 
-    `prepare` is timed too: a scaler belongs to the methods that need one.
+    Parameters
+    ----------
+    target : float
+        Gap of the objective of the method itself.
+    make : callable(iterations) -> estimator
+    own : Problem
+        The table as the method gets it.
+    scaled : bool
+        Whether scaling the raw table is part of the method, and of its time.
     """
-    start = time.perf_counter()
-    X = prepare(problem.X if prepare else problem.X)
-    preparing = time.perf_counter() - start
+    preparing = 0.0
+    if scaled:
+        start = time.perf_counter()
+        StandardScaler().fit_transform(own.X)
+        preparing = time.perf_counter() - start
     for budget in BUDGETS:
-        model, seconds, _ = fitted(make(budget), X, problem.y)
-        if not np.isfinite(model.coef_).all():
-            continue
-        if one_vs_rest(model, problem) or problem_gap(model, problem, X) <= target:
-            if one_vs_rest(model, problem):
-                return np.nan
-            times = [seconds] + [
-                fitted(make(budget), X, problem.y)[1] for _ in range(REPEATS - 1)
-            ]
-            return preparing + float(np.median(times))
+        model, seconds, _ = fitted(make(budget), own.X, own.y)
+        if isinstance(model, SGDClassifier) and own.task == "multiclass":
+            return np.nan  # one-vs-rest minimises something else
+        if np.isfinite(model.coef_).all() and own.gap(*solution(model)) <= target:
+            again = [fitted(make(budget), own.X, own.y)[1] for _ in range(REPEATS - 1)]
+            return preparing + float(np.median([seconds, *again]))
     return np.nan
-
-
-def one_vs_rest(model, problem):
-    """SGDClassifier minimises another objective where there are many classes."""
-    return isinstance(model, SGDClassifier) and problem.task == "multiclass"
-
-
-def problem_gap(model, problem, X):
-    """Gap of the model's own objective, whose columns are those it was given."""
-    own = problem if X is problem.X else problem.standardised
-    coef, intercept = solution(model)
-    return own.gap(coef, intercept)
 
 
 def report(name, problem):
@@ -137,13 +132,11 @@ def report(name, problem):
     )
     times = {
         "skgd": seconds_to(
-            1e-2, lambda k: estimator(problem, max_iter=k, tol=None), problem
+            1e-2, lambda k: estimator(problem, max_iter=k, tol=None), problem, False
         )
     }
     for peer, make in peers(problem).items():
-        times[peer] = seconds_to(
-            1e-2, make, problem, lambda X: StandardScaler().fit_transform(X)
-        )
+        times[peer] = seconds_to(1e-2, make, problem.standardised, True)
     shown = ", ".join(
         f"{peer} {1e3 * t:.1f} ms" if np.isfinite(t) else f"{peer} not reached"
         for peer, t in times.items()

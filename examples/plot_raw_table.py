@@ -63,7 +63,7 @@ for name, ours, theirs in zip(X.columns, model.coef_, exact.coef_):
 # The way there, each coefficient times the standard deviation of its column:
 
 CoefficientPathDisplay.from_estimator(
-    GDRegressor(solver="batch", max_iter=40, tol=None), X, y, scaled=True
+    GDRegressor(solver="batch", max_iter=25, tol=None), X, y, scaled=True
 )
 
 plt.show()

@@ -29,7 +29,7 @@ def chunks(size=50):
 
 
 models = {
-    "lr='auto'": GDClassifier(),
+    "lr='auto'": GDClassifier(batch_size=10),
     "lr=0.001": GDClassifier(lr=0.001, batch_size=10),
     "lr=0.001, adam": GDClassifier(lr=0.001, batch_size=10, optimizer="adam"),
 }

@@ -6,4 +6,4 @@ from skgd._training import DivergenceWarning
 
 __version__ = "0.1.0"
 
-__all__ = ["DivergenceWarning", "GDClassifier", "GDRegressor", "MLPGD"]
+__all__ = ["MLPGD", "DivergenceWarning", "GDClassifier", "GDRegressor"]

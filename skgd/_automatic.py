@@ -92,9 +92,9 @@ def choose(
     - ``gd`` with the full gradient: secant directions with a line search, proximal
       under an l1 penalty.
     - ``nesterov`` with the full gradient: acceleration with restart and backtracking.
-    - ``gd`` otherwise, and ``dowg``: DoWG, which needs no constant and forgives rare large rows,
-      with gradients between the moving point and its mean. Where the curvature is
-      bounded, no step is longer than 2/(c |z|^2), the one that turns the error of an
+    - ``gd`` otherwise, and ``dowg``: DoWG, which needs no constant and forgives rare
+      large rows, with gradients between the moving point and its mean. Where the
+      curvature is bounded, no step is longer than 2/(c |z|^2), the one that turns the error of an
       average row around, times the rows of a batch.
     - ``momentum`` and ``nesterov`` otherwise: (1 - momentum)/L, L the expected
       smoothness for the batch size.
@@ -153,7 +153,8 @@ def choose(
 
 def target_spread(task, loss, rows):
     """Standard deviation of real targets, by which scores vary; 1 for log links and
-    classes, whose scores have no units."""
+    classes, whose scores have no units.
+    """
     if task.classes is not None or not loss.identity_link:
         return 1.0
     targets, weights = rows.visited_targets(), rows.visited_weights()

@@ -32,7 +32,7 @@ TINY = np.finfo(np.float64).tiny
 EPOCHS = 30
 UPDATES = 2000
 MOST_EPOCHS = 150
-FULL_BATCH_EPOCHS = 500
+FULL_BATCH_EPOCHS = 300
 
 # Calls of partial_fit after which the schedules that need an end have come to it.
 STREAM_EPOCHS = 1000
@@ -86,7 +86,8 @@ def automatic_rate(optimizer, solver, batch_size, curvature):
     -------
     float
     """
-    size = {"batch": np.inf, "sgd": 1}.get(solver, batch_size)
+    # Longer steps on the full gradient only drove the weights of small tables apart.
+    size = {"batch": RATE_BATCH, "sgd": 1}.get(solver, batch_size)
     if size == "auto":
         size = BATCH_SIZE
     factor = float(np.clip(np.sqrt(size / RATE_BATCH), *RATE_RANGE))

@@ -5,7 +5,7 @@ to the user. The loop itself lives in ``_training.py``.
 """
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
@@ -174,6 +174,11 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
             X = X.astype(self._model.dtype, copy=False)
         weights = check_weights(sample_weight, X)
         known = hasattr(self, "_task")
+        if not known and classes is None and is_classifier(self) and y.ndim == 1:
+            raise ValueError(
+                "The first call of partial_fit must name all classes there will ever "
+                f"be; those of this call are classes={np.unique(y).tolist()}."
+            )
         task = self._known_task(classes) if known else self._new_task(y, classes)
         loss = get_loss(self.loss, task.name)
         rows = self._weighted_rows(X, y, weights, task, loss, streaming=True)
@@ -435,6 +440,8 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
             state.restore_parameters(report.best_parameters)
             report.stop_reason = "diverged"
         self._warn_if_diverged(report, plan, state, bound)
+        if report.stop_reason == "tol":
+            self._warn_if_stuck(plan, state, bound)
         if report.stop_reason != "max_iter" or self._ends_as_planned():
             return
         if self.tol is not None:
@@ -442,6 +449,23 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
                 f"Stopped at max_iter={report.n_epochs} epochs, before the objective "
                 f"ceased to improve by tol={self.tol} of its starting value. Raise "
                 "max_iter, or set tol=None to run exactly max_iter epochs.",
+                ConvergenceWarning,
+            )
+
+    def _constant(self, plan, rows):
+        """Parameters that predict the best constant, or None where that says nothing."""
+
+    def _warn_if_stuck(self, plan, state, bound):
+        """A rate far too small or too large makes no progress and looks converged."""
+        constant = self._constant(plan, bound.rows)
+        if constant is None:
+            return
+        reached = bound.value_at_head(state.answer())
+        if reached > SLACK * bound.value_at_head(constant):
+            warn_user(
+                f"Training stopped making progress with lr={plan.lr:.3g} where it "
+                "predicts worse than a constant: the rate is too small or too large. "
+                f"{self._rate_advice(plan, bound)}",
                 ConvergenceWarning,
             )
 

@@ -11,8 +11,7 @@ import numpy as np
 
 from skgd._state import Lazy
 from skgd.optimizers import DoWG
-from skgd.schedules import Clock
-
+from skgd.schedules import Clock, Constant
 
 # Keeps a quotient of nothing by nothing finite.
 TINY = np.finfo(np.float64).tiny
@@ -89,7 +88,10 @@ def epoch_rates(state, lr, schedule, n_steps, horizon, start=0, stop=None):
     -------
     float64 array of shape (stop - start,)
     """
-    index = np.arange(start, n_steps if stop is None else stop)
+    stop = n_steps if stop is None else stop
+    if type(schedule) is Constant:
+        return np.broadcast_to(float(lr), (stop - start,))
+    index = np.arange(start, stop)
     clock = Clock(
         step=state.step - start + index,
         epoch=state.epoch + index / n_steps,
@@ -166,6 +168,12 @@ class Batches:
         self.order = bound.rows.order.copy() if shuffle else bound.rows.order
         self.n_steps = -(-self.order.size // batch_size)
         self._run = epoch_kernel(bound, stepper, batch_size)
+        if shuffle:
+            from skgd._kernels import compiling, shuffling
+
+            self._shuffle = compiling.kernel(
+                shuffling.shuffle, compiling.shuffle_signature()
+            )
 
     def run(self, state):
         """One epoch in place; returns (mean objective seen, last rate).
@@ -177,7 +185,7 @@ class Batches:
             # From the same start each time, so that the order depends on the random
             # stream alone and a resumed run sees the same rows.
             self.order[:] = self.bound.rows.order
-            state.rng.shuffle(self.order)
+            self._shuffle(self.order, state.rng.integers(2**64, dtype=np.uint64))
         rates = self.rates(state, self.n_steps)
         total, n_updates = self.advance(state, rates)
         rate = self.stepper.rate(state, rates)

@@ -107,7 +107,8 @@ class _TrialDescent(FullGradientDescent):
 
 def _shrink(rise, predicted):
     """Factor on a rejected step: to the minimum of the parabola through what is known,
-    between a tenth and a half."""
+    between a tenth and a half.
+    """
     if not math.isfinite(rise):
         return 0.1
     if predicted >= 0.0 or rise <= predicted:

@@ -182,6 +182,13 @@ class LinearGD(BaseGD):
                 theta[model.n_weights :] += plan.lr
         return theta
 
+    def _constant(self, plan, rows):
+        if not self.fit_intercept or plan.objective.loss.trivial_minimum:
+            return None
+        theta = np.zeros(plan.model.size, plan.model.dtype)
+        theta[plan.model.n_weights :] = best_constants(plan.objective, rows)
+        return theta
+
     def _with_init(self, model, theta, name, value):
         coef, intercept = model.coefficients(theta)
         if name == "coef_init":

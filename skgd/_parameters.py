@@ -287,7 +287,7 @@ NETWORK_TRAINING = {
         """The largest number of epochs, over which the rate of ``lr="auto"`` falls to
         zero: more of them fit the training rows more closely, which is not always
         better. 'auto' is 30, or as many as make 2000 updates of a small table, but at
-        most 150; 500 for `solver="batch"`. `partial_fit` always makes one pass, and
+        most 150; 300 for `solver="batch"`. `partial_fit` always makes one pass, and
         schedules that need an end reach it after 1000 calls for 'auto'.""",
     ),
 }

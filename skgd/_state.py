@@ -172,7 +172,7 @@ class State:
             point[:] = saved
 
     def copy(self):
-        """A copy to move, which leaves this state as it is but for the random stream."""
+        """A copy to move: this state stays as it is but for the random stream."""
         state = object.__new__(State)
         vars(state).update(vars(self))
         for name in ("theta", "vectors", "memory", "metric", "base", "average"):

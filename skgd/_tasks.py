@@ -102,7 +102,7 @@ class Classification:
         if len(classes) < 2:
             raise ValueError(
                 "A classifier needs at least 2 classes; y has only one class: "
-                f"{classes[0]!r}."
+                f"{np.asarray(classes).tolist()[0]!r}."
             )
         self.classes = classes
         self.n_outputs = 1 if len(classes) == 2 else len(classes)

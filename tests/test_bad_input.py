@@ -410,3 +410,10 @@ def test_not_fitted_yet():
         GDRegressor().predict([[1.0]])
     with pytest.raises(NotFittedError):
         GDClassifier().predict_proba([[1.0]])
+
+
+def test_the_first_chunk_must_name_the_classes():
+    model = GDClassifier()
+    with pytest.raises(ValueError, match=r"classes=\[0, 1\]"):
+        model.partial_fit([[0.0], [1.0]], [0, 1])
+    assert not hasattr(model, "classes_")

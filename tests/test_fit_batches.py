@@ -18,7 +18,7 @@ from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
 from sklearn.linear_model import Ridge
 
-from skgd import DivergenceWarning, GDClassifier, GDRegressor, MLPGD
+from skgd import MLPGD, DivergenceWarning, GDClassifier, GDRegressor
 from skgd._prefetch import read_ahead
 from skgd._stream import recut
 from skgd._stream_epochs import shuffled
@@ -399,7 +399,7 @@ def test_epochs_of_different_lengths(lr):
     with pytest.raises(ValueError, match=r"yielded \d+ rows.*fresh iterator"):
         model.fit_batches(lambda: exhausted)
     lengths = iter([3, 3, 3, 2, 2, 2, 2])
-    with pytest.raises(ValueError, match="yielded 200 rows.*300, as before"):
+    with pytest.raises(ValueError, match=r"yielded 200 rows.*300, as before"):
         model.fit_batches(lambda: items[: next(lengths)])
 
 
@@ -542,8 +542,7 @@ def test_a_reader_ends_with_its_consumer(stop, n_ahead):
 
     def endless():
         try:
-            for i in range(100):
-                yield i
+            yield from range(100)
         finally:
             closed.append(threading.current_thread())
 

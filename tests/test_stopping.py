@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes, make_classification, make_regression
+from sklearn.datasets import (
+    load_diabetes,
+    make_classification,
+    make_friedman1,
+    make_regression,
+)
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import GridSearchCV
@@ -497,10 +502,16 @@ def test_a_second_ctrl_c_acts_at_once():
 
     def press_twice():
         entered.wait(20)
-        for _ in range(2):
-            # To the main thread itself, or its sleep would go on undisturbed.
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-            time.sleep(0.2)
+        main = threading.main_thread().ident
+        # To the main thread itself, or its sleep would go on undisturbed.
+        signal.pthread_kill(main, signal.SIGINT)
+        # Two signals that come before the first is handled are one.
+        deadline = time.monotonic() + 20
+        while signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.01)
+        signal.pthread_kill(main, signal.SIGINT)
 
     # A shell that starts tests in the background has them ignore the signal.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -579,3 +590,12 @@ def test_losses_of_the_package_are_the_objective():
     model.fit(X, y, coef_init=coef, intercept_init=intercept)
     loss = LogLoss().value(2 * y - 1, X @ coef + intercept).mean()
     assert_allclose(model.loss_curve_, [loss], rtol=1e-12)
+
+
+@pytest.mark.parametrize("lr, solver", [(1e-9, "batch"), (10.0, "sgd")])
+def test_no_progress_is_not_success(lr, solver):
+    """A rate so small that nothing moves, or so large that all is noise."""
+    X, y = make_friedman1(500, random_state=0)
+    model = GDRegressor(loss="huber", lr=lr, solver=solver, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="worse than a constant|diverged"):
+        model.fit(X, y + 100)

@@ -345,3 +345,8 @@ def rows_signature(data_type, element):
         FLOAT,
         read_only(FLOAT, 1),
     )
+
+
+def shuffle_signature():
+    """Of ``shuffling.shuffle``."""
+    return types.none(vector(INDEX), types.uint64)

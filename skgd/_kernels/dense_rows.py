@@ -7,8 +7,8 @@ must lie in one piece.
 
 import math
 
-from .outputs import value_and_derivative
 from .memory import AHEAD, LINE_BYTES, prefetch
+from .outputs import value_and_derivative
 
 
 def run_epoch(data, targets, weights, order, loss, p, theta, l1, l2, rates):

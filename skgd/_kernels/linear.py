@@ -9,8 +9,8 @@ An empty `gradient` asks for the sum of losses only.
 
 import numpy as np
 
-from .pointers import call_float
 from .memory import AHEAD, LINE_BYTES, prefetch
+from .pointers import call_float
 
 
 def dense_block(

@@ -8,7 +8,6 @@ import numba
 import numpy as np
 
 from .compiling import OPTIONS
-from .memory import AHEAD, LINE_BYTES, prefetch, uncounted
 from .pointers import call_float, call_nothing
 
 # To pass an array costs more than what most helpers do with it.
@@ -196,42 +195,18 @@ def _judge(network, answer, targets, weights, order, first, m, output, loss, p):
 
 
 @numba.njit(**INLINED)
-def _uncounted(network):
-    """The same with buffers whose slices cost nothing."""
-    layout, activations, constants, values, slopes, deltas, scratch, dropout, stream = (
-        network
-    )
-    return (
-        layout,
-        activations,
-        constants,
-        uncounted(values),
-        uncounted(slopes),
-        uncounted(deltas),
-        uncounted(scratch),
-        dropout,
-        stream,
-    )
-
-
-@numba.njit(**INLINED)
-def _copy_rows(inputs, order, first, m, ahead, rows):
+def _copy_rows(inputs, order, first, m, rows):
     """Standardised copies of the rows order[first : first + m].
 
-    From the vector that holds them one after the other if there is one, which runs at
-    full vector width, and with those that come next already asked for.
+    From the vector that holds them one after the other, if there is one: it can be read
+    at full vector width.
     """
     X, vector, step, mean, scale = inputs
     n_features = X.shape[1]
-    line = LINE_BYTES // X.itemsize
     for r in range(m):
         i = order[first + r]
         row = rows[r]
         if vector.shape[0] > 0:
-            if r + AHEAD < ahead:
-                start = order[first + r + AHEAD] * step
-                for j in range(0, n_features, line):
-                    prefetch(vector, start + j)
             given = vector[i * step : i * step + n_features]
             for j in range(n_features):
                 row[j] = (given[j] - mean[j]) * scale[j]
@@ -244,10 +219,7 @@ def dense_block(
     data, targets, weights, order, start, stop, output, loss, p, theta, gradient
 ):
     """Adds to a `gradient` that is zero on entry; an empty one asks for the loss."""
-    (X, vector, step, mean, scale), block, answer, network = data
-    inputs = (X, uncounted(vector), step, mean, scale)
-    network = _uncounted(network)
-    theta, gradient = uncounted(theta), uncounted(gradient)
+    inputs, block, answer, network = data
     layout, _, _, values, _, deltas, scratch, dropout, stream = network
     learns = gradient.shape[0] > 0
     drops = learns and dropout > 0.0
@@ -255,7 +227,7 @@ def dense_block(
     for first in range(start, stop, block):
         m = min(block, stop - first)
         rows = _rows_of(values, layout, 0, m)
-        _copy_rows(inputs, order, first, m, order.shape[0] - first, rows)
+        _copy_rows(inputs, order, first, m, rows)
         z = _rows_of(values, layout, 1, m)
         np.dot(rows, _weights_of(theta, layout, 1), z)
         row = np.int64(stream[1]) + first - start if drops else -1
@@ -288,8 +260,6 @@ def csr_block(
     (x - mean) * scale @ W + b = (x * scale) @ W + (b - (mean * scale) @ W).
     """
     entries, columns, pointers, mean, scale, block, answer, network = data
-    network = _uncounted(network)
-    theta, gradient = uncounted(theta), uncounted(gradient)
     layout, _, _, values, _, deltas, scratch, dropout, stream = network
     n_features = layout[WIDTH, 0]
     width = layout[WIDTH, 1]

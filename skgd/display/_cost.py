@@ -6,6 +6,7 @@ The estimator's own compiled objective is evaluated; nothing is trained or drawn
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from skgd._linear_model import LinearModel
 from skgd._objective import Objective
@@ -82,6 +83,40 @@ class Plane:
     def points(self, x, y):
         """Weights at coordinates x and y, arrays of shape (n,)."""
         return self.origin + np.column_stack([x, y]) @ self.directions
+
+
+def choose_plane(estimator, centre, points, parameters, directions, random_state):
+    """The plane that the arguments of a cost surface ask for.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    centre : array of shape (n_weights,)
+        Where the other weights are held.
+    points : list of array of shape (n_points, n_weights)
+        Paths; may be empty.
+    parameters, directions, random_state : object
+        As in CostSurfaceDisplay.from_estimators.
+
+    Returns
+    -------
+    Plane
+    """
+    is_network = hasattr(estimator, "coefs_")
+    if parameters is not None and (is_network or directions is not None):
+        raise ValueError(
+            "parameters names two weights of a linear model; networks, and the "
+            "argument directions, show two directions instead: leave out parameters."
+        )
+    if directions not in (None, "path", "random"):
+        raise ValueError(f"directions must be 'path' or 'random', got {directions!r}.")
+    if directions == "path" and not points:
+        raise ValueError("directions='path' needs path=True.")
+    if directions is None and not is_network:
+        return parameter_plane(estimator, centre, parameters)
+    if directions == "path" or (directions is None and points):
+        return path_plane(centre, points)
+    return random_plane(estimator, centre, check_random_state(random_state))
 
 
 def parameter_plane(estimator, point, parameters):

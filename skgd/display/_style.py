@@ -5,6 +5,8 @@ No data and no particular picture: colours, axes, and how several estimators are
 
 from collections.abc import Mapping
 
+import numpy as np
+
 # Okabe and Ito (2008), "Color universal design": told apart under every kind of colour
 # blindness. Their yellow is left out: it does not show on white.
 COLOURS = (
@@ -95,6 +97,19 @@ def readable_log(axis, low, high):
 def legend_beside(ax, **kwargs):
     """A legend to the right of the axes, where it hides nothing."""
     legend(ax, loc="center left", bbox_to_anchor=(1.0, 0.5), **kwargs)
+
+
+def contour_levels(cost, n_levels):
+    """Values whose contours of a round bowl are evenly apart."""
+    low, high = np.nanmin(cost), np.nanmax(cost[np.isfinite(cost)])
+    return low + (high - low) * np.linspace(0.0, 1.0, n_levels + 1) ** 2
+
+
+def shades(highest="#8aa5bd"):
+    """White for low to grey-blue for high: light enough for paths of any colour."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("valley", ["#ffffff", highest])
 
 
 def merged(defaults, given):

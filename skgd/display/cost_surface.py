@@ -5,16 +5,10 @@ The paths come from the estimators' own fits; what is drawn is only looked up he
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skgd.display import _style
-from skgd.display._cost import (
-    CostFunction,
-    parameter_plane,
-    path_plane,
-    random_plane,
-)
+from skgd.display._cost import CostFunction, choose_plane
 from skgd.display._path import walk
 
 # Share of the paths' extent left free around them.
@@ -224,7 +218,7 @@ class CostSurfaceDisplay:
         function, centre = functions[lowest], ends[lowest]
         if grid_resolution is None:
             grid_resolution = 30 if hasattr(fitted[lowest], "coefs_") else 100
-        plane = _choose_plane(
+        plane = choose_plane(
             fitted[lowest], centre, points, parameters, directions, random_state
         )
         paths = [plane.coordinates(point) for point in points]
@@ -336,8 +330,8 @@ class CostSurfaceDisplay:
 
     def _draw_map(self, ax, levels, surface_kw):
         if np.ndim(levels) == 0:
-            levels = _levels(self.cost, levels)
-        filled = {"cmap": _shades(), "extend": "max"} | surface_kw
+            levels = _style.contour_levels(self.cost, levels)
+        filled = {"cmap": _style.shades(), "extend": "max"} | surface_kw
         surface = ax.contourf(self.x, self.y, self.cost, levels=levels, **filled)
         ax.contour(
             self.x, self.y, self.cost, levels=levels, colors="0.45", linewidths=0.5
@@ -356,7 +350,7 @@ class CostSurfaceDisplay:
 
         xx, yy = np.meshgrid(self.x, self.y)
         shaded = {
-            "cmap": _shades("#4f7da3"),
+            "cmap": _style.shades("#4f7da3"),
             # As the levels of the map: steps even in distance, not in height.
             "norm": PowerNorm(0.5),
             "rcount": 40,
@@ -452,24 +446,6 @@ class CostSurfaceDisplay:
                 end.set_data(*last)
 
 
-def _choose_plane(estimator, centre, points, parameters, directions, random_state):
-    is_network = hasattr(estimator, "coefs_")
-    if parameters is not None and (is_network or directions is not None):
-        raise ValueError(
-            "parameters names two weights of a linear model; networks, and the "
-            "argument directions, show two directions instead: leave out parameters."
-        )
-    if directions not in (None, "path", "random"):
-        raise ValueError(f"directions must be 'path' or 'random', got {directions!r}.")
-    if directions == "path" and not points:
-        raise ValueError("directions='path' needs path=True.")
-    if directions is None and not is_network:
-        return parameter_plane(estimator, centre, parameters)
-    if directions == "path" or (directions is None and points):
-        return path_plane(centre, points)
-    return random_plane(estimator, centre, check_random_state(random_state))
-
-
 def _near(path, costs):
     """The points of a path worth showing: not those of a divergent run."""
     return path[costs <= HIGHEST * max(costs[0], 0.0)] if costs[0] > 0 else path
@@ -481,16 +457,3 @@ def _range(values):
     if width == 0.0:
         width = max(1.0, abs(high))
     return low - MARGIN * width, high + MARGIN * width
-
-
-def _levels(cost, n_levels):
-    """Values whose contours of a round bowl are evenly apart."""
-    low, high = np.nanmin(cost), np.nanmax(cost[np.isfinite(cost)])
-    return low + (high - low) * np.linspace(0.0, 1.0, n_levels + 1) ** 2
-
-
-def _shades(highest="#8aa5bd"):
-    """White for low to grey-blue for high: light enough for paths of any colour."""
-    from matplotlib.colors import LinearSegmentedColormap
-
-    return LinearSegmentedColormap.from_list("valley", ["#ffffff", highest])
