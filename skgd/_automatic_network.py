@@ -18,6 +18,9 @@ BATCH_SIZE = 32
 RATE_BATCH = 32
 RATE_RANGE = (0.3, 3.0)
 
+# Longer steps on the full gradient only drove the weights of small tables apart.
+FULL_BATCH_FACTOR = 0.5
+
 # Rules without a constant of their own: the longest plain step on standardised inputs
 # and outputs, where the curvature allows it.
 PLAIN_RATE = 0.1
@@ -86,11 +89,9 @@ def automatic_rate(optimizer, solver, batch_size, curvature):
     -------
     float
     """
-    # Longer steps on the full gradient only drove the weights of small tables apart.
-    size = {"batch": RATE_BATCH, "sgd": 1}.get(solver, batch_size)
-    if size == "auto":
-        size = BATCH_SIZE
+    size = {"auto": BATCH_SIZE}.get(batch_size, batch_size)
     factor = float(np.clip(np.sqrt(size / RATE_BATCH), *RATE_RANGE))
+    factor = {"batch": FULL_BATCH_FACTOR, "sgd": RATE_RANGE[0]}.get(solver, factor)
     if optimizer.auto_lr is not None:
         return optimizer.auto_lr * factor
     step = min(PLAIN_RATE * factor, 1.0 / max(curvature(), TINY))

@@ -104,7 +104,7 @@ class MLPGD(NetworkGD):
     -----
     ``lr="auto"`` is the constant that the rule gives in its documentation (Adam: 0.01),
     times the square root of batch_size/32, but no less than 0.3 and no more than 3
-    times; once for ``solver="batch"``. Without such a constant it is 0.1 times the
+    times; half of it for ``solver="batch"``. Without such a constant it is 0.1 times the
     same, but at most one over the largest curvature of the objective at random weights,
     times (1 - momentum). It falls linearly to zero over `max_iter` epochs, on top of
     `lr_schedule`. `partial_fit`, which knows no end, keeps it constant and takes

@@ -22,15 +22,36 @@ INDEX = types.int64
 VECTOR = types.Array(FLOAT, 1, "C")
 
 
+def remembered(function):
+    """Call `function` once for each combination of the very same arguments.
+
+    By identity: to hash a type of Numba takes longer than many an update.
+    """
+    results = {}
+
+    @functools.wraps(function)
+    def from_memory(*arguments):
+        key = tuple(map(id, arguments))
+        if key not in results:
+            # With the arguments, so that no other object gets their identity.
+            results[key] = function(*arguments), arguments
+        return results[key][0]
+
+    return from_memory
+
+
+@functools.cache
 def numba_type(dtype):
     """Numba's name of a NumPy scalar type."""
     return numba.from_dtype(np.dtype(dtype))
 
 
+@remembered
 def vector(element):
     return types.Array(element, 1, "C")
 
 
+@remembered
 def matrix(element):
     return types.Array(element, 2, "C")
 
@@ -45,11 +66,13 @@ WEIGHTS = read_only(FLOAT, 1)
 ORDER = read_only(INDEX, 1, "C")
 
 
+@remembered
 def loss_signature():
     """(y, z, p) -> (loss, derivative)."""
     return types.UniTuple(FLOAT, 2)(FLOAT, FLOAT, VECTOR)
 
 
+@remembered
 def output_signature(element):
     """(targets, weights, order, start, stop, loss, p, scores) -> sum of losses."""
     return FLOAT(
@@ -64,6 +87,7 @@ def output_signature(element):
     )
 
 
+@remembered
 def block_signature(data_type, element):
     """(data, targets, weights, order, start, stop, output, loss, p, theta, gradient)
     -> sum of losses.
@@ -83,6 +107,7 @@ def block_signature(data_type, element):
     )
 
 
+@remembered
 def rule_signature(element):
     """(theta, gradient, state, lr, t, p, memory, metric) -> nothing."""
     return types.none(
@@ -97,6 +122,7 @@ def rule_signature(element):
     )
 
 
+@remembered
 def dense_data(element):
     """(X, the same as one vector, distance of its rows there, mean, scale, bias, row
     buffer, score buffer).
@@ -115,6 +141,7 @@ def dense_data(element):
     )
 
 
+@remembered
 def csr_data(element, index):
     """(values, column indices, row pointers, mean, scale, bias, score buffer)."""
     return types.Tuple(
@@ -130,6 +157,7 @@ def csr_data(element, index):
     )
 
 
+@remembered
 def network_data(element):
     """(layout, activations, their constants, values, slopes, deltas, scratch, dropout,
     random stream): what the layers of a network work on.
@@ -146,6 +174,7 @@ def network_data(element):
     )
 
 
+@remembered
 def network_dense_data(element):
     """((X, the same as one vector, distance of its rows there, mean, scale), rows per
     block, (shift, scale, gain) of the scores, network).
@@ -167,6 +196,7 @@ def network_dense_data(element):
     )
 
 
+@remembered
 def network_csr_data(element, index):
     """(values, column indices, row pointers, mean, scale, rows per block, (shift,
     scale, gain) of the scores, network).
@@ -185,6 +215,7 @@ def network_csr_data(element, index):
     )
 
 
+@remembered
 def activation_signature(element):
     """(z, slope, p) -> nothing."""
     return types.none(vector(element), vector(element), VECTOR)
@@ -217,6 +248,7 @@ def _compiled(decorator, function, signature, **options):
         return decorate(cache=False)(copy)
 
 
+@remembered
 @functools.cache
 def address(function, signature):
     """Machine address of `function` compiled for `signature`, callable from kernels."""
@@ -225,12 +257,14 @@ def address(function, signature):
     return pointer.address
 
 
+@remembered
 @functools.cache
 def kernel(function, signature):
     """`function` compiled for `signature`, callable from Python, without the GIL."""
     return _compiled(numba.njit, function, signature, nogil=True)
 
 
+@remembered
 def epoch_signature(data_type, element):
     """Of ``epoch.run_epoch``."""
     theta = vector(element)
@@ -252,6 +286,7 @@ def epoch_signature(data_type, element):
     )
 
 
+@remembered
 def step_types(element):
     """(rule, penalties, averaging, clip_norm): what the step needs besides theta."""
     theta = vector(element)
@@ -261,12 +296,14 @@ def step_types(element):
     return rule, penalties, averaging, FLOAT
 
 
+@remembered
 def step_signature(element):
     """Of ``epoch.step``."""
     theta = vector(element)
     return types.none(theta, theta, INDEX, *step_types(element), FLOAT, INDEX)
 
 
+@remembered
 def sum_signature(data_type, element):
     """Of ``epoch.sum_rows``."""
     return FLOAT(
@@ -284,6 +321,7 @@ def sum_signature(data_type, element):
     )
 
 
+@remembered
 def lazy_signature(data_type, element):
     """Of ``csr_lazy.run_epoch``."""
     return types.Tuple([FLOAT, INDEX])(
@@ -305,6 +343,7 @@ def lazy_signature(data_type, element):
     )
 
 
+@remembered
 def free_signature(data_type, element):
     """Of ``csr_free.run_epoch``."""
     theta = vector(element)
@@ -331,6 +370,7 @@ def free_signature(data_type, element):
     )
 
 
+@remembered
 def rows_signature(data_type, element):
     """Of ``dense_rows.run_epoch``."""
     return types.Tuple([FLOAT, INDEX])(
