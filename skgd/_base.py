@@ -15,7 +15,7 @@ from sklearn.utils.validation import _num_samples
 from skgd._data import Rows, hold_out
 from skgd._fit_batches import StreamFit
 from skgd._moments import Moments
-from skgd._quick import prepared
+from skgd._quick import checked_chunk, prepared
 from skgd._state import State
 from skgd._step_size import smoothness
 from skgd._training import DivergenceWarning, Limits, train
@@ -169,7 +169,8 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
         first = not hasattr(self, "_state")
         if not first and _num_samples(X) == 0:
             return self
-        X, y = self._checked_data(X, y, reset=first)
+        plain = None if first else checked_chunk(self, X, y)
+        X, y = plain or self._checked_data(X, y, reset=first)
         if not first:
             X = X.astype(self._model.dtype, copy=False)
         weights = check_weights(sample_weight, X)

@@ -168,12 +168,6 @@ class Batches:
         self.order = bound.rows.order.copy() if shuffle else bound.rows.order
         self.n_steps = -(-self.order.size // batch_size)
         self._run = epoch_kernel(bound, stepper, batch_size)
-        if shuffle:
-            from skgd._kernels import compiling, shuffling
-
-            self._shuffle = compiling.kernel(
-                shuffling.shuffle, compiling.shuffle_signature()
-            )
 
     def run(self, state):
         """One epoch in place; returns (mean objective seen, last rate).
@@ -185,7 +179,7 @@ class Batches:
             # From the same start each time, so that the order depends on the random
             # stream alone and a resumed run sees the same rows.
             self.order[:] = self.bound.rows.order
-            self._shuffle(self.order, state.rng.integers(2**64, dtype=np.uint64))
+            shuffle_order(self.order, state.rng)
         rates = self.rates(state, self.n_steps)
         total, n_updates = self.advance(state, rates)
         rate = self.stepper.rate(state, rates)
@@ -217,6 +211,14 @@ class Batches:
                 return total, i
             self.on_step(state)
         return total, self.n_steps
+
+
+def shuffle_order(order, rng):
+    """Bring the numbers of rows into random order, in place."""
+    from skgd._kernels import compiling, shuffling
+
+    kernel = compiling.kernel(shuffling.shuffle, compiling.shuffle_signature())
+    kernel(order, rng.integers(2**64, dtype=np.uint64))
 
 
 def epoch_kernel(bound, stepper, batch_size):

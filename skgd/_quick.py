@@ -88,16 +88,12 @@ class Quick:
     def run(self, estimator, X, y, classes):
         """One update; False, with nothing done, if the usual way must be taken."""
         if (
-            type(X) is not np.ndarray
-            or X.shape != self.shape
-            or X.dtype != self.model.dtype
-            or not X.flags.c_contiguous
-            or not math.isfinite(X.sum())
+            not _is_plain(X, self.shape, self.model.dtype)
             or not self.still_holds(estimator)
             or not self._are_known(classes)
         ):
             return False
-        targets = self._encoded(y, len(X))
+        targets = _encoded(self.task, y, len(X))
         if targets is None:
             return False
         objective = self.plan.objective
@@ -128,27 +124,6 @@ class Quick:
         known = self.task.classes
         return known is not None and np.array_equal(classes, known)
 
-    def _encoded(self, y, n):
-        """float64 targets, or None if they need a closer look."""
-        if type(y) is list:
-            y = np.asarray(y)
-        if type(y) is not np.ndarray or y.shape[:1] != (n,):
-            return None
-        if type(self.task) is Regression:
-            if y.dtype.kind not in "iuf" or (y.ndim == 1) != self.task.is_flat:
-                return None
-            targets = y.astype(np.float64).reshape(n, -1)
-            same = targets.shape[1] == self.task.n_targets
-            return targets if same and math.isfinite(targets.sum()) else None
-        classes = self.task.classes
-        if y.ndim != 1 or {y.dtype.kind, classes.dtype.kind} - set(LABEL_KINDS):
-            return None
-        index = classes.searchsorted(y)
-        if not (classes.take(index, mode="clip") == y).all():
-            return None
-        codes = index if self.task.n_outputs > 1 else 2 * index - 1
-        return codes.astype(np.float64).reshape(n, 1)
-
     def _keep(self, estimator, state, value, rate, started):
         """The attributes that a call of partial_fit leaves."""
         shown = estimator._weights_shown(self.task, self.model, state.answer())
@@ -170,6 +145,65 @@ class Quick:
             best_epoch_=1,
             stop_reason_="max_iter",
         )
+
+
+def checked_chunk(estimator, X, y):
+    """X and y as arrays if they need no closer look, else None.
+
+    For an estimator that has seen rows before; ``validate_data`` takes longer than
+    many an update.
+    """
+    n_rows = len(X) if type(X) is np.ndarray else 0
+    shape = n_rows, estimator.n_features_in_
+    if (
+        not n_rows
+        or hasattr(estimator, "feature_names_in_")
+        or not _is_plain(X, shape, estimator._model.dtype)
+        or _encoded(estimator._task, y, n_rows) is None
+    ):
+        return None
+    return X, np.asarray(y)
+
+
+def _is_plain(X, shape, dtype):
+    """Whether X is a finite array, row by row in memory, of the right form."""
+    return (
+        type(X) is np.ndarray
+        and X.shape == shape
+        and X.dtype == dtype
+        and X.flags.c_contiguous
+        and _is_finite(X)
+    )
+
+
+def _is_finite(array):
+    """Whether the sum is, which a look at each number could only confirm."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.isfinite(array.sum())
+
+
+def _encoded(task, y, n):
+    """float64 targets, or None if they need a closer look."""
+    if type(y) is list:
+        y = np.asarray(y)
+    if type(y) is not np.ndarray or y.shape[:1] != (n,):
+        return None
+    if type(task) is Regression:
+        if y.dtype.kind not in "iuf" or (y.ndim == 1) != task.is_flat:
+            return None
+        targets = y.astype(np.float64).reshape(n, -1)
+        same = targets.shape[1] == task.n_targets
+        return targets if same and _is_finite(targets) else None
+    if type(task) is not Classification or y.ndim != 1:
+        return None
+    classes = task.classes
+    if y.dtype.kind not in LABEL_KINDS or classes.dtype.kind not in LABEL_KINDS:
+        return None
+    index = classes.searchsorted(y)
+    if not (classes.take(index, mode="clip") == y).all():
+        return None
+    codes = index if task.n_outputs > 1 else 2 * index - 1
+    return codes.astype(np.float64).reshape(n, 1)
 
 
 def prepared(estimator, plan, bound, horizon):

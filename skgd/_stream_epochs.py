@@ -9,7 +9,7 @@ from contextlib import closing
 
 import numpy as np
 
-from skgd._epochs import Batches
+from skgd._epochs import Batches, shuffle_order
 from skgd._objective import BoundObjective
 from skgd._stream import joined, taken
 
@@ -179,5 +179,5 @@ def shuffled(blocks, window, size, rng):
 
 def _random_order(n, rng):
     order = np.arange(n)
-    rng.shuffle(order)
+    shuffle_order(order, rng)
     return order

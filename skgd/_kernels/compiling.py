@@ -5,6 +5,7 @@ where the file system allows. What the functions compute lives elsewhere.
 """
 
 import functools
+from pathlib import Path
 from types import FunctionType
 from zlib import crc32
 
@@ -225,11 +226,27 @@ def activation_signature(element):
 _KEPT_ALIVE = []
 
 
+@functools.cache
+def _version():
+    """Checksum of all sources of the package that end up in compiled code."""
+    kernels = Path(__file__).parent
+    registries = ("activations.py", "losses.py", "optimizers.py")
+    checksum = 0
+    for source in (
+        *sorted(kernels.glob("*.py")),
+        *map(kernels.parent.joinpath, registries),
+    ):
+        checksum = crc32(source.read_bytes(), checksum)
+    return checksum
+
+
 def _compiled(decorator, function, signature, **options):
     """`function` with cache files of its own for each signature.
 
     Numba keeps the signatures of a function in files with running numbers, so that two
-    processes which compile different ones at the same time overwrite each other's.
+    processes which compile different ones at the same time overwrite each other's. And
+    it looks at the date of the function's own source only: the files of an older version
+    would call today's functions with yesterday's arguments.
     """
     copy = FunctionType(
         function.__code__,
@@ -238,7 +255,8 @@ def _compiled(decorator, function, signature, **options):
         function.__defaults__,
         function.__closure__,
     )
-    copy.__qualname__ = f"{function.__name__}-{crc32(str(signature).encode()):08x}"
+    key = crc32(str(signature).encode(), _version())
+    copy.__qualname__ = f"{function.__name__}-{key:08x}"
     copy.__module__ = function.__module__
     decorate = functools.partial(decorator, signature, **options, **OPTIONS)
     try:
@@ -387,6 +405,7 @@ def rows_signature(data_type, element):
     )
 
 
+@remembered
 def shuffle_signature():
     """Of ``shuffling.shuffle``."""
     return types.none(vector(INDEX), types.uint64)

@@ -1,0 +1,83 @@
+"""Seconds before the first update: importing, the first fit, compilation.
+
+Each figure is that of a new process.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+
+from benchmarks._report import Table
+
+FIT = """
+import time, warnings
+warnings.simplefilter("ignore")
+import numpy as np
+import skgd
+X = np.random.default_rng(0).standard_normal((200, 5))
+y = X[:, 0] {target}
+start = time.perf_counter()
+skgd.{name}(max_iter=3).fit(X, y)
+first = time.perf_counter()
+skgd.{name}(max_iter=3).fit(X, y)
+print(first - start - (time.perf_counter() - first))
+"""
+
+ESTIMATORS = {"GDRegressor": "", "GDClassifier": "> 0", "MLPGD": "> 0"}
+
+
+def imported(module):
+    """Seconds that importing a module takes."""
+    code = (
+        "import time; start = time.perf_counter(); "
+        f"import {module}; print(time.perf_counter() - start)"
+    )
+    return _printed(code)
+
+
+def _printed(code, **environment):
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | environment,
+    )
+    return float(result.stdout)
+
+
+def run(repeats=5):
+    """All tables of this suite."""
+    modules = ("sklearn.linear_model", "skgd")
+    seconds = {module: [] for module in modules}
+    for _ in range(repeats + 1):
+        for module in modules:
+            seconds[module].append(imported(module))
+    base = statistics.median(seconds["sklearn.linear_model"][1:])
+    rows = [
+        {
+            "what": f"import {module}",
+            "seconds": statistics.median(values[1:]),
+            "target": 1.1 * base if module == "skgd" else "",
+        }
+        for module, values in seconds.items()
+    ]
+    for name, target in ESTIMATORS.items():
+        code = FIT.format(name=name, target=target)
+        with tempfile.TemporaryDirectory() as cache:
+            fresh = _printed(code, NUMBA_CACHE_DIR=cache)
+            cached = [_printed(code, NUMBA_CACHE_DIR=cache) for _ in range(repeats)]
+        rows.append(
+            {"what": f"{name}, first fit ever", "seconds": fresh, "target": 8.0}
+        )
+        rows.append(
+            {
+                "what": f"{name}, first fit of a process",
+                "seconds": statistics.median(cached),
+                "target": 0.5,
+            }
+        )
+    note = "A first fit is counted above the second one in the same process."
+    return [Table("Start", rows, note)]
