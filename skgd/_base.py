@@ -169,10 +169,10 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
         first = not hasattr(self, "_state")
         if not first and _num_samples(X) == 0:
             return self
-        plain = None if first else checked_chunk(self, X, y)
-        X, y = plain or self._checked_data(X, y, reset=first)
-        if not first:
-            X = X.astype(self._model.dtype, copy=False)
+        if first:
+            X, y = self._checked_data(X, y, reset=True)
+        else:
+            X, y = self._further_rows(X, y, self._task, self._model.dtype)
         weights = check_weights(sample_weight, X)
         known = hasattr(self, "_task")
         if not known and classes is None and is_classifier(self) and y.ndim == 1:
@@ -221,6 +221,12 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
         return {name: value for name, value in state.items() if name != "_quick"}
 
     # ---- input -----------------------------------------------------------------
+
+    def _further_rows(self, X, y, task, dtype):
+        """Checked rows of a stream in the precision of its first ones."""
+        plain = checked_chunk(self, X, y, task, dtype)
+        X, y = plain or self._checked_data(X, y, reset=False)
+        return X.astype(dtype, copy=False), y
 
     def _weighted_rows(
         self, X, y, sample_weight, task, loss, streaming=False, class_weight=None

@@ -159,8 +159,7 @@ class StreamFit:
 
         def read(X, y, sample_weight=None, mean_weight=1.0):
             refuse_foreign(X=X, y=y, sample_weight=sample_weight)
-            X, y = self._checked_data(X, y, reset=False)
-            X = X.astype(dtype, copy=False)
+            X, y = self._further_rows(X, y, task, dtype)
             sample_weight = check_weights(sample_weight, X)
             rows = self._weighted_rows(
                 X, y, sample_weight, task, loss, True, class_weight

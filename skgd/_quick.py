@@ -147,19 +147,26 @@ class Quick:
         )
 
 
-def checked_chunk(estimator, X, y):
+def checked_chunk(estimator, X, y, task, dtype):
     """X and y as arrays if they need no closer look, else None.
 
     For an estimator that has seen rows before; ``validate_data`` takes longer than
     many an update.
+
+    Parameters
+    ----------
+    estimator : BaseGD
+    X, y : array-like
+    task : a task of ``skgd._tasks``
+    dtype : dtype
+        Of the rows seen before.
     """
     n_rows = len(X) if type(X) is np.ndarray else 0
-    shape = n_rows, estimator.n_features_in_
     if (
         not n_rows
         or hasattr(estimator, "feature_names_in_")
-        or not _is_plain(X, shape, estimator._model.dtype)
-        or _encoded(estimator._task, y, n_rows) is None
+        or not _is_plain(X, (n_rows, estimator.n_features_in_), dtype)
+        or _encoded(task, y, n_rows) is None
     ):
         return None
     return X, np.asarray(y)

@@ -256,7 +256,8 @@ def _compiled(decorator, function, signature, **options):
         function.__closure__,
     )
     key = crc32(str(signature).encode(), _version())
-    copy.__qualname__ = f"{function.__name__}-{key:08x}"
+    # As a function of C and one of Python it is compiled to different calls.
+    copy.__qualname__ = f"{function.__name__}-{decorator.__name__}-{key:08x}"
     copy.__module__ = function.__module__
     decorate = functools.partial(decorator, signature, **options, **OPTIONS)
     try:

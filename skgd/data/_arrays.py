@@ -41,7 +41,9 @@ class ArrayBatches:
 
 
 def _rows(array, start, stop):
-    return (array.iloc if hasattr(array, "iloc") else array)[start:stop]
+    rows = (array.iloc if hasattr(array, "iloc") else array)[start:stop]
+    # A part of a memory map is an array like others, and quicker as one.
+    return np.asarray(rows) if isinstance(rows, np.memmap) else rows
 
 
 def from_arrays(X, y, sample_weight=None, *, batch_size=None):
