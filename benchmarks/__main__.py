@@ -17,7 +17,7 @@ THREAD_LIMITS = (
     "NUMBA_NUM_THREADS",
 )
 
-SUITES = ("full_gradient", "epochs", "growth", "startup")
+SUITES = ("full_gradient", "epochs", "threads", "growth", "startup")
 
 # Scripts with a command line of their own.
 SCRIPTS = {
@@ -56,7 +56,9 @@ def _printed(name, table):
     command = [sys.executable, "-m", f"benchmarks.{name}", *SCRIPTS[name]]
     result = subprocess.run(command, capture_output=True, text=True)
     text = result.stdout if result.returncode == 0 else result.stderr[-2000:]
-    return table(name, [], f"`python -m benchmarks.{name}`\n\n```\n{text.rstrip()}\n```")
+    return table(
+        name, [], f"`python -m benchmarks.{name}`\n\n```\n{text.rstrip()}\n```"
+    )
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Every suite uses these, so that the figures of all of them mean the same. What i
 lives in the suites, how it is shown in ``_report.py``.
 """
 
+import math
 import statistics
 from time import perf_counter as clock
 
@@ -79,4 +80,4 @@ def exponent(sizes, seconds):
 
 
 def _log(value):
-    return statistics.math.log(value)
+    return math.log(value)

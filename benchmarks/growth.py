@@ -13,13 +13,19 @@ from benchmarks._timing import exponent, per_epoch
 from benchmarks.epochs import skgd_fit
 from skgd import GDClassifier
 
+# Numbers of X to read at least, for the epochs to outweigh the noise of a fit.
+NUMBERS_READ = 20_000_000
+
 
 def seconds_of(tables, repeats, **parameters):
-    """Seconds per epoch on each of the tables."""
-    fits = {}
+    """Seconds per epoch on each of the tables, the smaller the more epochs."""
+    seconds = {}
     for size, (X, y) in tables.items():
-        fits[size] = skgd_fit(GDClassifier, X, y, **parameters)
-    return per_epoch(fits, many=4, repeats=repeats)
+        fit = skgd_fit(GDClassifier, X, y, **parameters)
+        n_numbers = getattr(X, "nnz", X.size)
+        many = 4 + min(500, NUMBERS_READ // n_numbers)
+        seconds |= per_epoch({size: fit}, many=many, repeats=repeats)
+    return seconds
 
 
 def run(repeats=5):

@@ -15,6 +15,7 @@ from skgd._full_gradient import (
     ProximalSpectralDescent,
     SecantDescent,
 )
+from skgd._moments import Moments
 from skgd._state import Averaging
 from skgd._step_size import mean_row_norm, smoothness
 from skgd.optimizers import GD, DoWG, Nesterov
@@ -151,13 +152,24 @@ def choose(
     return Choice(optimizer, share / bound, mean)
 
 
-def target_spread(task, loss, rows):
-    """Standard deviation of real targets, by which scores vary; 1 for log links and
-    classes, whose scores have no units.
+def target_spread(task, loss, rows, seen=None):
+    """Standard deviation of real targets, by which scores vary.
+
+    Parameters
+    ----------
+    task : a task of ``skgd._tasks``
+    loss : Loss
+    rows : Rows
+    seen : Moments or None
+        Of the targets of earlier calls, in a stream; they are updated.
+
+    Returns
+    -------
+    float
+        1 for classes and log links, whose scores have no units.
     """
     if task.classes is not None or not loss.identity_link:
         return 1.0
-    targets, weights = rows.visited_targets(), rows.visited_weights()
-    mean = np.average(targets, axis=0, weights=weights)
-    variance = np.average((targets - mean) ** 2, axis=0, weights=weights)
-    return float(np.sqrt(variance.mean())) or 1.0
+    moments = Moments.empty(task.n_targets) if seen is None else seen
+    moments.update(rows.visited_targets(), rows.visited_weights())
+    return float(np.sqrt(moments.variance.mean())) or 1.0

@@ -81,6 +81,7 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
         plan = self._plan(task, loss, rows, self._model if resumed else None)
         if resumed:
             state = self._state.resumed(plan.optimizer, plan.averaging)
+            state = state.with_own_stream()
             self._set_start(plan, state, init)
         else:
             theta = self._first_theta(plan, rows, init, rng)
@@ -222,9 +223,9 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
 
     # ---- input -----------------------------------------------------------------
 
-    def _further_rows(self, X, y, task, dtype):
+    def _further_rows(self, X, y, task, dtype, trusted=False):
         """Checked rows of a stream in the precision of its first ones."""
-        plain = checked_chunk(self, X, y, task, dtype)
+        plain = checked_chunk(self, X, y, task, dtype, trusted)
         X, y = plain or self._checked_data(X, y, reset=False)
         return X.astype(dtype, copy=False), y
 

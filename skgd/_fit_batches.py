@@ -159,7 +159,9 @@ class StreamFit:
 
         def read(X, y, sample_weight=None, mean_weight=1.0):
             refuse_foreign(X=X, y=y, sample_weight=sample_weight)
-            X, y = self._further_rows(X, y, task, dtype)
+            # Rows that cannot have changed need not be searched for NaN again.
+            trusted = source.unchanging and stream.n_rows is not None
+            X, y = self._further_rows(X, y, task, dtype, trusted)
             sample_weight = check_weights(sample_weight, X)
             rows = self._weighted_rows(
                 X, y, sample_weight, task, loss, True, class_weight
@@ -174,6 +176,7 @@ class StreamFit:
         plan = self._plan(task, loss, rows, self._model if resumed else None)
         if resumed:
             state = self._state.resumed(plan.optimizer, plan.averaging)
+            state = state.with_own_stream()
         else:
             rng = self._new_rng()
             theta = self._first_theta(plan, rows, {}, rng)

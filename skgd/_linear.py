@@ -3,7 +3,10 @@
 What distinguishes them is the task and the shape of the answer; training is shared.
 """
 
+import copy
+
 import numpy as np
+from joblib import effective_n_jobs
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
@@ -96,13 +99,18 @@ class LinearGD(BaseGD):
         softmax = task.n_outputs > 1 and loss.softmax
         automatic = self.lr == "auto"
         if automatic:
-            spread = target_spread(task, loss, rows)
+            # In a stream the units of y are those of all targets seen so far.
+            targets_seen = Moments.empty(task.n_targets)
+            if streaming and model is not None:
+                targets_seen = copy.copy(model.target_moments)
+            spread = target_spread(task, loss, rows, targets_seen)
             curvature = loss_curvature(
                 loss, softmax, rows.visited_targets(), rows.visited_weights(), spread
             )
         if model is None or (automatic and streaming):
             ridge = l2 / curvature if automatic else None
             model = self._new_model(task, rows, model, ridge, batch_size)
+            model.target_moments = targets_seen if automatic else None
         objective = Objective(model, loss, softmax, *model.penalty_weights(l1, l2))
         if automatic:
             optimizer, lr, averaging, last_step = choose(
@@ -131,6 +139,7 @@ class LinearGD(BaseGD):
             clip_norm=self.clip_norm,
             shuffle=self.shuffle,
             last_step=last_step,
+            n_jobs=effective_n_jobs(self.n_jobs),
         )
 
     def _rows_per_update(self, n_rows, streaming):

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from scipy import sparse
 
-# Rows standardised at a time by the dense kernel: 64 rows of 100 features are 50 kB,
-# which the second-level cache holds with room to spare.
-BLOCK_ROWS = 64
+# Rows handled at a time by the kernels: many enough for the call of a loss on all of
+# them to be cheap, few enough for the second-level cache to hold them.
+BLOCK_ROWS = 256
+BLOCK_BYTES = 1 << 18
 
 
 class LinearModel:
@@ -25,6 +26,11 @@ class LinearModel:
         The coordinates in which the steps are taken. None stands for 0 and 1.
     moments : Moments or None
         Of the rows that the coordinates come from.
+
+    Attributes
+    ----------
+    target_moments : Moments or None
+        Of their targets, where a stream has to remember them.
     """
 
     def __init__(
@@ -44,12 +50,18 @@ class LinearModel:
         self.mean = None if mean is None else mean.astype(self.dtype)
         self.scale = None if scale is None else scale.astype(self.dtype)
         self.moments = moments
+        self.target_moments = None
 
-    block_rows = BLOCK_ROWS
     is_linear = True
 
     # Steps are taken down the objective itself, not down a multiple of it.
     unit = 1.0
+
+    @property
+    def block_rows(self):
+        """Rows handled at a time by the kernels."""
+        room = BLOCK_BYTES // (self.n_features * self.dtype.itemsize)
+        return min(max(room, 16), BLOCK_ROWS)
 
     @property
     def n_weights(self):

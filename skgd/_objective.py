@@ -10,11 +10,15 @@ import numpy as np
 from scipy import sparse
 
 from skgd._epochs import Batches
+from skgd._threads import sum_rows
 from skgd.losses import LogLoss
 from skgd.penalties import penalty_value
 
 # Rows on which the objective at the start and at the end are compared.
 HEAD_ROWS = 10_000
+
+# With fewer rows, threads cost more than they save.
+THREADED_ROWS = 16_384
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,9 @@ class Objective:
     def penalty(self, theta):
         return self.model.unit * penalty_value(theta, self.l1, self.l2)
 
-    def bind(self, rows, block_rows=None):
+    def bind(self, rows, block_rows=None, n_jobs=1):
         """The objective over given rows, ready to evaluate."""
-        return BoundObjective(self, rows, block_rows or self.model.block_rows)
+        return BoundObjective(self, rows, block_rows or self.model.block_rows, n_jobs)
 
 
 class BoundObjective:
@@ -54,13 +58,17 @@ class BoundObjective:
     rows : skgd._data.Rows
     block_rows : int
         Rows handled at a time by the kernels.
+    n_jobs : int
+        Threads for sums over many rows of a linear model.
     """
 
-    def __init__(self, objective, rows, block_rows):
+    def __init__(self, objective, rows, block_rows, n_jobs=1):
         from skgd._kernels import compiling, epoch, outputs
 
         self.objective = objective
         self.rows = rows
+        self.block_rows = block_rows
+        self.n_jobs = n_jobs if objective.model.is_linear else 1
         self.dtype = objective.model.dtype
         self.element = compiling.numba_type(self.dtype)
         self.block, self.data, self.data_type = objective.model.bind(rows.X, block_rows)
@@ -103,7 +111,40 @@ class BoundObjective:
             p = np.concatenate([self.loss_p, np.zeros(n_derivatives)])
         return output, p
 
+    def _sum_in_threads(self, theta, order, gradient):
+        from skgd._kernels import compiling, epoch
+
+        kernel = compiling.kernel(
+            epoch.shard_sums, compiling.shard_signature(self.data_type, self.element)
+        )
+
+        def shard_sums(data, start, stop, losses, gradients):
+            kernel(
+                self.block,
+                data,
+                self.rows.targets,
+                self.rows.weights,
+                order[start:stop],
+                self.output,
+                self.loss,
+                self.loss_p,
+                theta,
+                losses,
+                gradients,
+            )
+
+        # The data hold the buffers of a kernel, so that each thread needs its own.
+        bind = self.objective.model.bind
+        others = [
+            bind(self.rows.X, self.block_rows)[1] for _ in range(self.n_jobs - 1)
+        ]
+        return sum_rows(
+            shard_sums, [self.data, *others], order.size, gradient, self.dtype
+        )
+
     def _sum_rows(self, theta, order, gradient):
+        if self.n_jobs > 1 and order.size >= THREADED_ROWS:
+            return self._sum_in_threads(theta, order, gradient)
         shard = np.empty(theta.size if gradient.size else 0, self.dtype)
         return self._sum(
             self.block,

@@ -221,6 +221,15 @@ LINEAR = {
         "bool",
         """Whether the model has an intercept.""",
     ),
+    "n_jobs": Parameter(
+        None,
+        [Integral, None],
+        "int or None",
+        """Threads that share the rows where a gradient of all of them is taken, that
+        is with `solver="batch"`, on large tables. The result is the same for any
+        number. None is 1, -1 all processors, as in scikit-learn; updates of few rows
+        are made one after the other.""",
+    ),
 }
 
 NETWORK = {

@@ -34,6 +34,8 @@ class Plan:
     shuffle : bool
     last_step : float or None
         Length of a proximal step down the full gradient, taken at the end of fit.
+    n_jobs : int
+        Threads for sums over all rows.
     """
 
     objective: Objective
@@ -46,6 +48,7 @@ class Plan:
     clip_norm: float | None
     shuffle: bool
     last_step: float | None = None
+    n_jobs: int = 1
 
     @property
     def model(self):
@@ -53,7 +56,7 @@ class Plan:
 
     def bind(self, rows):
         """The objective over the training rows."""
-        return self.objective.bind(rows, self.block_rows(rows.X))
+        return self.objective.bind(rows, self.block_rows(rows.X), self.n_jobs)
 
     def block_rows(self, X):
         """Rows that the kernels handle at a time."""

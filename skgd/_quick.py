@@ -89,6 +89,7 @@ class Quick:
         """One update; False, with nothing done, if the usual way must be taken."""
         if (
             not _is_plain(X, self.shape, self.model.dtype)
+            or not _is_finite(X)
             or not self.still_holds(estimator)
             or not self._are_known(classes)
         ):
@@ -147,7 +148,7 @@ class Quick:
         )
 
 
-def checked_chunk(estimator, X, y, task, dtype):
+def checked_chunk(estimator, X, y, task, dtype, trusted=False):
     """X and y as arrays if they need no closer look, else None.
 
     For an estimator that has seen rows before; ``validate_data`` takes longer than
@@ -160,12 +161,15 @@ def checked_chunk(estimator, X, y, task, dtype):
     task : a task of ``skgd._tasks``
     dtype : dtype
         Of the rows seen before.
+    trusted : bool
+        Whether X is known to be finite.
     """
     n_rows = len(X) if type(X) is np.ndarray else 0
     if (
         not n_rows
         or hasattr(estimator, "feature_names_in_")
         or not _is_plain(X, (n_rows, estimator.n_features_in_), dtype)
+        or not (trusted or _is_finite(X))
         or _encoded(task, y, n_rows) is None
     ):
         return None
@@ -173,13 +177,12 @@ def checked_chunk(estimator, X, y, task, dtype):
 
 
 def _is_plain(X, shape, dtype):
-    """Whether X is a finite array, row by row in memory, of the right form."""
+    """Whether X is an array of the right form, row by row in memory."""
     return (
         type(X) is np.ndarray
         and X.shape == shape
         and X.dtype == dtype
         and X.flags.c_contiguous
-        and _is_finite(X)
     )
 
 

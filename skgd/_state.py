@@ -182,12 +182,12 @@ class State:
     def resumed(self, optimizer, kind):
         """A copy to go on from, with room for the optimizer and mean of this call.
 
-        Another optimizer starts with empty state, another kind of mean from the current
-        answer. A line search starts again from the answer: what it remembers are
-        objectives of rows that may not be those of this call.
+        The random stream is shared, which costs a call of partial_fit nothing; see
+        `with_own_stream`. Another optimizer starts with empty state, another kind of
+        mean from the current answer. A line search starts again from the answer: what
+        it remembers are objectives of rows that may not be those of this call.
         """
         state = self.copy()
-        state.rng = copy.deepcopy(self.rng)
         state.lazy = copy.deepcopy(self.lazy)
         state.losses = list(self.losses)
         state.derivatives = self.derivatives.copy()
@@ -204,6 +204,11 @@ class State:
             state.theta, state.base, state.average = fresh.points()
             state.kind = kind
         return state
+
+    def with_own_stream(self):
+        """Give the state a copy of its random stream to draw from."""
+        self.rng = copy.deepcopy(self.rng)
+        return self
 
     def forget_optimizer(self):
         """Clear the optimizer's vectors after a failure that may have spoilt them."""

@@ -39,7 +39,8 @@ class Source:
         An iterable that can be read again, a function without arguments that returns a
         fresh iterator, an object with ``__len__`` and ``__getitem__``, or an iterator
         that can be read once. One with a method ``in_batches_of(n_rows)`` is asked for
-        batches of the size that needs no copies.
+        batches of the size that needs no copies, and one whose `unchanging` is True is
+        searched for NaN in the first pass only.
     target : str or None
         The column that holds y, where the batches are tables.
     """
@@ -58,6 +59,7 @@ class Source:
         self.batches = batches
         self.target = target
         self.once = iterates and iter(batches) is batches
+        self.unchanging = getattr(batches, "unchanging", False)
         self._kept = []
 
     def require_again(self, reason):

@@ -303,3 +303,15 @@ def test_saga_says_where_it_cannot_be_used():
         GDRegressor(optimizer="saga").partial_fit(X, y)
     with pytest.raises(ValueError, match="curvature"):
         GDRegressor(optimizer="saga", loss="absolute_error").fit(X, y)
+
+
+@pytest.mark.parametrize("optimizer", ["gd", "adam"])
+def test_a_stream_of_single_rows_knows_the_units_of_the_target(optimizer):
+    """One row has no spread; the rows so far have."""
+    rng = np.random.default_rng(10)
+    X = rng.standard_normal((3000, 3))
+    y = 1e4 * (X @ [1.0, -2.0, 0.5] + 0.1 * rng.standard_normal(3000)) + 5e4
+    model = GDRegressor(optimizer=optimizer, random_state=0)
+    for i in range(3000):
+        model.partial_fit(X[i : i + 1], y[i : i + 1])
+    assert model.score(X, y) > 0.9

@@ -71,6 +71,7 @@ WRONG = {
     "penalty": ["no such penalty", 1],
     "l1_ratio": [-0.1, 1.1],
     "fit_intercept": ["yes"],
+    "n_jobs": [1.5, "many"],
 }
 
 

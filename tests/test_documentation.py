@@ -12,9 +12,11 @@ import pytest
 
 import skgd
 import skgd.activations
+import skgd.data
 import skgd.display
 import skgd.losses
 import skgd.optimizers
+import skgd.pipeline
 import skgd.schedules
 
 ROOT = Path(__file__).parents[1]
@@ -100,9 +102,11 @@ def test_a_wrong_output_is_found(tmp_path):
     [
         skgd,
         skgd.activations,
+        skgd.data,
         skgd.display,
         skgd.losses,
         skgd.optimizers,
+        skgd.pipeline,
         skgd.schedules,
     ],
     ids=lambda module: module.__name__,

@@ -341,6 +341,15 @@ def test_one_epoch_of_an_iterator(sizes):
     np.testing.assert_array_equal(model.coef_, whole.coef_)
 
 
+def test_weights_of_an_iterator_are_used_as_given():
+    X, y = table(300)
+    weights = np.arange(300.0)
+    model = small(GDRegressor, lr=1e-6, max_iter=1, shuffle=False)
+    given = clone(model).partial_fit(X, y, sample_weight=weights)
+    model.fit_batches(iter([(X, y, weights)]))
+    np.testing.assert_array_equal(model.coef_, given.coef_)
+
+
 def test_tables_with_the_target_in_them():
     pa = pytest.importorskip("pyarrow")
     X, y = table(300)

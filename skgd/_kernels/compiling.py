@@ -5,6 +5,8 @@ where the file system allows. What the functions compute lives elsewhere.
 """
 
 import functools
+import logging
+import time
 from pathlib import Path
 from types import FunctionType
 from zlib import crc32
@@ -260,11 +262,33 @@ def _compiled(decorator, function, signature, **options):
     copy.__qualname__ = f"{function.__name__}-{decorator.__name__}-{key:08x}"
     copy.__module__ = function.__module__
     decorate = functools.partial(decorator, signature, **options, **OPTIONS)
+    start = time.perf_counter()
     try:
-        return decorate(cache=True)(copy)
+        compiled = decorate(cache=True)(copy)
     except RuntimeError:
         # Numba finds no file to key its cache by: a function typed at a prompt.
-        return decorate(cache=False)(copy)
+        compiled = decorate(cache=False)(copy)
+    _tell_of_waiting(time.perf_counter() - start)
+    return compiled
+
+
+# Seconds spent here by this process; None once the user has been told.
+_waited = 0.0
+PATIENCE = 2.0
+
+
+def _tell_of_waiting(seconds):
+    """One line for those who wonder why the first fit on a machine takes so long."""
+    global _waited
+    if _waited is None:
+        return
+    _waited += seconds
+    if _waited > PATIENCE:
+        _waited = None
+        logging.getLogger("skgd").warning(
+            "skgd: compiling for this processor; the result is kept on disk, so that "
+            "later fits start at once."
+        )
 
 
 @remembered
@@ -341,6 +365,23 @@ def sum_signature(data_type, element):
 
 
 @remembered
+def shard_signature(data_type, element):
+    """Of ``epoch.shard_sums``."""
+    return types.none(
+        types.intp,
+        data_type,
+        TARGETS,
+        WEIGHTS,
+        ORDER,
+        types.intp,
+        types.intp,
+        VECTOR,
+        vector(element),
+        VECTOR,
+        matrix(element),
+    )
+
+
 def lazy_signature(data_type, element):
     """Of ``csr_lazy.run_epoch``."""
     return types.Tuple([FLOAT, INDEX])(

@@ -1,7 +1,7 @@
 """exp and log1p on the ranges that logistic losses need, as plain arithmetic.
 
 A call into the C library keeps a loop from running at full vector width; these do not,
-and are as exact: within 2 units in the last place. The losses themselves live elsewhere.
+and are as exact: within 2 units in the last place. The losses live elsewhere.
 """
 
 import numba

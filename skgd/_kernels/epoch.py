@@ -128,6 +128,39 @@ def run_epoch(
     return total, n_updates
 
 
+def shard_sums(
+    block,
+    data,
+    targets,
+    weights,
+    order,
+    output,
+    loss,
+    loss_p,
+    theta,
+    losses,
+    gradients,
+):
+    """Sums of losses and of gradients over each shard of the rows of `order`."""
+    n = order.shape[0]
+    for s in range(losses.shape[0]):
+        gradients[s] = 0.0
+        losses[s] = call_float(
+            block,
+            data,
+            targets,
+            weights,
+            order,
+            s * SHARD,
+            min(n, (s + 1) * SHARD),
+            output,
+            loss,
+            loss_p,
+            theta,
+            gradients[s],
+        )
+
+
 def sum_rows(
     block,
     data,

@@ -8,8 +8,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 # Rows in random order defeat the processor's own guesses: without a hint every row is
-# waited for. Rows between the hint and the use: as many as keep the queue of outstanding
-# lines full.
+# waited for. This many rows between hint and use keep the queue of fetches full.
 AHEAD = 8
 
 LINE_BYTES = 64

@@ -22,6 +22,8 @@ def check_batch_size(batch_size):
 class ArrayBatches:
     """Slices of arrays, as often as they are asked for; made by `from_arrays`."""
 
+    unchanging = True
+
     def __init__(self, arrays, batch_size):
         self.arrays = arrays
         self.batch_size = check_batch_size(batch_size)

@@ -1,0 +1,48 @@
+"""What a second thread brings: sums over all rows, and searches.
+
+The one suite that uses more than one thread.
+"""
+
+import os
+
+from joblib import parallel_config
+from sklearn.model_selection import GridSearchCV
+
+from benchmarks._peers import dense
+from benchmarks._report import Table
+from benchmarks._timing import interleaved, medians, per_epoch
+from benchmarks.epochs import skgd_fit
+from skgd import GDClassifier
+
+
+def run(repeats=5):
+    """All tables of this suite."""
+    n_jobs = min(2, os.cpu_count())
+    X, y = dense(400_000, 100)
+    fits = {
+        jobs: skgd_fit(GDClassifier, X, y, solver="batch", lr=0.1, n_jobs=jobs)
+        for jobs in (1, n_jobs)
+    }
+    rows = [_row("batch, 400,000 × 100", per_epoch(fits, 2, 22, repeats), n_jobs)]
+    X, y = dense(50_000, 50)
+    model = GDClassifier(
+        solver="minibatch", lr=0.01, max_iter=20, tol=None, random_state=0
+    )
+
+    def search(jobs):
+        with parallel_config("threading", n_jobs=jobs):
+            GridSearchCV(model, {"alpha": [0.0, 1e-4, 1e-3, 1e-2]}, cv=2).fit(X, y)
+
+    tasks = {jobs: lambda jobs=jobs: search(jobs) for jobs in (1, n_jobs)}
+    found = medians(interleaved(tasks, repeats))
+    rows.append(_row("GridSearchCV in threads, 50,000 × 50", found, n_jobs))
+    return [Table("Threads", rows, "Target: 1.7 times on two cores.")]
+
+
+def _row(work, seconds, n_jobs):
+    return {
+        "work": work,
+        "one thread, ms": 1e3 * seconds[1],
+        "two threads, ms": 1e3 * seconds[n_jobs],
+        "times faster": seconds[1] / seconds[n_jobs],
+    }

@@ -1,0 +1,93 @@
+"""What makes training fast must not show in results: threads, layouts, shuffling."""
+
+import math
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import sparse
+
+from skgd import GDClassifier, GDRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def table(n=40_000, d=7, dtype=np.float64):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, d)).astype(dtype)
+    return X, (X[:, 0] + rng.standard_normal(n) > 0).astype(int)
+
+
+@pytest.mark.parametrize("lr", ["auto", 0.1])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_matrix])
+def test_any_number_of_threads_gives_the_same_bits(container, dtype, lr):
+    X, y = table(dtype=dtype)
+    fits = [
+        GDClassifier(solver="batch", lr=lr, max_iter=4, tol=None, n_jobs=n_jobs).fit(
+            container(X), y
+        )
+        for n_jobs in (None, 2, 3)
+    ]
+    for fit in fits[1:]:
+        assert (fit.coef_ == fits[0].coef_).all()
+        assert (fit.intercept_ == fits[0].intercept_).all()
+        assert fit.loss_curve_ == fits[0].loss_curve_
+
+
+@pytest.mark.parametrize("solver", ["sgd", "minibatch", "batch"])
+def test_layout_in_memory_changes_nothing_but_rounding(solver):
+    X, y = table(300)
+    wide = np.zeros((600, 20))
+    wide[::2, 3:10] = X
+    layouts = [X, np.asfortranarray(X), wide[::2, 3:10], X[::-1][::-1]]
+    parameters = {"lr": 0.01, "penalty": "elasticnet", "alpha": 0.01, "max_iter": 3}
+    fits = [
+        GDClassifier(solver=solver, random_state=0, tol=None, **parameters).fit(Z, y)
+        for Z in layouts
+    ]
+    for fit in fits[1:]:
+        assert_allclose(fit.coef_, fits[0].coef_, rtol=1e-12, atol=1e-14)
+
+
+def test_one_row_sgd_is_a_batch_of_one():
+    X, y = table(200)
+    models = [
+        GDRegressor(lr=0.01, max_iter=3, tol=None, random_state=0, **how).fit(X, y)
+        for how in (
+            {"solver": "sgd"},
+            {"solver": "minibatch", "batch_size": 1},
+            # Never reached, so that the update is that of the general loop.
+            {"solver": "sgd", "clip_norm": 1e9},
+        )
+    ]
+    assert (models[0].coef_ == models[1].coef_).all()
+    assert_allclose(models[0].coef_, models[2].coef_, rtol=1e-12)
+    assert_allclose(models[0].loss_curve_, models[2].loss_curve_, rtol=1e-12)
+
+
+def test_logistic_loss_of_the_kernels():
+    """Over the whole range, tails included, against the loss's own formula."""
+    from skgd._kernels.elementary import exp_not_positive, log1p_fraction
+
+    for x in (0.0, -1e-300, -1e-9, -0.3, -1.0, -36.7, -345.6, -700.0):
+        assert math.isclose(exp_not_positive(x), math.exp(x), rel_tol=1e-15)
+    assert exp_not_positive(-np.inf) < 1e-307
+    assert math.isnan(exp_not_positive(np.nan))
+    for x in (0.0, 1e-300, 1e-17, 0.01, 0.5, 0.999, 1.0):
+        assert math.isclose(log1p_fraction(x), math.log1p(x), rel_tol=1e-15)
+
+
+def test_shuffled_places_are_equally_likely():
+    from skgd._kernels import compiling, shuffling
+
+    shuffle = compiling.kernel(shuffling.shuffle, compiling.shuffle_signature())
+    rng = np.random.default_rng(0)
+    n, n_draws = 6, 20_000
+    counts = np.zeros((n, n))
+    for _ in range(n_draws):
+        order = np.arange(n)
+        shuffle(order, rng.integers(2**64, dtype=np.uint64))
+        counts[order, np.arange(n)] += 1
+    # A chi-squared of 25 degrees of freedom exceeds 60 once in ten thousand times.
+    assert ((counts - n_draws / n) ** 2 / (n_draws / n)).sum() < 60
