@@ -15,7 +15,6 @@ from skgd._full_gradient import (
     ProximalSpectralDescent,
     SecantDescent,
 )
-from skgd._moments import Moments
 from skgd._state import Averaging
 from skgd._step_size import mean_row_norm, smoothness
 from skgd.optimizers import GD, DoWG, Nesterov
@@ -152,16 +151,14 @@ def choose(
     return Choice(optimizer, share / bound, mean)
 
 
-def target_spread(task, loss, rows, seen=None):
+def target_spread(task, loss, targets):
     """Standard deviation of real targets, by which scores vary.
 
     Parameters
     ----------
     task : a task of ``skgd._tasks``
     loss : Loss
-    rows : Rows
-    seen : Moments or None
-        Of the targets of earlier calls, in a stream; they are updated.
+    targets : Moments
 
     Returns
     -------
@@ -170,6 +167,4 @@ def target_spread(task, loss, rows, seen=None):
     """
     if task.classes is not None or not loss.identity_link:
         return 1.0
-    moments = Moments.empty(task.n_targets) if seen is None else seen
-    moments.update(rows.visited_targets(), rows.visited_weights())
-    return float(np.sqrt(moments.variance.mean())) or 1.0
+    return float(np.sqrt(targets.variance.mean())) or 1.0

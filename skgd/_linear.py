@@ -3,8 +3,6 @@
 What distinguishes them is the task and the shape of the answer; training is shared.
 """
 
-import copy
-
 import numpy as np
 from joblib import effective_n_jobs
 from scipy.special import softmax
@@ -17,8 +15,8 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from skgd import _parameters
 from skgd._automatic import choose, target_spread
 from skgd._base import AUTO_BATCH_SIZE, BaseGD
-from skgd._linear_model import LinearModel
-from skgd._moments import Moments
+from skgd._linear_model import REFRESH, LinearModel
+from skgd._moments import Seen
 from skgd._objective import Objective
 from skgd._parameters import with_parameters
 from skgd._plan import Plan, rows_per_update
@@ -99,18 +97,11 @@ class LinearGD(BaseGD):
         softmax = task.n_outputs > 1 and loss.softmax
         automatic = self.lr == "auto"
         if automatic:
-            # In a stream the units of y are those of all targets seen so far.
-            targets_seen = Moments.empty(task.n_targets)
-            if streaming and model is not None:
-                targets_seen = copy.copy(model.target_moments)
-            spread = target_spread(task, loss, rows, targets_seen)
-            curvature = loss_curvature(
-                loss, softmax, rows.visited_targets(), rows.visited_weights(), spread
+            model, curvature = self._automatic_model(
+                task, loss, softmax, rows, model, batch_size, streaming
             )
-        if model is None or (automatic and streaming):
-            ridge = l2 / curvature if automatic else None
-            model = self._new_model(task, rows, model, ridge, batch_size)
-            model.target_moments = targets_seen if automatic else None
+        elif model is None:
+            model = self._new_model(task, rows)
         objective = Objective(model, loss, softmax, *model.penalty_weights(l1, l2))
         if automatic:
             optimizer, lr, averaging, last_step = choose(
@@ -119,7 +110,7 @@ class LinearGD(BaseGD):
                 rows,
                 model.moments,
                 batch_size,
-                spread=spread,
+                spread=model.seen.spread,
                 curvature=curvature,
                 line_search=(
                     batch_size == len(rows)
@@ -154,18 +145,33 @@ class LinearGD(BaseGD):
             not self.average and self.clip_norm is None and type(schedule) is Constant
         )
 
-    def _new_model(self, task, rows, model, ridge, batch_size):
-        """The model in raw coordinates, or with `ridge` in centred and scaled ones.
+    def _automatic_model(self, task, loss, softmax, rows, model, batch_size, streaming):
+        """The model in centred and scaled coordinates, and the curvature of the loss.
 
-        In a stream these are the coordinates of all rows seen, which `model` knows.
+        Coordinates made in an earlier call are kept by a warm start, and in a stream
+        until there are a tenth more rows.
         """
-        mean = scale = moments = None
-        if ridge is not None:
-            n_features = rows.X.shape[1]
-            seen = None if model is None else model.moments
-            moments = Moments.of(rows, seen or Moments.empty(n_features))
+        seen = Seen.after(rows, model.seen if model is not None and streaming else None)
+        kept = (
+            model is not None
+            and model.scale is not None
+            and (
+                not streaming or seen.features.weight <= REFRESH * model.moments.weight
+            )
+        )
+        if not (kept and streaming):
+            seen.spread = target_spread(task, loss, seen.targets)
+        curvature = loss_curvature(
+            loss, softmax, rows.visited_targets(), rows.visited_weights(), seen.spread
+        )
+        if not kept:
             centre = self.fit_intercept and centring_pays(rows.X, batch_size)
-            mean, scale = centred_coordinates(moments, ridge, centre)
+            ridge = self._penalty_strengths()[1] / curvature
+            coordinates = centred_coordinates(seen.features, ridge, centre)
+            model = self._new_model(task, rows, *coordinates, seen.features)
+        return model.having_seen(seen), curvature
+
+    def _new_model(self, task, rows, mean=None, scale=None, moments=None):
         return LinearModel(
             rows.X.shape[1],
             task.n_outputs,

@@ -3,6 +3,8 @@
 How theta moves is not decided here, nor what the scores mean.
 """
 
+import copy
+
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from scipy import sparse
@@ -11,6 +13,9 @@ from scipy import sparse
 # them to be cheap, few enough for the second-level cache to hold them.
 BLOCK_ROWS = 256
 BLOCK_BYTES = 1 << 18
+
+# A stream's coordinates are made anew when it has this many times their rows.
+REFRESH = 1.1
 
 
 class LinearModel:
@@ -29,8 +34,8 @@ class LinearModel:
 
     Attributes
     ----------
-    target_moments : Moments or None
-        Of their targets, where a stream has to remember them.
+    seen : Seen or None
+        What a stream has shown so far, beyond the rows of `moments`.
     """
 
     def __init__(
@@ -50,7 +55,7 @@ class LinearModel:
         self.mean = None if mean is None else mean.astype(self.dtype)
         self.scale = None if scale is None else scale.astype(self.dtype)
         self.moments = moments
-        self.target_moments = None
+        self.seen = None
 
     is_linear = True
 
@@ -137,8 +142,16 @@ class LinearModel:
             intercept.astype(self.dtype),
         )
 
+    def having_seen(self, seen):
+        """The same coordinates, with more rows seen."""
+        model = copy.copy(self)
+        model.seen = seen
+        return model
+
     def translated(self, theta, model):
         """`theta`, which another model of the same features holds, in these units."""
+        if self.scale is model.scale:
+            return theta
         return self.theta(*model.exact_coefficients(theta))
 
     def _coordinates(self):

@@ -88,3 +88,29 @@ class Moments:
         )
         self.mean = self.mean + share * delta
         self.weight = total
+
+
+@dataclass
+class Seen:
+    """Moments of all rows of a stream so far, and what follows from them.
+
+    Attributes
+    ----------
+    features, targets : Moments
+    spread : float
+        Standard deviation of the targets when the coordinates were last made.
+    """
+
+    features: Moments
+    targets: Moments
+    spread: float = 1.0
+
+    @classmethod
+    def after(cls, rows, before=None):
+        """With the rows added to those seen `before`, which stay as they are."""
+        if before is None:
+            targets = Moments.empty(rows.targets.shape[1])
+            before = cls(None, targets)
+        targets = copy.copy(before.targets)
+        targets.update(rows.targets, rows.weights, rows.order)
+        return cls(Moments.of(rows, before.features), targets, before.spread)

@@ -135,9 +135,7 @@ class BoundObjective:
 
         # The data hold the buffers of a kernel, so that each thread needs its own.
         bind = self.objective.model.bind
-        others = [
-            bind(self.rows.X, self.block_rows)[1] for _ in range(self.n_jobs - 1)
-        ]
+        others = [bind(self.rows.X, self.block_rows)[1] for _ in range(self.n_jobs - 1)]
         return sum_rows(
             shard_sums, [self.data, *others], order.size, gradient, self.dtype
         )

@@ -13,7 +13,10 @@ from sklearn.base import BaseEstimator
 
 from skgd._data import Rows
 from skgd._epochs import Stepper, epoch_kernel, epoch_rates
+from skgd._linear_model import REFRESH
+from skgd._moments import Seen
 from skgd._tasks import Classification, Regression
+from skgd.optimizers import DoWG
 from skgd.schedules import Constant
 
 # Labels whose order NumPy knows without asking Python.
@@ -78,7 +81,11 @@ class Quick:
     def still_holds(self, estimator):
         """Whether no parameter has been changed, nor a part of one."""
         current = vars(estimator)
-        if estimator._model is not self.model or estimator._task is not self.task:
+        kept = estimator._model
+        if estimator._task is not self.task or (
+            kept is not self.model
+            and (self.model.raw or kept.scale is not self.model.scale)
+        ):
             return False
         for name, value in zip(self.names, self.values, strict=True):
             if current[name] is not value:
@@ -100,12 +107,17 @@ class Quick:
         objective = self.plan.objective
         objective.loss.check_target(targets)
         started = time.perf_counter()
+        self._look_at(X, targets)
+        seen = None
+        if not self.model.raw:
+            seen = Seen.after(self.bound.rows, estimator._model.seen)
+            if seen.features.weight > REFRESH * self.model.moments.weight:
+                return False
         state = estimator._state.copy()
         rates = self.rates
         if rates is None:
             plan = self.plan
             rates = epoch_rates(state, plan.lr, plan.schedule, 1, self.horizon)
-        self._look_at(X, targets)
         with np.errstate(over="ignore", invalid="ignore"):
             total, _ = self.advance(state, self.bound.rows.order, rates)
             value = total / len(X) + objective.penalty(state.theta)
@@ -116,6 +128,8 @@ class Quick:
         state.highest = max(state.highest, value)
         if self.plan.schedule.watches_losses:
             state.losses = [*state.losses, value]
+        if seen is not None:
+            estimator._model = self.model.having_seen(seen)
         self._keep(estimator, state, value, self.stepper.rate(state, rates), started)
         return True
 
@@ -219,18 +233,19 @@ def _encoded(task, y, n):
 def prepared(estimator, plan, bound, horizon):
     """A `Quick` for calls like the last one, or None if they need the usual way.
 
-    They do where the coordinates move with the rows, as under ``lr="auto"``.
+    Under ``lr="auto"`` they do for rules whose rate depends on the rows of a call.
     """
+    automatic = estimator.lr == "auto"
     if (
         bound.is_csr
         or not plan.model.is_linear
-        or not plan.model.raw
+        or plan.model.raw == automatic
         or plan.adds_up
         or plan.batch_size < bound.rows.X.shape[0]
         or type(estimator._task) not in (Classification, Regression)
         or getattr(estimator, "class_weight", None) is not None
         or hasattr(estimator, "feature_names_in_")
-        or estimator.lr == "auto"
+        or (automatic and type(plan.optimizer) is not DoWG)
     ):
         return None
     return Quick(estimator, plan, bound, horizon)

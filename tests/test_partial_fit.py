@@ -41,7 +41,9 @@ def stream(model, X, y, size, short):
         part = slice(start, start + size)
         model.partial_fit(X[part], y[part], **first)
         taken += before is not None and vars(model).get("_quick") is before
-    assert taken == (len(y) // size - 1 if short else 0)
+    expected = len(y) // size - 1 if short else 0
+    # Coordinates of lr="auto" are made anew now and then, which takes the usual way.
+    assert taken == expected or (model.lr == "auto" and 0.5 * expected < taken)
     return model
 
 
@@ -94,6 +96,15 @@ def test_the_short_way_makes_the_same_update(
         y = np.digitize(y, [0.0] if n_classes == 2 else [-1.0, 1.0]).astype(labels)
     model = cls(lr=0.01, batch_size=8, alpha=0.05, **parameters)
     compare(model, X, y, size)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("penalty", [None, "l2", "l1"])
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+def test_automatic_coordinates_move_alike(cls, penalty, size):
+    X, y = table(300)
+    y = (y > 0).astype(int) if cls is GDClassifier else 1e3 * y + 1e4
+    compare(cls(penalty=penalty, alpha=0.05), 100.0 * X + 7.0, y, size)
 
 
 @pytest.mark.parametrize("loss", ["huber", "absolute_error", "poisson", Huber(2.0)])
@@ -184,7 +195,8 @@ def test_a_fit_in_between_is_noticed():
 def test_what_is_not_prepared():
     X, y = table()
     pd = pytest.importorskip("pandas")
-    for model in (GDRegressor(), MLPGD("squared_error"), GDRegressor(solver="batch")):
+    adam = GDRegressor(optimizer="adam")
+    for model in (adam, MLPGD("squared_error"), GDRegressor(solver="batch")):
         assert not vars(model.partial_fit(X[:1], y[:1])).get("_quick")
     model = GDRegressor(lr=0.1).partial_fit(pd.DataFrame(X[:1]).add_prefix("x"), y[:1])
     with pytest.warns(UserWarning, match="feature names"):

@@ -38,7 +38,7 @@ def dense_block(
         m = min(block, stop - first)
         for r in range(m):
             i = order[first + r]
-            if contiguous and first + r + AHEAD < stop:
+            if contiguous and first + r + AHEAD < order.shape[0]:
                 ahead = order[first + r + AHEAD]
                 if ahead != i + AHEAD:
                     # Out of order, which the processor cannot guess.
@@ -138,9 +138,17 @@ def csr_block(
             i = order[first + r]
             for k in range(n_outputs):
                 scores[r, k] = offset[k]
-            for q in range(pointers[i], pointers[i + 1]):
-                j = columns[q]
-                x = values[q]
+            entries = values[pointers[i] : pointers[i + 1]]
+            features = columns[pointers[i] : pointers[i + 1]]
+            if n_outputs == 1 and not scaled:
+                z = scores[r, 0]
+                for q in range(entries.shape[0]):
+                    z += entries[q] * theta[features[q]]
+                scores[r, 0] = z
+                continue
+            for q in range(entries.shape[0]):
+                j = features[q]
+                x = entries[q]
                 if scaled:
                     x *= scale[j]
                 for k in range(n_outputs):
@@ -154,9 +162,15 @@ def csr_block(
             i = order[first + r]
             for k in range(n_outputs):
                 derivative_sum[k] += scores[r, k]
-            for q in range(pointers[i], pointers[i + 1]):
-                j = columns[q]
-                x = values[q]
+            entries = values[pointers[i] : pointers[i + 1]]
+            features = columns[pointers[i] : pointers[i + 1]]
+            if n_outputs == 1 and not scaled:
+                for q in range(entries.shape[0]):
+                    gradient[features[q]] += entries[q] * scores[r, 0]
+                continue
+            for q in range(entries.shape[0]):
+                j = features[q]
+                x = entries[q]
                 if scaled:
                     x *= scale[j]
                 for k in range(n_outputs):
