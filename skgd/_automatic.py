@@ -94,8 +94,8 @@ def choose(
     - ``nesterov`` with the full gradient: acceleration with restart and backtracking.
     - ``gd`` otherwise, and ``dowg``: DoWG, which needs no constant and forgives rare
       large rows, with gradients between the moving point and its mean. Where the
-      curvature is bounded, no step is longer than 2/(c |z|^2), the one that turns the error of an
-      average row around, times the rows of a batch.
+      curvature is bounded, no step is longer than 2/(c |z|^2), the one that turns the
+      error of an average row around, times the rows of a batch.
     - ``momentum`` and ``nesterov`` otherwise: (1 - momentum)/L, L the expected
       smoothness for the batch size.
     - ``saga``: 1/(3 L), and no mean, because its noise vanishes by itself.

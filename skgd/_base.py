@@ -461,7 +461,7 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
             )
 
     def _constant(self, plan, rows):
-        """Parameters that predict the best constant, or None where that says nothing."""
+        """Parameters of the best constant, or None where that says nothing."""
 
     def _warn_if_stuck(self, plan, state, bound):
         """A rate far too small or too large makes no progress and looks converged."""

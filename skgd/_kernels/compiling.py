@@ -247,7 +247,7 @@ def _compiled(decorator, function, signature, **options):
 
     Numba keeps the signatures of a function in files with running numbers, so that two
     processes which compile different ones at the same time overwrite each other's. And
-    it looks at the date of the function's own source only: the files of an older version
+    it looks at the date of the function's own source only: files of an older version
     would call today's functions with yesterday's arguments.
     """
     copy = FunctionType(
