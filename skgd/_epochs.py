@@ -315,7 +315,7 @@ def _one_row(bound, stepper):
     strength_l2 = float(l2.max(initial=0.0))
 
     def run(state, order, rates):
-        if state.average.size:
+        if not state.kind.is_plain:
             return _every_weight(bound, stepper, 1)(state, order, rates)
         return kernel(
             bound.data,
@@ -325,9 +325,12 @@ def _one_row(bound, stepper):
             bound.loss,
             bound.loss_p,
             state.theta,
+            state.average,
+            state.kind.start,
             strength_l1,
             strength_l2,
             rates,
+            state.step,
         )
 
     return run
@@ -345,7 +348,8 @@ def _nonzeros_only(bound, stepper, batch_size):
     strength_l2 = float(l2.max(initial=0.0))
 
     def run(state, order, rates):
-        if state.average.size or rates.max() * strength_l2 >= 1.0:
+        possible = state.kind.is_plain and not (state.average.size and strength_l1)
+        if not possible or rates.max() * strength_l2 >= 1.0:
             return _every_weight(bound, stepper, batch_size)(state, order, rates)
         n_features = bound.objective.model.n_features
         lazy = Lazy.of(state, strength_l1, strength_l2, n_features)
@@ -362,9 +366,13 @@ def _nonzeros_only(bound, stepper, batch_size):
             lazy.kept,
             lazy.seen,
             lazy.factors,
+            lazy.moved,
+            state.average,
+            state.kind.start,
             strength_l1,
             strength_l2,
             rates,
+            state.step,
         )
         lazy.keep_in(state)
         return result

@@ -34,6 +34,11 @@ class Averaging:
     power: float = 0.0
     interpolation: float = 0.0
 
+    @property
+    def is_plain(self):
+        """Whether there is no mean, or one of equal weights beside the path."""
+        return not (self.power or self.interpolation)
+
 
 @dataclass
 class Lazy:
@@ -45,8 +50,10 @@ class Lazy:
         Weights without their common factor, and intercepts.
     seen : float64 array of shape (n_features,), or (0,) without l1
         Shrinkage already applied to the weights of each feature.
-    factors : float64 array of shape (2,)
-        Common factor and total shrinkage.
+    factors : float64 array of shape (3,)
+        Common factor, total shrinkage, and sum of the factors averaged over.
+    moved : float64 array of shape (n_parameters,), or (0,) without averaging
+        What the weights averaged over lack to that sum times `kept`.
     shown : array of shape (n_parameters,)
         The parameters that these stood for; others mean that they are out of date.
     """
@@ -54,6 +61,7 @@ class Lazy:
     kept: np.ndarray
     seen: np.ndarray
     factors: np.ndarray
+    moved: np.ndarray
     shown: np.ndarray
 
     @classmethod
@@ -64,12 +72,16 @@ class Lazy:
         if (
             last is not None
             and last.seen.size == n_seen
+            and last.moved.size == state.average.size
             and np.array_equal(last.shown, state.theta)
         ):
             return last
         theta = state.theta
-        kept = theta.copy() if l1 or l2 else theta
-        return cls(kept, np.zeros(n_seen), np.array([1.0, 0.0]), theta)
+        averages = state.average.size > 0
+        kept = theta.copy() if l1 or l2 or averages else theta
+        n_averaged = max(0, state.step - state.kind.start + 1) if averages else 0
+        moved = -n_averaged * state.average.astype(np.float64)
+        return cls(kept, np.zeros(n_seen), np.array([1.0, 0.0, 0.0]), moved, theta)
 
     def keep_in(self, state):
         """Remember where the weights of `state` come from, unless they are plain."""

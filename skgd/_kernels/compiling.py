@@ -397,9 +397,13 @@ def lazy_signature(data_type, element):
         vector(element),
         VECTOR,
         VECTOR,
+        VECTOR,
+        vector(element),
+        INDEX,
         FLOAT,
         FLOAT,
         read_only(FLOAT, 1),
+        INDEX,
     )
 
 
@@ -441,9 +445,12 @@ def rows_signature(data_type, element):
         types.intp,
         VECTOR,
         vector(element),
+        vector(element),
+        INDEX,
         FLOAT,
         FLOAT,
         read_only(FLOAT, 1),
+        INDEX,
     )
 
 

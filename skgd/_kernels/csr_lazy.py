@@ -53,14 +53,18 @@ def run_epoch(
     kept,
     seen,
     factors,
+    moved,
+    average,
+    average_start,
     l1,
     l2,
     rates,
+    t,
 ):
     """Updates over the rows of `order`; returns the sum of losses and their number.
 
-    Moves `kept` = (v, intercepts), `seen` = q_j and `factors` = (A, q), and writes the
-    weights they stand for into `theta`, so that a run cut into several calls makes the
+    Moves `kept` = (v, intercepts), `seen` = q_j and `factors` = (A, q, B), and writes
+    the weights they stand for into `theta`, so that a run cut into several calls makes the
     same operations on the same numbers as one in a single call. Without penalty `kept`
     may be `theta`.
 
@@ -69,6 +73,11 @@ def run_epoch(
     and q the sum of lr*l1/A, w = A * soft(v, q - q_j), where v is the weight divided by
     A at the last time feature j was seen, and q_j the q of that time. So a weight is
     brought up to date exactly when its feature appears. Needs lr*l2 < 1.
+
+    The sum of the weights after each update from `average_start` on is B v - u, with B
+    the sum of A and u, in `moved`, increased by B times each change of v (Bottou, 2010);
+    for the intercepts u is minus their sum. An empty `moved` asks for no average; with
+    one l1 must be 0.
     """
     values, columns, pointers, _, _, bias, scores = data
     n_outputs = scores.shape[1]
@@ -76,7 +85,8 @@ def run_epoch(
     n_weights = n_features * n_outputs
     coef = kept[:n_weights].reshape((n_features, n_outputs))
     intercept = kept[n_weights:]
-    scale, shrinkage = factors
+    scale, shrinkage, counted = factors
+    averages = moved.shape[0] > 0
     n = order.shape[0]
     line = LINE_BYTES // values.itemsize
     total = 0.0
@@ -149,17 +159,34 @@ def run_epoch(
                     j = features[q]
                     for k in range(n_outputs):
                         coef[j, k] -= entries[q] * scores[r, k]
+            if averages and counted > 0.0:
+                for q in range(entries.shape[0]):
+                    j = features[q] * n_outputs
+                    for k in range(n_outputs):
+                        moved[j + k] -= counted * entries[q] * scores[r, k]
         if l1 > 0.0:
             shrinkage += lr * l1 / scale
         n_updates += 1
+        if averages and t + n_updates >= average_start:
+            counted += scale
+            for k in range(n_outputs):
+                moved[n_weights + k] -= intercept[k]
         if scale < SMALLEST_SCALE:
             # Start again from A = 1, q = 0.
             _write(coef, seen, scale, shrinkage, coef)
             seen[:] = 0.0
+            counted /= scale
             scale = 1.0
             shrinkage = 0.0
     factors[0] = scale
     factors[1] = shrinkage
+    factors[2] = counted
+    if averages and t + n_updates >= average_start:
+        share = 1.0 / (t + n_updates - average_start + 1)
+        for j in range(n_weights):
+            average[j] = share * (counted * kept[j] - moved[j])
+        for j in range(n_weights, theta.shape[0]):
+            average[j] = -share * moved[j]
     shown = theta[:n_weights].reshape((n_features, n_outputs))
     _write(coef, seen, scale, shrinkage, shown)
     theta[n_weights:] = intercept

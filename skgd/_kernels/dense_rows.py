@@ -11,8 +11,25 @@ from .memory import AHEAD, LINE_BYTES, prefetch
 from .outputs import value_and_derivative
 
 
-def run_epoch(data, targets, weights, order, loss, p, theta, l1, l2, rates):
+def run_epoch(
+    data,
+    targets,
+    weights,
+    order,
+    loss,
+    p,
+    theta,
+    average,
+    average_start,
+    l1,
+    l2,
+    rates,
+    t,
+):
     """One update for each row of `order`.
+
+    `average`, unless empty, is the mean of theta after each update from
+    `average_start` on.
 
     Returns the sum of losses, each taken before the update its row took part in, and
     the number of updates made: fewer than rows if the loss stopped being finite.
@@ -49,4 +66,8 @@ def run_epoch(data, targets, weights, order, loss, p, theta, l1, l2, rates):
             threshold = element(rates[s] * l1)
             for j in range(n_features):
                 theta[j] -= min(max(theta[j], -threshold), threshold)
+        if average.shape[0] > 0 and t + s + 1 >= average_start:
+            share = element(1.0 / (t + s + 2 - average_start))
+            for j in range(n_features + 1):
+                average[j] += (theta[j] - average[j]) * share
     return total, n
