@@ -64,9 +64,9 @@ def run_epoch(
     """Updates over the rows of `order`; returns the sum of losses and their number.
 
     Moves `kept` = (v, intercepts), `seen` = q_j and `factors` = (A, q, B), and writes
-    the weights they stand for into `theta`, so that a run cut into several calls makes the
-    same operations on the same numbers as one in a single call. Without penalty `kept`
-    may be `theta`.
+    the weights they stand for into `theta`, so that a run cut into several calls makes
+    the same operations on the same numbers as one in a single call. Without penalty and
+    average `kept` may be `theta`.
 
     An untouched weight goes through |w| <- max(0, (1 - lr*l2) |w| - lr*l1) at each
     step. The composition of such maps is again one: with A the product of the factors
@@ -75,9 +75,9 @@ def run_epoch(
     brought up to date exactly when its feature appears. Needs lr*l2 < 1.
 
     The sum of the weights after each update from `average_start` on is B v - u, with B
-    the sum of A and u, in `moved`, increased by B times each change of v (Bottou, 2010);
-    for the intercepts u is minus their sum. An empty `moved` asks for no average; with
-    one l1 must be 0.
+    the sum of A, and u, in `moved`, increased by B times each change of v (Bottou,
+    2010); for the intercepts u is minus their sum. An empty `moved` asks for no average;
+    with one, l1 must be 0.
     """
     values, columns, pointers, _, _, bias, scores = data
     n_outputs = scores.shape[1]
