@@ -76,8 +76,8 @@ def run_epoch(
 
     The sum of the weights after each update from `average_start` on is B v - u, with B
     the sum of A, and u, in `moved`, increased by B times each change of v (Bottou,
-    2010); for the intercepts u is minus their sum. An empty `moved` asks for no average;
-    with one, l1 must be 0.
+    2010); for the intercepts u is minus their sum. An empty `moved` asks for no
+    average; with one, l1 must be 0.
     """
     values, columns, pointers, _, _, bias, scores = data
     n_outputs = scores.shape[1]
