@@ -11,8 +11,8 @@ import argparse
 import json
 import subprocess
 import sys
-import threading
 import tempfile
+import threading
 import time
 from pathlib import Path
 
