@@ -146,7 +146,8 @@ def one_run(path, task, solver, lr, epochs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gigabytes", type=float, default=8.0)
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "skgd-out-of-core")
+    folder = Path(tempfile.gettempdir()) / "skgd-out-of-core"
+    parser.add_argument("--folder", type=Path, default=folder)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--run", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
