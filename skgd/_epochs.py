@@ -47,6 +47,12 @@ class Stepper:
         )
 
     @property
+    def strengths(self):
+        """l1 and l2 weight of every penalised parameter in raw coordinates."""
+        l1, l2, _ = self.penalties
+        return float(l1.max(initial=0.0)), float(l2.max(initial=0.0))
+
+    @property
     def is_free(self):
         """Whether the rule is DoWG and nothing else claims the step."""
         return isinstance(self.optimizer, DoWG) and self.clip_norm == math.inf
@@ -310,9 +316,7 @@ def _one_row(bound, stepper):
     kernel = compiling.kernel(
         dense_rows.run_epoch, compiling.rows_signature(bound.data_type, stepper.element)
     )
-    l1, l2, _ = stepper.penalties
-    strength_l1 = float(l1.max(initial=0.0))
-    strength_l2 = float(l2.max(initial=0.0))
+    strength_l1, strength_l2 = stepper.strengths
 
     def run(state, order, rates):
         if not state.kind.is_plain:
@@ -343,9 +347,7 @@ def _nonzeros_only(bound, stepper, batch_size):
     kernel = compiling.kernel(
         csr_lazy.run_epoch, compiling.lazy_signature(bound.data_type, stepper.element)
     )
-    l1, l2, _ = stepper.penalties
-    strength_l1 = float(l1.max(initial=0.0))
-    strength_l2 = float(l2.max(initial=0.0))
+    strength_l1, strength_l2 = stepper.strengths
 
     def run(state, order, rates):
         possible = state.kind.is_plain and not (state.average.size and strength_l1)

@@ -203,12 +203,6 @@ class NetworkGD(BaseGD):
         network.scaling = scaling
         return network
 
-    def _follow(self, plan, state):
-        if plan.model is not self._model:
-            for point in state.points():
-                if point.size:
-                    point[:] = plan.model.translated(point, self._model)
-
     def _start_theta(self, plan, rows, rng):
         model = plan.model
         theta = model.start(rng, self._best_constants(plan.objective, rows))
