@@ -1,14 +1,16 @@
-"""All suites in one run: ``python -m benchmarks [--suites ...] [--folder ...]``.
+"""All suites in one run: ``python -m benchmarks [--suites ...] [--quick] ...``.
 
-One thread each: the limits are set before NumPy is imported. The suites are the other
-modules of this package; those with a ``run`` give tables, the rest print their own.
+One thread each: the limits are set before NumPy is imported. The suites are other
+modules of this package, each with a ``run`` that returns tables. Results are written
+after every suite; one that fails is reported and leaves the others alone.
 """
 
 import argparse
 import importlib
 import os
-import subprocess
 import sys
+import time
+import traceback
 
 THREAD_LIMITS = (
     "OMP_NUM_THREADS",
@@ -17,49 +19,56 @@ THREAD_LIMITS = (
     "NUMBA_NUM_THREADS",
 )
 
-SUITES = ("full_gradient", "epochs", "threads", "growth", "startup")
-
-# Scripts with a command line of their own.
-SCRIPTS = {
-    "raw_tables": (),
-    "mlp": ("speed",),
-    "latency": (),
-}
+SUITES = (
+    "full_gradient",
+    "epochs",
+    "minibatches",
+    "vowpal_wabbit",
+    "mlp",
+    "latency",
+    "quality",
+    "raw_tables",
+    "growth",
+    "threads",
+    "out_of_core",
+    "startup",
+)
 
 
 def main():
-    """Run the suites asked for and write what they found."""
-    names = [*SUITES, *SCRIPTS]
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--suites", nargs="+", choices=names, default=names)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--folder", default="benchmarks/results")
-    arguments = parser.parse_args()
+    """Run the suites asked for, write what they found, return the exit code."""
     os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))
+    from benchmarks import _command, _report
 
-    from benchmarks import _report
-
-    tables = []
-    for name in arguments.suites:
-        print(f"running {name}", file=sys.stderr, flush=True)
-        if name in SUITES:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--suites", nargs="+", choices=SUITES, default=SUITES)
+    _command.add_options(parser)
+    parser.add_argument("--tables", help="module with further tables")
+    parser.add_argument("--folder", help="of the results, benchmarks/results if full")
+    options = parser.parse_args()
+    # A quick run must not replace the results of a full one.
+    default = "benchmarks/results" + ("/quick" if options.quick else "")
+    results = []
+    for name in options.suites:
+        print(f"{name} ...", file=sys.stderr, end=" ", flush=True)
+        start = time.perf_counter()
+        result = _report.Suite(name)
+        try:
             suite = importlib.import_module(f"benchmarks.{name}")
-            tables += suite.run(arguments.repeats)
-        else:
-            tables.append(_printed(name, _report.Table))
-        text = _report.write(tables, arguments.folder)
+            result.tables = _command.tables_of(suite.run, options, options.tables)
+        except Exception:
+            result.error = traceback.format_exc()
+        result.seconds = time.perf_counter() - start
+        results.append(result)
+        outcome = "failed after" if result.error else "done in"
+        print(f"{outcome} {result.seconds:.0f} s", file=sys.stderr, flush=True)
+        text = _report.write(results, options.folder or default, options.quick)
     print(text)
-
-
-def _printed(name, table):
-    """What a script of this package prints, as a note without a table."""
-    command = [sys.executable, "-m", f"benchmarks.{name}", *SCRIPTS[name]]
-    result = subprocess.run(command, capture_output=True, text=True)
-    text = result.stdout if result.returncode == 0 else result.stderr[-2000:]
-    return table(
-        name, [], f"`python -m benchmarks.{name}`\n\n```\n{text.rstrip()}\n```"
-    )
+    failed = [result.name for result in results if result.error]
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

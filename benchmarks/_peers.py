@@ -1,6 +1,6 @@
 """Data of the timing suites, and peers that may not be installed.
 
-Exact minima and raw tables live in ``_tables.py``.
+Raw tables are in ``_tables.py``, exact minima in ``_problems.py``.
 """
 
 import importlib
@@ -17,6 +17,11 @@ def optional(name):
         return None
 
 
+def fewer(n_rows, quick):
+    """The number of rows, in a quick run a fiftieth of it, but at least 640."""
+    return max(640, n_rows // 50) if quick else n_rows
+
+
 def dense(n_rows, n_features, dtype=np.float64, n_classes=2, seed=0):
     """Standard normal features and classes that a linear model predicts roughly."""
     rng = np.random.default_rng(seed)
@@ -26,13 +31,27 @@ def dense(n_rows, n_features, dtype=np.float64, n_classes=2, seed=0):
     return X, scores.argmax(axis=1)
 
 
-def text_like(n_rows, n_features, n_classes=2, dtype=np.float64, seed=0):
-    """CSR rows of 30 to 100 nonzeros, frequent words first, of unit length."""
+def text_like(
+    n_rows,
+    n_features,
+    n_classes=2,
+    dtype=np.float64,
+    seed=0,
+    words=(30, 100),
+    uniform=False,
+):
+    """CSR rows of so many words, of unit length, frequent ones first or all alike.
+
+    A word that is drawn twice counts once, so there are somewhat fewer nonzeros.
+    """
     rng = np.random.default_rng(seed)
-    counts = rng.integers(30, 101, n_rows)
+    counts = rng.integers(words[0], words[1] + 1, n_rows)
     ends = np.concatenate([[0], np.cumsum(counts)])
-    # Word k appears with a probability of about 1/k.
-    columns = (n_features ** rng.random(ends[-1])).astype(np.int32) - 1
+    if uniform:
+        columns = rng.integers(0, n_features, ends[-1], dtype=np.int32)
+    else:
+        # Word k appears with a probability of about 1/k.
+        columns = (n_features ** rng.random(ends[-1])).astype(np.int32) - 1
     values = rng.random(ends[-1])
     X = sparse.csr_matrix(
         (values, columns, ends.astype(np.int32)), (n_rows, n_features)

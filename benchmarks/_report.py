@@ -18,6 +18,7 @@ PACKAGES = (
     "vowpalwabbit",
     "skglm",
     "torch",
+    "pandas",
 )
 
 
@@ -29,9 +30,11 @@ class Table:
     ----------
     title : str
     rows : list of dict of str to str or number
-        All with the same keys, the columns.
+        The keys are the columns; None stands for what was not reached.
     note : str
         What is measured, and what was left out and why.
+    missing : list of str
+        Peers that are not installed.
     """
 
     title: str
@@ -41,21 +44,50 @@ class Table:
 
     def markdown(self):
         """The table as Markdown."""
-        if not self.rows:
-            return f"### {self.title}\n\n{self.note}\n"
-        columns = list(self.rows[0])
-        lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
-        lines += [
-            "| " + " | ".join(_shown(row.get(c, "")) for c in columns) + " |"
-            for row in self.rows
-        ]
-        parts = [f"### {self.title}", self.note, "\n".join(lines)]
+        parts = [f"### {self.title}", self.note]
+        if self.rows:
+            columns = list(dict.fromkeys(key for row in self.rows for key in row))
+            lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+            lines += [
+                "| " + " | ".join(_shown(row.get(c, "")) for c in columns) + " |"
+                for row in self.rows
+            ]
+            parts.append("\n".join(lines))
         if self.missing:
             parts.append(f"Not installed, left out: {', '.join(self.missing)}.")
         return "\n\n".join(part for part in parts if part) + "\n"
 
 
+@dataclass
+class Suite:
+    """What one suite found, or the error that ended it.
+
+    Attributes
+    ----------
+    name : str
+    tables : list of Table
+    seconds : float
+        Of the whole suite.
+    error : str
+        Traceback, empty if there was none.
+    """
+
+    name: str
+    tables: list = field(default_factory=list)
+    seconds: float = 0.0
+    error: str = ""
+
+    def markdown(self):
+        """The tables as Markdown, under the name of the suite."""
+        parts = [f"## {self.name}\n"]
+        if self.error:
+            parts.append(f"Failed:\n\n```\n{self.error.rstrip()}\n```\n")
+        return "\n".join(parts + [table.markdown() for table in self.tables])
+
+
 def _shown(value):
+    if value is None:
+        return "–"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
@@ -85,21 +117,39 @@ def _processor():
     return names[0] if names else platform.processor()
 
 
-def write(tables, folder):
-    """Write ``results.md`` and ``results.json``; return the Markdown."""
-    about = environment()
+def write(suites, folder, quick=False):
+    """Write ``results.md`` and ``results.json``.
+
+    Parameters
+    ----------
+    suites : list of Suite
+    folder : str
+    quick : bool
+        Whether sizes and rounds were cut down.
+
+    Returns
+    -------
+    str
+        The Markdown.
+    """
+    about = environment() | {"quick": quick}
     versions = ", ".join(
         f"{name} {version}" for name, version in about["versions"].items() if version
     )
+    how = "everything in one run, one thread each unless a table says otherwise, "
+    how += "interleaved repeats, medians. A dash stands for what was not reached."
+    if quick:
+        how += (
+            "\n\n**A quick run: it shows that everything works, not how fast it is.**"
+        )
     text = (
-        "# Benchmarks\n\nMade by `python -m benchmarks`: everything in one run, one "
-        "thread each unless a table says otherwise, interleaved repeats, medians.\n\n"
+        f"# Benchmarks\n\nMade by `python -m benchmarks`: {how}\n\n"
         f"{about['processor']}, {about['cores']} cores, Python {about['python']}, "
-        f"{versions}.\n\n" + "\n".join(table.markdown() for table in tables)
+        f"{versions}.\n\n" + "\n".join(suite.markdown() for suite in suites)
     )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results.md").write_text(text)
-    content = {"environment": about, "tables": [asdict(table) for table in tables]}
-    (folder / "results.json").write_text(json.dumps(content, indent=1))
+    (folder / "results.md").write_text(text, encoding="utf-8")
+    content = {"environment": about, "suites": [asdict(suite) for suite in suites]}
+    (folder / "results.json").write_text(json.dumps(content, indent=1, default=float))
     return text

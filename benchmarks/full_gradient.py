@@ -6,7 +6,8 @@ The reading loop is the bound: no gradient can be had without looking at every n
 import numba
 import numpy as np
 
-from benchmarks._peers import dense
+from benchmarks._command import alone
+from benchmarks._peers import dense, fewer
 from benchmarks._report import Table
 from benchmarks._timing import interleaved, medians
 from skgd._data import Rows
@@ -35,11 +36,12 @@ def bound_objective(X, y, loss, standardised):
     return objective.bind(Rows.of(X, y, targets)), np.zeros(model.size, X.dtype)
 
 
-def run(repeats=5):
+def run(repeats=5, quick=False):
     """All tables of this suite."""
     rows = []
+    n = fewer(200_000, quick)
     for dtype in (np.float64, np.float32):
-        X, y = dense(200_000, 100, dtype)
+        X, y = dense(n, 100, dtype)
         t = y.astype(dtype)
         w = np.zeros(X.shape[1], dtype)
         tasks = {
@@ -55,7 +57,7 @@ def run(repeats=5):
         for name, seconds in found.items():
             rows.append(
                 {
-                    "work": f"200,000 × 100, {np.dtype(dtype).name}",
+                    "work": f"{n:,} × 100, {np.dtype(dtype).name}",
                     "what": name,
                     "ms": 1e3 * seconds,
                     "passes": seconds / found["read"],
@@ -63,3 +65,7 @@ def run(repeats=5):
             )
     note = "In units of one pass that only reads; the target is 1.5."
     return [Table("Full gradient", rows, note)]
+
+
+if __name__ == "__main__":
+    alone(run, __doc__)

@@ -1,61 +1,95 @@
-"""Latency of learning one row at a time: partial_fit here, in scikit-learn, in river.
+"""Latency of learning as rows arrive: here, in scikit-learn, river, Vowpal Wabbit.
 
-    python benchmarks/latency.py [--rows 2000] [--features 20]
-
-Prints medians of microseconds for a row, all learners in one run. Throughput of whole
-epochs is the matter of ``epochs.py``.
+One row at a time, and 32 at a time. Throughput of whole epochs is the matter of
+``epochs.py`` and ``vowpal_wabbit.py``.
 """
 
-import argparse
 import statistics
 from time import perf_counter as clock
 
 import numpy as np
-from _peers import dense, optional
-from _report import Table
 from sklearn.linear_model import SGDClassifier
 
+from benchmarks._command import alone
+from benchmarks._peers import dense, optional
+from benchmarks._report import Table
+from benchmarks.vowpal_wabbit import lines
 from skgd import GDClassifier
 
+N_FEATURES = 20
 WARM_UP = 50
 
+OURS = {
+    "GDClassifier(lr=0.01)": {"lr": 0.01},
+    "GDClassifier(lr=0.01, optimizer='adam')": {"lr": 0.01, "optimizer": "adam"},
+    "GDClassifier()": {},
+}
 
-def by_row(model, X, y):
-    """callable(i) that learns row i through ``partial_fit``."""
-    classes = np.unique(y)
-    return lambda i: model.partial_fit(X[i : i + 1], y[i : i + 1], classes=classes)
+
+def parts(n, size):
+    """Slices of so many rows, one after the other."""
+    return [slice(start, start + size) for start in range(0, n, size)]
 
 
-def with_river(model, X, y):
+def by_part(model, X, y, size):
+    """callable(i) that learns the part i through ``partial_fit``."""
+    classes, where = np.unique(y), parts(len(X), size)
+    return lambda i: model.partial_fit(X[where[i]], y[where[i]], classes=classes)
+
+
+def river_rows(model, X, y):
     """callable(i) that learns row i as a dict, made beforehand."""
     rows = [dict(enumerate(row)) for row in X.tolist()]
     labels = [bool(label) for label in y]
     return lambda i: model.learn_one(rows[i], labels[i])
 
 
-def learners(X, y):
-    """Name -> callable(i)."""
-    tasks = {
-        "SGDClassifier": by_row(SGDClassifier(loss="log_loss"), X, y),
-        "GDClassifier(lr=0.01)": by_row(GDClassifier(lr=0.01), X, y),
-        "GDClassifier(lr=0.01, optimizer='adam')": by_row(
-            GDClassifier(lr=0.01, optimizer="adam"), X, y
-        ),
-        "GDClassifier()": by_row(GDClassifier(), X, y),
-    }
+def river_parts(model, X, y, size):
+    """callable(i) that learns the part i as a frame, made beforehand."""
+    import pandas as pd
+
+    columns = [f"x{j}" for j in range(X.shape[1])]
+    frames = [pd.DataFrame(X[part], columns=columns) for part in parts(len(X), size)]
+    labels = [pd.Series(y[part] == 1) for part in parts(len(X), size)]
+    return lambda i: model.learn_many(frames[i], labels[i])
+
+
+def vowpal_wabbit_rows(module, X, y):
+    """callable(i) that learns row i as an example, parsed beforehand."""
+    workspace = module.Workspace("--loss_function logistic --quiet")
+    examples = [workspace.parse(text) for text in lines(X, y)]
+    return lambda i: workspace.learn(examples[i])
+
+
+def learners(X, y, size):
+    """Name -> callable(i), and the peers that are missing."""
+    sgd = SGDClassifier(loss="log_loss")
+    tasks = {"SGDClassifier": by_part(sgd, X, y, size)}
+    for name, parameters in OURS.items():
+        tasks[name] = by_part(GDClassifier(**parameters), X, y, size)
+    missing = []
     if optional("river"):
         from river.linear_model import LogisticRegression
 
-        tasks["river LogisticRegression.learn_one"] = with_river(
-            LogisticRegression(), X, y
-        )
-    return tasks
+        if size == 1:
+            name, learn = "learn_one", river_rows(LogisticRegression(), X, y)
+        else:
+            name, learn = "learn_many", river_parts(LogisticRegression(), X, y, size)
+        tasks[f"river LogisticRegression.{name}"] = learn
+    else:
+        missing.append("river")
+    module = optional("vowpalwabbit")
+    if module is None:
+        missing.append("vowpalwabbit")
+    elif size == 1:
+        tasks["Vowpal Wabbit, learn"] = vowpal_wabbit_rows(module, X, y)
+    return tasks, missing
 
 
-def microseconds(tasks, n_rows):
-    """Name -> median over the rows, the learners taking turns row by row."""
+def microseconds(tasks, n_parts):
+    """Name -> median over the parts, the learners taking turns part by part."""
     seconds = {name: [] for name in tasks}
-    for i in range(n_rows):
+    for i in range(n_parts):
         for name, learn in tasks.items():
             start = clock()
             learn(i)
@@ -63,22 +97,30 @@ def microseconds(tasks, n_rows):
     return {n: 1e6 * statistics.median(s[WARM_UP:]) for n, s in seconds.items()}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=2000)
-    parser.add_argument("--features", type=int, default=20)
-    options = parser.parse_args()
-    X, y = dense(options.rows, options.features)
-    found = microseconds(learners(X, y), options.rows)
+def table(size, n_parts):
+    """Every learner on parts of one size."""
+    X, y = dense(size * n_parts, N_FEATURES)
+    tasks, missing = learners(X, y, size)
+    found = microseconds(tasks, n_parts)
     peer = found["SGDClassifier"]
     rows = [
-        {"learner": name, "us per row": value, "of SGDClassifier": value / peer}
+        {"learner": name, "us": value, "of SGDClassifier": value / peer}
         for name, value in found.items()
     ]
-    missing = [] if optional("river") else ["river"]
-    title = f"One row of {options.features} columns at a time"
-    print(Table(title, rows, missing=missing).markdown())
+    unit = "One row" if size == 1 else f"{size} rows"
+    note = (
+        "Median of a call. Dicts, frames and examples are made beforehand. "
+        "SGDClassifier makes an update for each row, the others one for each call."
+    )
+    title = f"{unit} of {N_FEATURES} columns at a time"
+    return Table(title, rows, note, missing)
+
+
+def run(repeats=5, quick=False):
+    """All tables of this suite."""
+    n_parts = 100 if quick else 400 * repeats
+    return [table(1, n_parts), table(32, n_parts)]
 
 
 if __name__ == "__main__":
-    main()
+    alone(run, __doc__)

@@ -1,148 +1,119 @@
-"""MLPGD against MLPClassifier/MLPRegressor and eager PyTorch, all in one run.
+"""MLPGD against MLPClassifier, MLPRegressor and eager PyTorch.
 
-    python benchmarks/mlp.py speed              # time per epoch
-    python benchmarks/mlp.py scores [tables.py] # held-out score and time of whole fits
-    python benchmarks/mlp.py limits             # what limiting BLAS threads costs
-
-`tables.py` is a module of further tables, see ``_tables.py``. Times are processor time
-of one thread each, taken in turns, after compilation.
+Time of an update, held-out score and time of whole fits with defaults, and what
+limiting BLAS threads costs. Linear models are in ``minibatches.py``.
 """
 
-import sys
-import time
-import warnings
-from functools import partial
 from itertools import pairwise
+from time import process_time
 
 import numpy as np
-from _tables import load
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
+from benchmarks._command import alone
+from benchmarks._fits import skgd_fit, torch_fit
+from benchmarks._peers import dense, fewer, optional
+from benchmarks._report import Table
+from benchmarks._tables import load
+from benchmarks._timing import interleaved, medians, per_epoch
 from skgd import MLPGD
+from skgd._mlp import one_blas_thread
 
 # Features, hidden units, rows per update, rows, and the ratio asked for: against
 # MLPClassifier, against PyTorch.
-SPEED = [
+SPEED = (
     (64, (16,), 8, 2000, 15.0, 5.0),
     (64, (16,), 32, 4000, 15.0, 5.0),
     (64, (100,), 32, 4000, 6.0, 1.0),
     (64, (100,), 200, 8000, 2.5, 1.0),
     (784, (512, 512), 200, 4000, 1.2, 1.0),
-]
+)
 N_CLASSES = 10
 LR = 1e-3
-REPEATS = 5
 
 
-def rows(n, d, dtype):
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(n, d))
-    return X.astype(dtype), (X @ rng.normal(size=(d, N_CLASSES))).argmax(axis=1)
+def sklearn_fit(X, y, hidden, batch_size):
+    """callable(n_epochs) that fits MLPClassifier, by Adam."""
+
+    def fit(n_epochs):
+        return MLPClassifier(
+            hidden,
+            batch_size=batch_size,
+            learning_rate_init=LR,
+            max_iter=n_epochs,
+            tol=0.0,
+            n_iter_no_change=n_epochs + 1,
+            random_state=0,
+        ).fit(X, y)
+
+    return fit
 
 
-def epochs_of_skgd(X, y, hidden, batch_size, n):
-    MLPGD(
-        hidden_layer_sizes=hidden,
-        batch_size=batch_size,
-        lr=LR,
-        max_iter=n,
-        tol=None,
-        standardize=False,
-        random_state=0,
-    ).fit(X, y)
-
-
-def epochs_of_sklearn(X, y, hidden, batch_size, n):
-    MLPClassifier(
-        hidden,
-        batch_size=batch_size,
-        learning_rate_init=LR,
-        max_iter=n,
-        tol=0.0,
-        n_iter_no_change=n + 1,
-        random_state=0,
-    ).fit(X, y)
-
-
-def epochs_of_torch(X, y, hidden, batch_size, n):
+def torch_network(X, y, hidden, batch_size):
+    """callable(n_epochs) that trains the same network in PyTorch."""
     import torch
 
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    widths = (X.shape[1], *hidden, N_CLASSES)
-    layers = []
-    for fan_in, fan_out in pairwise(widths):
-        layers += [torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()]
-    network = torch.nn.Sequential(*layers[:-1])
-    inputs, targets = torch.from_numpy(X), torch.from_numpy(y)
-    network.to(inputs.dtype)
-    rule = torch.optim.Adam(network.parameters(), lr=LR)
-    for _ in range(n):
-        order = torch.randperm(len(X))
-        for batch in order.split(batch_size):
-            rule.zero_grad()
-            scores = network(inputs[batch])
-            torch.nn.functional.cross_entropy(scores, targets[batch]).backward()
-            rule.step()
+    def layers():
+        found = []
+        for fan_in, fan_out in pairwise((X.shape[1], *hidden, N_CLASSES)):
+            found += [torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()]
+        return found[:-1]
 
-
-def seconds(work):
-    started = time.process_time()
-    work()
-    return time.process_time() - started
-
-
-def per_epoch(epochs, case, n):
-    """Least of several differences between n + 1 epochs and 1: set-up cancels."""
-    epochs(*case, 1)
-    return min(
-        (seconds(partial(epochs, *case, n + 1)) - seconds(partial(epochs, *case, 1)))
-        / n
-        for _ in range(REPEATS)
+    return torch_fit(
+        layers,
+        lambda parameters: torch.optim.Adam(parameters, lr=LR),
+        torch.nn.functional.cross_entropy,
+        X,
+        y,
+        batch_size,
     )
 
 
-def speed():
-    peers = {"skgd": epochs_of_skgd, "sklearn": epochs_of_sklearn}
-    try:
-        import torch  # noqa: F401
-
-        peers["torch"] = epochs_of_torch
-    except ImportError:
-        print("PyTorch is not installed: left out")
-    print("Microseconds per update of Adam, and how many times slower than skgd.")
+def speed(repeats, quick):
+    """Microseconds per update of Adam."""
+    torch = optional("torch")
+    rows = []
     for dtype in (np.float64, np.float32):
-        for d, hidden, batch_size, n, *asked in SPEED:
-            case = (*rows(n, d, dtype), hidden, batch_size)
-            n_epochs = 2 if max(hidden) > 200 else 10
-            taken = {
-                name: per_epoch(epochs, case, n_epochs)
-                for name, epochs in peers.items()
+        for d, hidden, batch_size, n, asked, asked_of_torch in SPEED:
+            # Networks this wide hardly notice what the epochs are subtracted for.
+            n_epochs = 2 if max(hidden) > 200 or quick else 10
+            n = fewer(n, quick)
+            X, y = dense(n, d, dtype, N_CLASSES)
+            parameters = {"hidden_layer_sizes": hidden, "batch_size": batch_size}
+            fits = {
+                "skgd": skgd_fit(MLPGD, X, y, lr=LR, standardize=False, **parameters),
+                "MLPClassifier": sklearn_fit(X, y, hidden, batch_size),
             }
-            per_update = 1e6 * batch_size / n
-            shape = "-".join(map(str, (d, *hidden, N_CLASSES)))
-            line = f"{np.dtype(dtype)} {shape:16} batch {batch_size:3}:"
-            line += f" skgd {taken['skgd'] * per_update:8.1f}"
-            for name, ratio in zip(list(taken)[1:], asked, strict=False):
-                line += (
-                    f"  {name} {taken[name] * per_update:8.1f}"
-                    f" = {taken[name] / taken['skgd']:5.1f}x (asked {ratio:g}x)"
-                )
-            print(line, flush=True)
+            if torch is not None:
+                fits["PyTorch"] = torch_network(X, y, hidden, batch_size)
+            seconds = per_epoch(fits, 1, n_epochs + 1, repeats)
+            n_updates = -(-n // batch_size)
+            row = {
+                "network": "-".join(map(str, (d, *hidden, N_CLASSES))),
+                "batch": batch_size,
+                "dtype": np.dtype(dtype).name,
+            }
+            row |= {f"{name}, us": 1e6 * s / n_updates for name, s in seconds.items()}
+            targets = {"MLPClassifier": asked, "PyTorch": asked_of_torch}
+            for name in list(fits)[1:]:
+                row[f"times faster than {name}"] = seconds[name] / seconds["skgd"]
+                row[f"target, {name}"] = targets[name]
+            rows.append(row)
+    missing = [] if torch else ["torch"]
+    return Table("Networks: an update of Adam", rows, "Random order.", missing)
 
 
 def splits(task, X, y, n_splits):
+    """Random splits of three quarters and a quarter."""
     kind = ShuffleSplit if task == "regression" else StratifiedShuffleSplit
     return kind(n_splits, test_size=0.25, random_state=0).split(X, y)
 
 
-def compare(task, X, y):
+def compare(task, X, y, n_splits):
     """Mean held-out score and seconds of both, over random splits."""
-    n_splits = int(np.clip(40_000 // len(X), 2, 24))
     peer = MLPRegressor if task == "regression" else MLPClassifier
     loss = "squared_error" if task == "regression" else "log_loss"
     results = {"sklearn": [], "skgd": []}
@@ -153,49 +124,70 @@ def compare(task, X, y):
             "skgd": MLPGD(loss, random_state=seed),
         }
         for name, model in models.items():
-            taken = seconds(partial(model.fit, X[train], y[train]))
+            # Of the processor: these fits are too long to repeat for a median.
+            start = process_time()
+            model.fit(X[train], y[train])
+            taken = process_time() - start
             results[name].append((model.score(X[test], y[test]), taken))
     return {name: np.mean(pairs, axis=0) for name, pairs in results.items()}
 
 
-def scores(path=None):
-    warnings.filterwarnings("ignore")
-    print("Held-out accuracy or R2 (at least -1) and seconds, both with defaults.")
-    all_scores = []
-    for name, (task, make) in load(path).items():
+def scores(quick, tables):
+    """Whole fits with defaults."""
+    rows = []
+    for name, (task, make) in load(tables, quick).items():
         X, y = make()
-        result = compare(task, X, y)
-        (theirs, their_time), (ours, our_time) = result["sklearn"], result["skgd"]
-        all_scores.append((max(theirs, -1.0), max(ours, -1.0)))
-        verdict = "" if ours >= theirs - 0.01 and our_time <= their_time / 3 else " <--"
-        print(
-            f"{name:14} n={len(X):6} sklearn {theirs:7.3f} skgd {ours:7.3f}"
-            f"  difference {ours - theirs:+.3f}"
-            f"  {their_time:7.3f} s, {our_time:7.3f} s: {their_time / our_time:5.1f}x"
-            + verdict,
-            flush=True,
+        n_splits = 1 if quick else int(np.clip(40_000 // len(X), 2, 24))
+        found = compare(task, X, y, n_splits)
+        (theirs, their_time), (ours, our_time) = found["sklearn"], found["skgd"]
+        rows.append(
+            {
+                "table": name,
+                "rows": f"{len(X):,}",
+                "MLP*, score": max(theirs, -1.0),
+                "MLPGD, score": max(ours, -1.0),
+                "difference": max(ours, -1.0) - max(theirs, -1.0),
+                "MLP*, s": their_time,
+                "MLPGD, s": our_time,
+                "times faster": their_time / our_time,
+            }
         )
-    theirs, ours = np.mean(all_scores, axis=0)
-    print(f"mean           sklearn {theirs:.4f} skgd {ours:.4f}")
+    mean = {"table": "mean", "rows": ""}
+    for column in ("MLP*, score", "MLPGD, score", "difference"):
+        mean[column] = float(np.mean([row[column] for row in rows]))
+    note = (
+        "Held-out accuracy or R2, at least -1, over random splits, and processor time "
+        "of a fit. MLPClassifier and MLPRegressor get standardised columns."
+    )
+    return Table("Networks: whole fits with defaults", [*rows, mean], note)
 
 
-def limits():
-    from skgd._mlp import one_blas_thread
+def limits(repeats):
+    """What limiting BLAS to one thread costs, next to a call that needs it."""
+    X, y = dense(32, 10, n_classes=N_CLASSES)
+    model = MLPGD(random_state=0).partial_fit(X, y, classes=np.arange(N_CLASSES))
 
     def enter():
-        with one_blas_thread():
-            pass
+        for _ in range(100):
+            with one_blas_thread():
+                pass
 
-    enter()
-    taken = min(seconds(lambda: [enter() for _ in range(100)]) for _ in range(5))
-    X, y = rows(32, 10, np.float64)
-    model = MLPGD(random_state=0).partial_fit(X, y, classes=np.arange(N_CLASSES))
-    call = min(seconds(lambda: model.partial_fit(X, y)) for _ in range(50))
-    print(f"limiting BLAS threads: {taken * 1e4:.0f} us")
-    print(f"partial_fit of 32 rows with 10 features: {call * 1e6:.0f} us")
+    def learn():
+        for _ in range(100):
+            model.partial_fit(X, y)
+
+    tasks = {"limiting BLAS threads": enter, "partial_fit of 32 × 10": learn}
+    found = medians(interleaved(tasks, repeats))
+    return Table(
+        "Networks: limiting BLAS threads",
+        [{"what": name, "us": 1e4 * seconds} for name, seconds in found.items()],
+    )
+
+
+def run(repeats=5, quick=False, tables=None):
+    """All tables of this suite."""
+    return [speed(repeats, quick), scores(quick, tables), limits(repeats)]
 
 
 if __name__ == "__main__":
-    command, *arguments = sys.argv[1:] or ["speed"]
-    with threadpool_limits(1):
-        {"speed": speed, "scores": scores, "limits": limits}[command](*arguments)
+    alone(run, __doc__)

@@ -14,6 +14,10 @@ from scipy import sparse
 BLOCK_ROWS = 256
 BLOCK_BYTES = 1 << 18
 
+# The same for rows that are read where they lie, twice each: half of the first-level
+# cache, the other half being for rows on their way.
+FIRST_CACHE_BYTES = 1 << 14
+
 # A stream's coordinates are made anew when it has this many times their rows.
 REFRESH = 1.1
 
@@ -67,6 +71,10 @@ class LinearModel:
         """Rows handled at a time by the kernels."""
         room = BLOCK_BYTES // (self.n_features * self.dtype.itemsize)
         return min(max(room, 16), BLOCK_ROWS)
+
+    def _rows_in_first_cache(self):
+        room = FIRST_CACHE_BYTES // (self.n_features * self.dtype.itemsize)
+        return min(max(room // 4 * 4, 4), BLOCK_ROWS)
 
     @property
     def n_weights(self):
@@ -155,13 +163,10 @@ class LinearModel:
         return self.theta(*model.exact_coefficients(theta))
 
     def _coordinates(self):
-        """Mean and scale of all features, both empty for the features as given."""
-        if self.raw:
-            return np.empty(0, self.dtype), np.empty(0, self.dtype)
-        n = self.n_features
+        """Mean of all features, and their scale, which is empty where it is 1."""
         return (
-            np.zeros(n, self.dtype) if self.mean is None else self.mean,
-            np.ones(n, self.dtype) if self.scale is None else self.scale,
+            np.zeros(self.n_features, self.dtype) if self.mean is None else self.mean,
+            np.empty(0, self.dtype) if self.scale is None else self.scale,
         )
 
     def bind(self, X, block_rows):
@@ -199,16 +204,17 @@ class LinearModel:
             data_type = compiling.csr_data(element, index)
             function = linear.csr_block
         else:
-            data = (
-                X,
-                *as_vector(X),
-                *self._coordinates(),
-                bias,
-                np.empty((block_rows, self.n_features), self.dtype),
-                scores,
-            )
+            function, buffer_rows = linear.several_outputs_block, block_rows
+            if self.n_outputs == 1:
+                function = linear.one_output_block
+                scores = np.empty((self._rows_in_first_cache(), 1), self.dtype)
+                # One more, for the weights of scaled features.
+                buffer_rows = len(scores) + 1
+            buffer = np.empty((buffer_rows, self.n_features), self.dtype)
+            data = (X, *as_vector(X), *self._coordinates(), bias, buffer, scores)
             data_type = compiling.dense_data(element)
-            function = linear.dense_block
+        if function is linear.one_output_block:
+            return 0, data, data_type
         signature = compiling.block_signature(data_type, element)
         return compiling.address(function, signature), data, data_type
 

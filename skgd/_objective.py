@@ -72,10 +72,13 @@ class BoundObjective:
         self.dtype = objective.model.dtype
         self.element = compiling.numba_type(self.dtype)
         self.block, self.data, self.data_type = objective.model.bind(rows.X, block_rows)
-        self.output = compiling.address(
-            outputs.softmax if objective.softmax else outputs.separable,
-            compiling.output_signature(self.element),
-        )
+        if objective.model.is_linear and not objective.softmax:
+            self.output = outputs.SEPARABLE
+        else:
+            self.output = compiling.address(
+                outputs.softmax if objective.softmax else outputs.separable,
+                compiling.output_signature(self.element),
+            )
         self.loss = _loss_address(objective)
         self.loss_p = np.array(objective.loss.parameters(), dtype=np.float64)
         self._sum = compiling.kernel(

@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from .compiling import OPTIONS
-from .pointers import call_float
+from .outputs import sum_of_losses
 
 
 @numba.njit(**OPTIONS)
@@ -124,7 +124,7 @@ def run_epoch(
                 value = values[q] * scale[j] if scaled else values[q]
                 for k in range(n_outputs):
                     scores[r, k] += value * y[j, k]
-        loss_sum = call_float(
+        loss_sum = sum_of_losses(
             output, targets, weights, order, start, stop, loss, loss_p, scores
         )
         total += loss_sum

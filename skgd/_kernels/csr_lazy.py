@@ -10,8 +10,7 @@ import numba
 
 from .compiling import OPTIONS
 from .memory import AHEAD, LINE_BYTES, prefetch
-from .outputs import value_and_derivative
-from .pointers import call_float
+from .outputs import sum_of_losses
 
 # Below this factor the common scale is folded back into the weights.
 SMALLEST_SCALE = 1e-6
@@ -123,20 +122,9 @@ def run_epoch(
                         scores[r, k] += entries[q] * coef[j, k]
             for k in range(n_outputs):
                 scores[r, k] = scale * scores[r, k] + bias * intercept[k]
-        if n_outputs == 1:
-            # What `output` does, without the call: a fourth of the time of short rows.
-            loss_sum = 0.0
-            for r in range(stop - start):
-                i = order[start + r]
-                value, derivative = value_and_derivative(
-                    loss, targets[i, 0], scores[r, 0], loss_p
-                )
-                loss_sum += weights[i] * value
-                scores[r, 0] = weights[i] * derivative
-        else:
-            loss_sum = call_float(
-                output, targets, weights, order, start, stop, loss, loss_p, scores
-            )
+        loss_sum = sum_of_losses(
+            output, targets, weights, order, start, stop, loss, loss_p, scores
+        )
         total += loss_sum
         if not math.isfinite(loss_sum):
             break

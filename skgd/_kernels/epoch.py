@@ -9,13 +9,15 @@ import math
 import numba
 
 from .compiling import OPTIONS
-from .pointers import call_float, call_nothing
+from .linear import sum_gradients
+from .memory import borrowed
+from .pointers import call_nothing
 
 # Rows added up in single precision before they join a double precision sum.
 SHARD = 1024
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**OPTIONS, forceinline=True)
 def _step(theta, gradient, n_rows, rule, penalties, averaging, clip_norm, lr, t):
     """One update of theta from the sum of gradients over `n_rows` rows."""
     update, p, state, memory, metric = rule
@@ -90,13 +92,17 @@ def run_epoch(
     the number of updates made: fewer than there are batches if the loss stopped being
     finite, in which case theta is worthless and the caller goes back.
     """
+    data, targets, weights = borrowed(data), borrowed(targets), borrowed(weights)
+    order, loss_p, theta = borrowed(order), borrowed(loss_p), borrowed(theta)
+    gradient, rates, rule = borrowed(gradient), borrowed(rates), borrowed(rule)
+    penalties, averaging = borrowed(penalties), borrowed(averaging)
     n = order.shape[0]
     total = 0.0
     n_updates = 0
     for start in range(0, n, batch_size):
         stop = min(n, start + batch_size)
         gradient[:] = 0.0
-        loss_sum = call_float(
+        loss_sum = sum_gradients(
             block,
             data,
             targets,
@@ -145,7 +151,7 @@ def shard_sums(
     n = order.shape[0]
     for s in range(losses.shape[0]):
         gradients[s] = 0.0
-        losses[s] = call_float(
+        losses[s] = sum_gradients(
             block,
             data,
             targets,
@@ -186,7 +192,7 @@ def sum_rows(
     for start in range(0, n, SHARD):
         stop = min(n, start + SHARD)
         shard_gradient[:] = 0.0
-        total += call_float(
+        total += sum_gradients(
             block,
             data,
             targets,

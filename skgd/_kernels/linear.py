@@ -2,20 +2,160 @@
 
 theta holds the weights, (features, outputs) row by row, then the intercepts. The model
 acts on z = (x - mean) * scale, computed row by row: X is never copied as a whole. No
-mean and no scale stand for the features as given.
+scale stands for 1; dense rows always come with a mean, if only of zeros.
 `bias` is 1, or 0 for a model without intercept: the constant feature of the intercept.
-An empty `gradient` asks for the sum of losses only.
+The sum is added to `gradient`, which is zero on entry; an empty one asks for the sum of
+losses only.
 """
 
+import numba
 import numpy as np
+from numba import types
+from numba.extending import overload
 
-from .memory import AHEAD, LINE_BYTES, prefetch
+from .compiling import OPTIONS
+from .memory import AHEAD, LINE_BYTES, flat, prefetch
+from .outputs import sum_of_losses
 from .pointers import call_float
 
 
-def dense_block(
+@numba.njit(**OPTIONS, forceinline=True)
+def _ask_for_row(vector, targets, i, step, n_features):
+    at = i * step
+    prefetch(targets, i)
+    for j in range(at, at + n_features, LINE_BYTES // vector.itemsize):
+        prefetch(vector, j)
+
+
+@numba.njit(**OPTIONS)
+def _score(row, mean, coef, intercept):
+    z = intercept
+    for j in range(row.shape[0]):
+        z += (row[j] - mean[j]) * coef[j]
+    return z
+
+
+@numba.njit(**OPTIONS)
+def _score_four(a, b, c, d, mean, coef, intercept):
+    """The scores of four rows in one pass over the weights."""
+    u, v, w, x = intercept, intercept, intercept, intercept
+    for j in range(mean.shape[0]):
+        u += (a[j] - mean[j]) * coef[j]
+        v += (b[j] - mean[j]) * coef[j]
+        w += (c[j] - mean[j]) * coef[j]
+        x += (d[j] - mean[j]) * coef[j]
+    return u, v, w, x
+
+
+@numba.njit(**OPTIONS)
+def _add_four(a, b, c, d, mean, u, v, w, x, gradient):
+    """Four rows times their derivatives, in one pass over the gradient."""
+    for j in range(mean.shape[0]):
+        gradient[j] += (u * (a[j] - mean[j]) + v * (b[j] - mean[j])) + (
+            w * (c[j] - mean[j]) + x * (d[j] - mean[j])
+        )
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def _row(rows, order, first, r, in_place, step, n_features):
+    """Row r of a block: where it lies in X, or in the copy of the block."""
+    at = (order[first + r] if in_place else r) * step
+    # Sliced before the loops over features: an index that is a sum is checked for being
+    # negative, at the cost of vector width.
+    return rows[at : at + n_features]
+
+
+def one_output_block(
     data, targets, weights, order, start, stop, output, loss, p, theta, gradient
 ):
+    """For one output. Rows that lie in one piece are read where they lie.
+
+    The scale moves from the rows to the weights and to the finished sum, so that a row
+    costs a subtraction more than raw features would.
+    """
+    X, vector, step, mean, scale, bias, buffer, scores = data
+    n_features = mean.shape[0]
+    block = scores.shape[0]
+    in_place = vector.shape[0] > 0
+    rows = vector if in_place else flat(buffer)
+    if not in_place:
+        step = n_features
+    scaled = scale.shape[0] > 0
+    coef = theta[:n_features]
+    if scaled:
+        coef = buffer[block]
+        for j in range(n_features):
+            coef[j] = theta[j] * scale[j]
+    intercept = bias * theta[n_features]
+    total = 0.0
+    slope = theta.dtype.type(0.0)
+    # A few rows at a time, so that the second pass over them, for the gradient, finds
+    # them in the cache. Meanwhile the rows of the next block are on their way: half of
+    # them asked for in the first pass, half in the second, because a processor keeps
+    # few requests at a time.
+    last = order.shape[0] - block if in_place else 0
+    for first in range(start, stop, block):
+        m = min(block, stop - first)
+        if not in_place:
+            for r in range(m):
+                copy, i = buffer[r], order[first + r]
+                for j in range(n_features):
+                    copy[j] = X[i, j]
+        fours = m - m % 4
+        for r in range(0, fours, 4):
+            ahead = first + r + block
+            if first + r + 3 < last:
+                _ask_for_row(vector, targets, order[ahead], step, n_features)
+                _ask_for_row(vector, targets, order[ahead + 2], step, n_features)
+            a = _row(rows, order, first, r, in_place, step, n_features)
+            b = _row(rows, order, first, r + 1, in_place, step, n_features)
+            c = _row(rows, order, first, r + 2, in_place, step, n_features)
+            d = _row(rows, order, first, r + 3, in_place, step, n_features)
+            u, v, w, x = _score_four(a, b, c, d, mean, coef, intercept)
+            scores[r, 0], scores[r + 1, 0] = u, v
+            scores[r + 2, 0], scores[r + 3, 0] = w, x
+        for r in range(fours, m):
+            if first + r < last:
+                ahead = order[first + r + block]
+                _ask_for_row(vector, targets, ahead, step, n_features)
+            a = _row(rows, order, first, r, in_place, step, n_features)
+            scores[r, 0] = _score(a, mean, coef, intercept)
+        total += sum_of_losses(
+            output, targets, weights, order, first, first + m, loss, p, scores
+        )
+        if gradient.shape[0] == 0:
+            continue
+        for r in range(0, fours, 4):
+            ahead = first + r + block
+            if first + r + 3 < last:
+                _ask_for_row(vector, targets, order[ahead + 1], step, n_features)
+                _ask_for_row(vector, targets, order[ahead + 3], step, n_features)
+            a = _row(rows, order, first, r, in_place, step, n_features)
+            b = _row(rows, order, first, r + 1, in_place, step, n_features)
+            c = _row(rows, order, first, r + 2, in_place, step, n_features)
+            d = _row(rows, order, first, r + 3, in_place, step, n_features)
+            u, v = scores[r, 0], scores[r + 1, 0]
+            w, x = scores[r + 2, 0], scores[r + 3, 0]
+            slope += (u + v) + (w + x)
+            _add_four(a, b, c, d, mean, u, v, w, x, gradient)
+        for r in range(fours, m):
+            a = _row(rows, order, first, r, in_place, step, n_features)
+            u = scores[r, 0]
+            slope += u
+            for j in range(n_features):
+                gradient[j] += u * (a[j] - mean[j])
+    if gradient.shape[0] > 0:
+        gradient[n_features] += bias * slope
+        if scaled:
+            for j in range(n_features):
+                gradient[j] *= scale[j]
+    return total
+
+
+def several_outputs_block(
+    data, targets, weights, order, start, stop, output, loss, p, theta, gradient
+):
+    """For any number of outputs: a copy of some rows at a time, and matrix products."""
     X, vector, step, mean, scale, bias, buffer, scores = data
     n_features = X.shape[1]
     n_outputs = scores.shape[1]
@@ -23,93 +163,42 @@ def dense_block(
     n_weights = n_features * n_outputs
     intercept = theta[n_weights:]
     coef = theta[:n_weights].reshape((n_features, n_outputs))
-    copies = buffer.reshape(buffer.size)
     contiguous = vector.shape[0] > 0
-    raw = mean.shape[0] == 0
-    # Rows are read where they lie if they can be used as they are.
-    in_place = contiguous and raw and n_outputs == 1
-    rows = vector if in_place else copies
-    line = LINE_BYTES // vector.itemsize
     total = 0.0
-    # A few rows at a time, so that the second pass over them, for the gradient, finds
-    # them in the cache. Rows are sliced before the loops over features, because an
-    # index that is a sum is checked for being negative, at the cost of vector width.
     for first in range(start, stop, block):
         m = min(block, stop - first)
         for r in range(m):
-            i = order[first + r]
-            if contiguous and first + r + AHEAD < order.shape[0]:
-                ahead = order[first + r + AHEAD]
-                if ahead != i + AHEAD:
-                    # Out of order, which the processor cannot guess.
-                    for j in range(0, n_features, line):
-                        prefetch(vector, ahead * step + j)
-            at = i * step if in_place else r * n_features
-            row = rows[at : at + n_features]
-            if not in_place:
-                copy = buffer[r]
-                if contiguous:
-                    given = vector[i * step : i * step + n_features]
-                    if raw:
-                        for j in range(n_features):
-                            copy[j] = given[j]
-                    else:
-                        for j in range(n_features):
-                            copy[j] = (given[j] - mean[j]) * scale[j]
-                elif raw:
-                    for j in range(n_features):
-                        copy[j] = X[i, j]
-                else:
-                    for j in range(n_features):
-                        copy[j] = (X[i, j] - mean[j]) * scale[j]
-            if n_outputs == 1:
-                z = bias * intercept[0]
+            at = first + r
+            copy = buffer[r]
+            if contiguous:
+                if at + AHEAD < order.shape[0]:
+                    _ask_for_row(vector, targets, order[at + AHEAD], step, n_features)
+                i = order[at] * step
+                given = vector[i : i + n_features]
                 for j in range(n_features):
-                    z += row[j] * theta[j]
-                scores[r, 0] = z
-        if n_outputs > 1:
-            np.dot(buffer[:m], coef, scores[:m])
-            for r in range(m):
-                for k in range(n_outputs):
-                    scores[r, k] += bias * intercept[k]
-        total += call_float(
+                    copy[j] = given[j] - mean[j]
+            else:
+                i = order[at]
+                for j in range(n_features):
+                    copy[j] = X[i, j] - mean[j]
+            for j in range(scale.shape[0]):
+                copy[j] *= scale[j]
+        np.dot(buffer[:m], coef, scores[:m])
+        for r in range(m):
+            for k in range(n_outputs):
+                scores[r, k] += bias * intercept[k]
+        total += sum_of_losses(
             output, targets, weights, order, first, first + m, loss, p, scores
         )
         if gradient.shape[0] == 0:
             continue
-        if n_outputs == 1:
-            # Four rows in one pass over the gradient.
-            for r in range(0, m - 3, 4):
-                at = order[first + r] * step if in_place else r * n_features
-                a = rows[at : at + n_features]
-                r1 = r + 1
-                at = order[first + r1] * step if in_place else r1 * n_features
-                b = rows[at : at + n_features]
-                r2 = r + 2
-                at = order[first + r2] * step if in_place else r2 * n_features
-                c = rows[at : at + n_features]
-                r3 = r + 3
-                at = order[first + r3] * step if in_place else r3 * n_features
-                d = rows[at : at + n_features]
-                u, v, w, x = scores[r, 0], scores[r1, 0], scores[r2, 0], scores[r3, 0]
-                for j in range(n_features):
-                    gradient[j] += (u * a[j] + v * b[j]) + (w * c[j] + x * d[j])
-            for r in range(m - m % 4, m):
-                at = order[first + r] * step if in_place else r * n_features
-                a = rows[at : at + n_features]
-                u = scores[r, 0]
-                for j in range(n_features):
-                    gradient[j] += u * a[j]
-            for r in range(m):
-                gradient[n_features] += bias * scores[r, 0]
-        else:
-            for r in range(m):
-                for j in range(n_features):
-                    x = buffer[r, j]
-                    for k in range(n_outputs):
-                        gradient[j * n_outputs + k] += x * scores[r, k]
+        for r in range(m):
+            for j in range(n_features):
+                x = buffer[r, j]
                 for k in range(n_outputs):
-                    gradient[n_weights + k] += bias * scores[r, k]
+                    gradient[j * n_outputs + k] += x * scores[r, k]
+            for k in range(n_outputs):
+                gradient[n_weights + k] += bias * scores[r, k]
     return total
 
 
@@ -153,7 +242,7 @@ def csr_block(
                     x *= scale[j]
                 for k in range(n_outputs):
                     scores[r, k] += x * theta[j * n_outputs + k]
-        total += call_float(
+        total += sum_of_losses(
             output, targets, weights, order, first, first + m, loss, p, scores
         )
         if gradient.shape[0] == 0:
@@ -185,3 +274,100 @@ def csr_block(
                         mean[j] * scale[j] * derivative_sum[k]
                     )
     return total
+
+
+def sum_gradients(
+    block, data, targets, weights, order, start, stop, output, loss, p, theta, gradient
+):
+    """What `block` does, by its address or, where it is 0, as ``one_output_block``.
+
+    That one is compiled into the loops over batches, because the call alone would take
+    longer than a row.
+    """
+    raise NotImplementedError("compiled code only")
+
+
+@overload(sum_gradients, jit_options=OPTIONS | {"forceinline": True})
+def _sum_gradients(
+    block, data, targets, weights, order, start, stop, output, loss, p, theta, gradient
+):
+    if isinstance(data[0], types.Array) and data[0].ndim == 2:
+
+        def compiled_in(
+            block,
+            data,
+            targets,
+            weights,
+            order,
+            start,
+            stop,
+            output,
+            loss,
+            p,
+            theta,
+            gradient,
+        ):
+            if block == 0:
+                return _one_output_block(
+                    data,
+                    targets,
+                    weights,
+                    order,
+                    start,
+                    stop,
+                    output,
+                    loss,
+                    p,
+                    theta,
+                    gradient,
+                )
+            return call_float(
+                block,
+                data,
+                targets,
+                weights,
+                order,
+                start,
+                stop,
+                output,
+                loss,
+                p,
+                theta,
+                gradient,
+            )
+
+        return compiled_in
+
+    def called(
+        block,
+        data,
+        targets,
+        weights,
+        order,
+        start,
+        stop,
+        output,
+        loss,
+        p,
+        theta,
+        gradient,
+    ):
+        return call_float(
+            block,
+            data,
+            targets,
+            weights,
+            order,
+            start,
+            stop,
+            output,
+            loss,
+            p,
+            theta,
+            gradient,
+        )
+
+    return called
+
+
+_one_output_block = numba.njit(**OPTIONS, forceinline=True)(one_output_block)

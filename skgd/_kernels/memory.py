@@ -1,10 +1,11 @@
-"""Asking for memory before it is needed.
+"""How compiled loops handle memory: hints of what comes next, arrays without an owner.
 
-What is fetched is not changed, so results cannot depend on these hints.
+Neither changes a number, so results cannot depend on them.
 """
 
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 
 # Rows in random order defeat the processor's own guesses: without a hint every row is
@@ -35,3 +36,58 @@ def prefetch(typingctx, array, index):
         return context.get_dummy_value()
 
     return types.none(array, types.intp), codegen
+
+
+def _without_owner(context, builder, kind, value):
+    if isinstance(kind, types.Array):
+        array = context.make_array(kind)(context, builder, value)
+        array.meminfo = cgutils.get_null_value(array.meminfo.type)
+        return array._getvalue()
+    if isinstance(kind, types.BaseTuple):
+        parts = [
+            _without_owner(context, builder, part, builder.extract_value(value, k))
+            for k, part in enumerate(kind)
+        ]
+        return context.make_tuple(builder, kind, parts)
+    return value
+
+
+@intrinsic
+def borrowed(typingctx, value):
+    """The same arrays, or tuples of them, as guests: their references are not counted.
+
+    Counting is an atomic operation of some nanoseconds, made dozens of times for every
+    slice and every array taken out of a tuple; an update of one row then spends most of
+    its time there. The caller keeps the arrays alive for as long as the loop runs.
+    """
+
+    def codegen(context, builder, signature, arguments):
+        return _without_owner(context, builder, signature.args[0], arguments[0])
+
+    return value(value), codegen
+
+
+@intrinsic
+def flat(typingctx, array):
+    """A contiguous matrix as one vector, row by row.
+
+    As ``reshape`` does, which finds out at every call whether it can, in a function of
+    its own.
+    """
+    vector = types.Array(array.dtype, 1, "C", readonly=not array.mutable)
+
+    def codegen(context, builder, signature, arguments):
+        matrix = context.make_array(signature.args[0])(context, builder, arguments[0])
+        result = context.make_array(vector)(context, builder)
+        context.populate_array(
+            result,
+            data=matrix.data,
+            shape=[matrix.nitems],
+            strides=[matrix.itemsize],
+            itemsize=matrix.itemsize,
+            meminfo=matrix.meminfo,
+            parent=matrix.parent,
+        )
+        return impl_ret_borrowed(context, builder, vector, result._getvalue())
+
+    return vector(array), codegen

@@ -11,11 +11,15 @@ import numpy as np
 
 from .compiling import OPTIONS
 from .elementary import exp_not_positive, log1p_fraction
-from .pointers import call_float_pair
+from .memory import flat
+from .pointers import call_float, call_float_pair
 
 # In place of a loss's address: the logistic loss, compiled into the loops. The call and
 # the C library would take longer than the rest of a row.
 LOGISTIC = 1
+
+# In place of the address of ``separable``, for loops that it is compiled into.
+SEPARABLE = 1
 
 
 @numba.njit(**OPTIONS, forceinline=True)
@@ -40,25 +44,30 @@ def value_and_derivative(loss, y, z, p):
     return call_float_pair(loss, y, z, p)
 
 
-@numba.njit(**OPTIONS)
-def _logistic_column(targets, order, start, stop, weight, scores):
-    """`separable` for the logistic loss of one output and rows of the same weight.
-
-    In three loops: the one in the middle runs at full vector width, because it looks
-    nothing up.
-    """
-    z = scores.reshape(scores.size)
+@numba.njit(**OPTIONS, forceinline=True)
+def _column(targets, weights, order, start, stop, loss, p, z):
+    """`separable` for one output."""
     m = stop - start
-    for r in range(m):
-        z[r] *= targets[order[start + r], 0]
     total = 0.0
+    if loss == LOGISTIC and weights.strides[0] == 0:
+        # All rows of the same weight. In three loops: the one in the middle runs at
+        # full vector width, because it looks nothing up.
+        weight = weights[0]
+        for r in range(m):
+            z[r] *= targets[order[start + r], 0]
+        for r in range(m):
+            decay = exp_not_positive(-abs(np.float64(z[r])))
+            total += _logistic_value(z[r], decay)
+            z[r] = -weight * _logistic_error(z[r], decay)
+        for r in range(m):
+            z[r] *= targets[order[start + r], 0]
+        return weight * total
     for r in range(m):
-        decay = exp_not_positive(-abs(np.float64(z[r])))
-        total += _logistic_value(z[r], decay)
-        z[r] = -weight * _logistic_error(z[r], decay)
-    for r in range(m):
-        z[r] *= targets[order[start + r], 0]
-    return weight * total
+        i = order[start + r]
+        value, derivative = value_and_derivative(loss, targets[i, 0], z[r], p)
+        total += weights[i] * value
+        z[r] = weights[i] * derivative
+    return total
 
 
 def separable(targets, weights, order, start, stop, loss, p, scores):
@@ -68,9 +77,8 @@ def separable(targets, weights, order, start, stop, loss, p, scores):
     +1 for its own output and -1 for the others: one-vs-rest in one pass.
     """
     n_outputs = scores.shape[1]
-    if loss == LOGISTIC and n_outputs == 1 and weights.strides[0] == 0:
-        weight = weights[0]
-        return _logistic_column(targets, order, start, stop, weight, scores)
+    if n_outputs == 1:
+        return _column(targets, weights, order, start, stop, loss, p, flat(scores))
     one_vs_rest = targets.shape[1] < n_outputs
     total = 0.0
     for r in range(stop - start):
@@ -146,5 +154,13 @@ def softmax_change(targets, weights, order, start, stop, loss, p, scores):
     return total
 
 
-_separable = numba.njit(**OPTIONS)(separable)
+_separable = numba.njit(**OPTIONS, forceinline=True)(separable)
 _softmax = numba.njit(**OPTIONS)(softmax)
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def sum_of_losses(output, targets, weights, order, start, stop, loss, p, scores):
+    """What `output` does, by its address or its number."""
+    if output == SEPARABLE:
+        return _separable(targets, weights, order, start, stop, loss, p, scores)
+    return call_float(output, targets, weights, order, start, stop, loss, p, scores)
