@@ -74,7 +74,9 @@ class LinearModel:
 
     def _rows_in_first_cache(self):
         room = FIRST_CACHE_BYTES // (self.n_features * self.dtype.itemsize)
-        return min(max(room // 4 * 4, 4), BLOCK_ROWS)
+        # The kernel takes four rows at a time, and losses a multiple of that.
+        whole = 16 if room >= 16 else 4
+        return min(max(room // whole * whole, whole), BLOCK_ROWS)
 
     @property
     def n_weights(self):

@@ -11,12 +11,16 @@ import numba
 import numpy as np
 
 from .compiling import OPTIONS
+from .memory import borrowed
 from .outputs import sum_of_losses
 
+# Below it exp(-x) is 1 - x + x^2/2, to rounding.
+TINY_PULL = 1e-5
 
-@numba.njit(**OPTIONS)
-def _catch_up(z, x, initial, gap, elapsed, passed, l1, l2):
-    """Bring a feature up to date after `gap` updates that did not touch it.
+
+@numba.njit(**OPTIONS, forceinline=True)
+def _catch_up(z, x, initial, j, gap, elapsed, passed, l1, l2):
+    """Bring feature j up to date after `gap` updates that did not touch it.
 
     Without a penalty z stands still, and the mean of t points, the last `gap` of them
     at z, is z + (x - z) (t - gap)/t. A penalty pulls z towards zero,
@@ -26,18 +30,22 @@ def _catch_up(z, x, initial, gap, elapsed, passed, l1, l2):
     Returns the change of the squared distance of z from where it began.
     """
     change = 0.0
-    for k in range(z.shape[0]):
-        old = z[k]
+    for k in range(z.shape[1]):
+        old = z[j, k]
         between = old
         if old != 0.0 and (l1 > 0.0 or l2 > 0.0):
             pull = l2 * passed
-            decay = math.exp(-pull)
-            span = (1.0 - decay) / pull if pull > 1e-8 else 1.0
+            if pull < TINY_PULL:
+                decay, span = 1.0 - pull * (1.0 - 0.5 * pull), 1.0 - 0.5 * pull
+            else:
+                decay = math.exp(-pull)
+                span = (1.0 - decay) / pull
             size = abs(old) * decay - l1 * passed * span
-            z[k] = math.copysign(max(size, 0.0), old)
-            between = old * span if l1 == 0.0 else 0.5 * (old + z[k])
-            change += (z[k] - initial[k]) ** 2 - (old - initial[k]) ** 2
-        x[k] = between + (x[k] - between) * ((elapsed - gap) / elapsed)
+            new = math.copysign(max(size, 0.0), old)
+            z[j, k] = new
+            between = old * span if l1 == 0.0 else 0.5 * (old + new)
+            change += (new - initial[j, k]) ** 2 - (old - initial[j, k]) ** 2
+        x[j, k] = between + (x[j, k] - between) * ((elapsed - gap) / elapsed)
     return change
 
 
@@ -69,6 +77,15 @@ def run_epoch(
     squared distance of z from `initial`, and the weighted sum of squared gradients;
     `longest` caps the steps.
     """
+    data, targets, weights = borrowed(data), borrowed(targets), borrowed(weights)
+    order, loss_p, theta = borrowed(order), borrowed(loss_p), borrowed(theta)
+    base, average, initial = borrowed(base), borrowed(average), borrowed(initial)
+    memory, l1, l2, rates = (
+        borrowed(memory),
+        borrowed(l1),
+        borrowed(l2),
+        borrowed(rates),
+    )
     values, columns, pointers, _, scale, bias, scores = data
     n_outputs = scores.shape[1]
     n_features = theta.shape[0] // n_outputs - 1
@@ -105,9 +122,10 @@ def run_epoch(
                     if last[j] < now:
                         penalty1 = l1[j * n_outputs] if l1.shape[0] > 0 else 0.0
                         distance += _catch_up(
-                            z[j],
-                            x[j],
-                            z0[j],
+                            z,
+                            x,
+                            z0,
+                            j,
                             now - last[j],
                             now,
                             steps - steps_then[j],
@@ -182,9 +200,10 @@ def run_epoch(
         if last[j] < now:
             penalty1 = l1[j * n_outputs] if l1.shape[0] > 0 else 0.0
             _catch_up(
-                z[j],
-                x[j],
-                z0[j],
+                z,
+                x,
+                z0,
+                j,
                 now - last[j],
                 now,
                 steps - steps_then[j],

@@ -9,7 +9,7 @@ import math
 import numba
 
 from .compiling import OPTIONS
-from .memory import AHEAD, LINE_BYTES, prefetch
+from .memory import AHEAD, LINE_BYTES, borrowed, prefetch
 from .outputs import sum_of_losses
 
 # Below this factor the common scale is folded back into the weights.
@@ -78,6 +78,10 @@ def run_epoch(
     2010); for the intercepts u is minus their sum. An empty `moved` asks for no
     average; with one, l1 must be 0.
     """
+    data, targets, weights = borrowed(data), borrowed(targets), borrowed(weights)
+    order, loss_p, theta = borrowed(order), borrowed(loss_p), borrowed(theta)
+    kept, seen, factors = borrowed(kept), borrowed(seen), borrowed(factors)
+    moved, average, rates = borrowed(moved), borrowed(average), borrowed(rates)
     values, columns, pointers, _, _, bias, scores = data
     n_outputs = scores.shape[1]
     n_features = theta.shape[0] // n_outputs - 1
@@ -97,9 +101,12 @@ def run_epoch(
             if start + r + AHEAD < n:
                 ahead = order[start + r + AHEAD]
                 prefetch(targets, ahead)
-                for q in range(pointers[ahead], pointers[ahead + 1], line):
+                q, end = pointers[ahead], pointers[ahead + 1]
+                # No range: its length takes a division.
+                while q < end:
                     prefetch(values, q)
                     prefetch(columns, q)
+                    q += line
             entries = values[pointers[i] : pointers[i + 1]]
             features = columns[pointers[i] : pointers[i + 1]]
             if l1 > 0.0:

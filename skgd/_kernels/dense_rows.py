@@ -7,7 +7,7 @@ must lie in one piece.
 
 import math
 
-from .memory import AHEAD, LINE_BYTES, prefetch
+from .memory import AHEAD, borrowed, prefetch_row
 from .outputs import value_and_derivative
 
 
@@ -34,18 +34,17 @@ def run_epoch(
     Returns the sum of losses, each taken before the update its row took part in, and
     the number of updates made: fewer than rows if the loss stopped being finite.
     """
+    data, targets, weights = borrowed(data), borrowed(targets), borrowed(weights)
+    order, p, theta = borrowed(order), borrowed(p), borrowed(theta)
+    average, rates = borrowed(average), borrowed(rates)
     X, vector, step, _, _, bias, _, _ = data
     n = order.shape[0]
     n_features = X.shape[1]
     element = theta.dtype.type
-    line = LINE_BYTES // vector.itemsize
     total = 0.0
     for s in range(n):
         if s + AHEAD < n:
-            ahead = order[s + AHEAD]
-            prefetch(targets, ahead)
-            for j in range(0, n_features, line):
-                prefetch(vector, ahead * step + j)
+            prefetch_row(vector, targets, order[s + AHEAD], step, n_features)
         i = order[s]
         # A slice, because an index that is a sum is checked for being negative, which
         # keeps the loops from running at full vector width.

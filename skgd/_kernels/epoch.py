@@ -148,6 +148,9 @@ def shard_sums(
     gradients,
 ):
     """Sums of losses and of gradients over each shard of the rows of `order`."""
+    data, targets, weights = borrowed(data), borrowed(targets), borrowed(weights)
+    order, loss_p, theta = borrowed(order), borrowed(loss_p), borrowed(theta)
+    losses, gradients = borrowed(losses), borrowed(gradients)
     n = order.shape[0]
     for s in range(losses.shape[0]):
         gradients[s] = 0.0
@@ -187,6 +190,9 @@ def sum_rows(
     does not depend on how a caller cuts `order` at multiples of the shard. An empty
     `gradient` asks for the loss only.
     """
+    data, targets, weights = borrowed(data), borrowed(targets), borrowed(weights)
+    order, loss_p, theta = borrowed(order), borrowed(loss_p), borrowed(theta)
+    gradient, shard_gradient = borrowed(gradient), borrowed(shard_gradient)
     n = order.shape[0]
     total = 0.0
     for start in range(0, n, SHARD):

@@ -14,17 +14,9 @@ from numba import types
 from numba.extending import overload
 
 from .compiling import OPTIONS
-from .memory import AHEAD, LINE_BYTES, flat, prefetch
+from .memory import AHEAD, flat, prefetch_row
 from .outputs import sum_of_losses
 from .pointers import call_float
-
-
-@numba.njit(**OPTIONS, forceinline=True)
-def _ask_for_row(vector, targets, i, step, n_features):
-    at = i * step
-    prefetch(targets, i)
-    for j in range(at, at + n_features, LINE_BYTES // vector.itemsize):
-        prefetch(vector, j)
 
 
 @numba.njit(**OPTIONS)
@@ -103,10 +95,10 @@ def one_output_block(
                     copy[j] = X[i, j]
         fours = m - m % 4
         for r in range(0, fours, 4):
-            ahead = first + r + block
             if first + r + 3 < last:
-                _ask_for_row(vector, targets, order[ahead], step, n_features)
-                _ask_for_row(vector, targets, order[ahead + 2], step, n_features)
+                ahead = first + block + r // 2
+                prefetch_row(vector, targets, order[ahead], step, n_features)
+                prefetch_row(vector, targets, order[ahead + 1], step, n_features)
             a = _row(rows, order, first, r, in_place, step, n_features)
             b = _row(rows, order, first, r + 1, in_place, step, n_features)
             c = _row(rows, order, first, r + 2, in_place, step, n_features)
@@ -117,7 +109,7 @@ def one_output_block(
         for r in range(fours, m):
             if first + r < last:
                 ahead = order[first + r + block]
-                _ask_for_row(vector, targets, ahead, step, n_features)
+                prefetch_row(vector, targets, ahead, step, n_features)
             a = _row(rows, order, first, r, in_place, step, n_features)
             scores[r, 0] = _score(a, mean, coef, intercept)
         total += sum_of_losses(
@@ -126,10 +118,10 @@ def one_output_block(
         if gradient.shape[0] == 0:
             continue
         for r in range(0, fours, 4):
-            ahead = first + r + block
             if first + r + 3 < last:
-                _ask_for_row(vector, targets, order[ahead + 1], step, n_features)
-                _ask_for_row(vector, targets, order[ahead + 3], step, n_features)
+                ahead = first + block + (fours + r) // 2
+                prefetch_row(vector, targets, order[ahead], step, n_features)
+                prefetch_row(vector, targets, order[ahead + 1], step, n_features)
             a = _row(rows, order, first, r, in_place, step, n_features)
             b = _row(rows, order, first, r + 1, in_place, step, n_features)
             c = _row(rows, order, first, r + 2, in_place, step, n_features)
@@ -172,7 +164,7 @@ def several_outputs_block(
             copy = buffer[r]
             if contiguous:
                 if at + AHEAD < order.shape[0]:
-                    _ask_for_row(vector, targets, order[at + AHEAD], step, n_features)
+                    prefetch_row(vector, targets, order[at + AHEAD], step, n_features)
                 i = order[at] * step
                 given = vector[i : i + n_features]
                 for j in range(n_features):

@@ -3,10 +3,13 @@
 Neither changes a number, so results cannot depend on them.
 """
 
+import numba
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
+
+from .compiling import OPTIONS
 
 # Rows in random order defeat the processor's own guesses: without a hint every row is
 # waited for. This many rows between hint and use keep the queue of fetches full.
@@ -36,6 +39,18 @@ def prefetch(typingctx, array, index):
         return context.get_dummy_value()
 
     return types.none(array, types.intp), codegen
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def prefetch_row(vector, targets, i, step, n_features):
+    """Ask for row i of a dense table and for its target."""
+    prefetch(targets, i)
+    j, line = i * step, LINE_BYTES // vector.itemsize
+    stop = j + n_features
+    # No range: its length takes a division.
+    while j < stop:
+        prefetch(vector, j)
+        j += line
 
 
 def _without_owner(context, builder, kind, value):

@@ -18,6 +18,9 @@ from .pointers import call_float, call_float_pair
 # the C library would take longer than the rest of a row.
 LOGISTIC = 1
 
+# Numbers that a processor handles at once: with fewer, preparing for them is wasted.
+VECTOR = 4
+
 # In place of the address of ``separable``, for loops that it is compiled into.
 SEPARABLE = 1
 
@@ -49,9 +52,9 @@ def _column(targets, weights, order, start, stop, loss, p, z):
     """`separable` for one output."""
     m = stop - start
     total = 0.0
-    if loss == LOGISTIC and weights.strides[0] == 0:
-        # All rows of the same weight. In three loops: the one in the middle runs at
-        # full vector width, because it looks nothing up.
+    if loss == LOGISTIC and weights.strides[0] == 0 and m >= VECTOR:
+        # Rows of the same weight, enough for a vector. In three loops: the one in the
+        # middle runs at full vector width, because it looks nothing up.
         weight = weights[0]
         for r in range(m):
             z[r] *= targets[order[start + r], 0]
