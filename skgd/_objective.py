@@ -72,8 +72,8 @@ class BoundObjective:
         self.dtype = objective.model.dtype
         self.element = compiling.numba_type(self.dtype)
         self.block, self.data, self.data_type = objective.model.bind(rows.X, block_rows)
-        if objective.model.is_linear and not objective.softmax:
-            self.output = outputs.SEPARABLE
+        if objective.model.is_linear and objective.model.n_outputs == 1:
+            self.output = outputs.COLUMN
         else:
             self.output = compiling.address(
                 outputs.softmax if objective.softmax else outputs.separable,

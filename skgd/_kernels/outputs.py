@@ -21,8 +21,8 @@ LOGISTIC = 1
 # Numbers that a processor handles at once: with fewer, preparing for them is wasted.
 VECTOR = 4
 
-# In place of the address of ``separable``, for loops that it is compiled into.
-SEPARABLE = 1
+# In place of the address of ``separable`` for one output, in the loops of linear models.
+COLUMN = 1
 
 
 @numba.njit(**OPTIONS, forceinline=True)
@@ -157,13 +157,13 @@ def softmax_change(targets, weights, order, start, stop, loss, p, scores):
     return total
 
 
-_separable = numba.njit(**OPTIONS, forceinline=True)(separable)
+_separable = numba.njit(**OPTIONS)(separable)
 _softmax = numba.njit(**OPTIONS)(softmax)
 
 
 @numba.njit(**OPTIONS, forceinline=True)
 def sum_of_losses(output, targets, weights, order, start, stop, loss, p, scores):
     """What `output` does, by its address or its number."""
-    if output == SEPARABLE:
-        return _separable(targets, weights, order, start, stop, loss, p, scores)
+    if output == COLUMN:
+        return _column(targets, weights, order, start, stop, loss, p, flat(scores))
     return call_float(output, targets, weights, order, start, stop, loss, p, scores)
