@@ -21,7 +21,7 @@ LOGISTIC = 1
 # Numbers that a processor handles at once: with fewer, preparing for them is wasted.
 VECTOR = 4
 
-# In place of the address of ``separable`` for one output, in the loops of linear models.
+# In place of the address of ``separable``: one output, compiled into the loops.
 COLUMN = 1
 
 
