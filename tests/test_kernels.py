@@ -3,12 +3,16 @@
 import numba
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from scipy.special import expit
 
+from skgd import GDRegressor
 from skgd._data import Rows
+from skgd._epochs import Batches
 from skgd._kernels.memory import borrowed, flat
 from skgd._linear_model import LinearModel
 from skgd._objective import Objective
+from skgd._training import DivergenceWarning
 from skgd.losses import LogLoss, SquaredError
 
 NOTHING = np.empty(0)
@@ -104,3 +108,27 @@ def test_borrowed_arrays_are_the_same_arrays():
     assert add_one((a, (b, 2.0))) == 9.0
     np.testing.assert_array_equal(a, [1, 1, 1])
     np.testing.assert_array_equal(b, [0, 2, 2, 2])
+
+
+@pytest.mark.parametrize("solver, batch_size", [("sgd", "auto"), ("minibatch", 2)])
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("optimizer", ["gd", "momentum"])
+def test_an_epoch_ends_where_the_loss_is_no_longer_finite(
+    solver, batch_size, sparse, optimizer, monkeypatch
+):
+    made = []
+
+    def advance(self, state, rates, original=Batches.advance):
+        made.append(original(self, state, rates))
+        return made[-1]
+
+    monkeypatch.setattr(Batches, "advance", advance)
+    X = np.random.default_rng(0).standard_normal((2000, 3))
+    model = GDRegressor(
+        solver=solver, batch_size=batch_size, lr=1e3, optimizer=optimizer
+    )
+    with pytest.warns(DivergenceWarning):
+        model.fit(csr_matrix(X) if sparse else X, X[:, 0])
+    total, n_updates = made[0]
+    assert not np.isfinite(total)
+    assert n_updates < 500

@@ -11,6 +11,7 @@ import numba
 import numpy as np
 
 from .compiling import OPTIONS
+from .elementary import is_finite
 from .memory import borrowed
 from .outputs import sum_of_losses
 
@@ -146,7 +147,7 @@ def run_epoch(
             output, targets, weights, order, start, stop, loss, loss_p, scores
         )
         total += loss_sum
-        if not math.isfinite(loss_sum):
+        if not is_finite(loss_sum):
             break
         slope[:] = 0.0
         inverse = 1.0 / (stop - start)

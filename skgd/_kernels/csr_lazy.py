@@ -4,11 +4,10 @@ The same updates as ``epoch.run_epoch`` with the rule ``gd``, l2 in the gradient
 l1 proximal step, without touching the weights of absent features.
 """
 
-import math
-
 import numba
 
 from .compiling import OPTIONS
+from .elementary import is_finite
 from .memory import AHEAD, LINE_BYTES, borrowed, prefetch
 from .outputs import sum_of_losses
 
@@ -133,7 +132,7 @@ def run_epoch(
             output, targets, weights, order, start, stop, loss, loss_p, scores
         )
         total += loss_sum
-        if not math.isfinite(loss_sum):
+        if not is_finite(loss_sum):
             break
         lr = rates[n_updates]
         scale *= 1.0 - lr * l2

@@ -1,14 +1,119 @@
 """Plain gradient steps on one dense row at a time, for one output.
 
 The same updates as ``epoch.run_epoch`` with the rule ``gd`` and batches of one row, in
-two passes over the row: one for the score, one for step and penalties together. Rows
-must lie in one piece.
+one pass over the weights: the step along a row and the score of the next one. Rows must
+lie in one piece.
 """
 
-import math
+import numba
 
-from .memory import AHEAD, borrowed, prefetch_row
-from .outputs import value_and_derivative
+from .compiling import OPTIONS
+from .elementary import is_finite
+from .memory import AHEAD, borrowed, part, prefetch, prefetch_part
+from .outputs import LOGISTIC, value_and_derivative
+
+# Features that are requested at a time. A processor keeps few requests at once and
+# stands still while there are more, so that longer rows are asked for piece by piece.
+PIECE = 128
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def _step_and_score(theta, row, following, shrink, rate, threshold):
+    """Move theta along `row`; return the score of `following`, without intercept."""
+    z = theta.dtype.type(0.0)
+    if threshold > 0.0:
+        for j in range(theta.shape[0]):
+            moved = shrink * theta[j] - rate * row[j]
+            moved -= min(max(moved, -threshold), threshold)
+            theta[j] = moved
+            z += moved * following[j]
+    else:
+        for j in range(theta.shape[0]):
+            moved = shrink * theta[j] - rate * row[j]
+            theta[j] = moved
+            z += moved * following[j]
+    return z
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def _in_pieces(theta, vector, at, next_at, ahead, shrink, rate, threshold):
+    """`_step_and_score` for long rows that begin at these places of `vector`."""
+    z = theta.dtype.type(0.0)
+    n_features = theta.shape[0]
+    for first in range(0, n_features, PIECE):
+        size = min(n_features - first, PIECE)
+        prefetch_part(vector, ahead + first, ahead + first + size)
+        z += _step_and_score(
+            part(theta, first, size),
+            part(vector, at + first, size),
+            part(vector, next_at + first, size),
+            shrink,
+            rate,
+            threshold,
+        )
+    return z
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def _run(
+    data,
+    targets,
+    weights,
+    order,
+    loss,
+    p,
+    theta,
+    averages,
+    average,
+    average_start,
+    l1,
+    l2,
+    rates,
+    t,
+):
+    X, vector, step, _, _, bias, _, _ = data
+    n = order.shape[0]
+    n_features = X.shape[1]
+    coef = part(theta, 0, n_features)
+    element = theta.dtype.type
+    total = 0.0
+    if n == 0:
+        return total, 0
+    # The first score comes from a step of length zero, so that a run cut into several
+    # calls adds up the same numbers in the same order as one in a single call.
+    shrink, rate, threshold = element(1.0), element(0.0), element(0.0)
+    at = ahead = order[0] * step
+    for s in range(n + 1):
+        following = order[min(s, n - 1)]
+        next_at = following * step
+        theta[n_features] -= rate * bias
+        z = bias * theta[n_features]
+        if n_features <= PIECE:
+            row = part(vector, at, n_features)
+            next_row = part(vector, next_at, n_features)
+            z += _step_and_score(coef, row, next_row, shrink, rate, threshold)
+        else:
+            z += _in_pieces(coef, vector, at, next_at, ahead, shrink, rate, threshold)
+        if averages and s > 0 and t + s >= average_start:
+            share = element(1.0 / (t + s + 1 - average_start))
+            for j in range(n_features + 1):
+                average[j] += (theta[j] - average[j]) * share
+        if s == n:
+            break
+        at = next_at
+        ahead = order[min(s + AHEAD, n - 1)]
+        prefetch(targets, ahead)
+        ahead *= step
+        if n_features <= PIECE:
+            prefetch_part(vector, ahead, ahead + n_features)
+        value, derivative = value_and_derivative(loss, targets[following, 0], z, p)
+        total += weights[following] * value
+        if not is_finite(value):
+            return total, s
+        rate = element(rates[s] * weights[following] * derivative)
+        shrink = element(1.0 - rates[s] * l2)
+        threshold = element(rates[s] * l1)
+    return total, n
 
 
 def run_epoch(
@@ -37,36 +142,39 @@ def run_epoch(
     data, targets, weights = borrowed(data), borrowed(targets), borrowed(weights)
     order, p, theta = borrowed(order), borrowed(p), borrowed(theta)
     average, rates = borrowed(average), borrowed(rates)
-    X, vector, step, _, _, bias, _, _ = data
-    n = order.shape[0]
-    n_features = X.shape[1]
-    element = theta.dtype.type
-    total = 0.0
-    for s in range(n):
-        if s + AHEAD < n:
-            prefetch_row(vector, targets, order[s + AHEAD], step, n_features)
-        i = order[s]
-        # A slice, because an index that is a sum is checked for being negative, which
-        # keeps the loops from running at full vector width.
-        row = vector[i * step : i * step + n_features]
-        z = bias * theta[n_features]
-        for j in range(n_features):
-            z += row[j] * theta[j]
-        value, derivative = value_and_derivative(loss, targets[i, 0], z, p)
-        total += weights[i] * value
-        if not math.isfinite(value):
-            return total, s
-        rate = element(rates[s] * weights[i] * derivative)
-        shrink = element(1.0 - rates[s] * l2)
-        for j in range(n_features):
-            theta[j] = shrink * theta[j] - rate * row[j]
-        theta[n_features] -= rate * bias
-        if l1 > 0.0:
-            threshold = element(rates[s] * l1)
-            for j in range(n_features):
-                theta[j] -= min(max(theta[j], -threshold), threshold)
-        if average.shape[0] > 0 and t + s + 1 >= average_start:
-            share = element(1.0 / (t + s + 2 - average_start))
-            for j in range(n_features + 1):
-                average[j] += (theta[j] - average[j]) * share
-    return total, n
+    averages = average.shape[0] > 0
+    if loss == LOGISTIC and not averages:
+        # Compiled for itself. A processor looks some hundred instructions ahead for
+        # what to fetch from memory; with fewer for a row it sees more rows.
+        return _run(
+            data,
+            targets,
+            weights,
+            order,
+            LOGISTIC,
+            p,
+            theta,
+            False,
+            average,
+            average_start,
+            l1,
+            l2,
+            rates,
+            t,
+        )
+    return _run(
+        data,
+        targets,
+        weights,
+        order,
+        loss,
+        p,
+        theta,
+        averages,
+        average,
+        average_start,
+        l1,
+        l2,
+        rates,
+        t,
+    )

@@ -9,6 +9,7 @@ import math
 import numba
 
 from .compiling import OPTIONS
+from .elementary import is_finite
 from .linear import sum_gradients
 from .memory import borrowed
 from .pointers import call_nothing
@@ -117,7 +118,7 @@ def run_epoch(
             gradient,
         )
         total += loss_sum
-        if not math.isfinite(loss_sum):
+        if not is_finite(loss_sum):
             break
         _step(
             theta,

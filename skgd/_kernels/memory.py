@@ -12,8 +12,8 @@ from numba.extending import intrinsic
 from .compiling import OPTIONS
 
 # Rows in random order defeat the processor's own guesses: without a hint every row is
-# waited for. This many rows between hint and use keep the queue of fetches full.
-AHEAD = 8
+# waited for. This many rows between hint and use hide the wait.
+AHEAD = 32
 
 LINE_BYTES = 64
 
@@ -34,23 +34,31 @@ def prefetch(typingctx, array, index):
             ir.FunctionType(ir.VoidType(), [byte, number, number, number]),
             "llvm.prefetch.p0",
         )
-        # For reading, to be kept in all levels, in the data cache.
-        builder.call(function, [pointer, number(0), number(3), number(1)])
+        # For reading, into the second-level cache: the first has few places for what is
+        # on its way, and a processor that waits for one stands still.
+        builder.call(function, [pointer, number(0), number(2), number(1)])
         return context.get_dummy_value()
 
     return types.none(array, types.intp), codegen
 
 
 @numba.njit(**OPTIONS, forceinline=True)
+def prefetch_part(vector, start, stop):
+    """Ask for vector[start:stop]."""
+    line = LINE_BYTES // vector.itemsize
+    # No range: its length takes a division.
+    while start < stop:
+        prefetch(vector, start)
+        start += line
+    # A row that begins within a line ends in one more.
+    prefetch(vector, stop - 1)
+
+
+@numba.njit(**OPTIONS, forceinline=True)
 def prefetch_row(vector, targets, i, step, n_features):
     """Ask for row i of a dense table and for its target."""
     prefetch(targets, i)
-    j, line = i * step, LINE_BYTES // vector.itemsize
-    stop = j + n_features
-    # No range: its length takes a division.
-    while j < stop:
-        prefetch(vector, j)
-        j += line
+    prefetch_part(vector, i * step, i * step + n_features)
 
 
 def _without_owner(context, builder, kind, value):
@@ -106,3 +114,30 @@ def flat(typingctx, array):
         return impl_ret_borrowed(context, builder, vector, result._getvalue())
 
     return vector(array), codegen
+
+
+@intrinsic
+def part(typingctx, vector, start, size):
+    """vector[start : start + size], which must be there: nothing is checked.
+
+    A slice looks whether its ends are negative or beyond the vector, which takes as
+    long as some dozen numbers of a row.
+    """
+
+    def codegen(context, builder, signature, arguments):
+        kind = signature.args[0]
+        given = context.make_array(kind)(context, builder, arguments[0])
+        result = context.make_array(kind)(context, builder)
+        context.populate_array(
+            result,
+            data=builder.gep(given.data, [arguments[1]]),
+            shape=[arguments[2]],
+            strides=[given.itemsize],
+            itemsize=given.itemsize,
+            meminfo=given.meminfo,
+            parent=given.parent,
+        )
+        return impl_ret_borrowed(context, builder, kind, result._getvalue())
+
+    if vector.layout == "C" and vector.ndim == 1:
+        return vector(vector, types.intp, types.intp), codegen
