@@ -8,7 +8,7 @@ import numba
 
 from .compiling import OPTIONS
 from .elementary import is_finite
-from .memory import AHEAD, LINE_BYTES, borrowed, prefetch
+from .memory import AHEAD_ROWS, LINE_BYTES, borrowed, prefetch
 from .outputs import sum_of_losses
 
 # Below this factor the common scale is folded back into the weights.
@@ -97,8 +97,8 @@ def run_epoch(
         stop = min(n, start + batch_size)
         for r in range(stop - start):
             i = order[start + r]
-            if start + r + AHEAD < n:
-                ahead = order[start + r + AHEAD]
+            if start + r + AHEAD_ROWS < n:
+                ahead = order[start + r + AHEAD_ROWS]
                 prefetch(targets, ahead)
                 q, end = pointers[ahead], pointers[ahead + 1]
                 # No range: its length takes a division.

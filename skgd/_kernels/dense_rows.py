@@ -9,12 +9,8 @@ import numba
 
 from .compiling import OPTIONS
 from .elementary import is_finite
-from .memory import AHEAD, borrowed, part, prefetch, prefetch_part
+from .memory import PIECE, borrowed, part, prefetch, prefetch_part, rows_ahead
 from .outputs import LOGISTIC, value_and_derivative
-
-# Features that are requested at a time. A processor keeps few requests at once and
-# stands still while there are more, so that longer rows are asked for piece by piece.
-PIECE = 128
 
 
 @numba.njit(**OPTIONS, forceinline=True)
@@ -76,6 +72,7 @@ def _run(
     n_features = X.shape[1]
     coef = part(theta, 0, n_features)
     element = theta.dtype.type
+    distance = rows_ahead(n_features, vector.itemsize)
     total = 0.0
     if n == 0:
         return total, 0
@@ -101,7 +98,7 @@ def _run(
         if s == n:
             break
         at = next_at
-        ahead = order[min(s + AHEAD, n - 1)]
+        ahead = order[min(s + distance, n - 1)]
         prefetch(targets, ahead)
         ahead *= step
         if n_features <= PIECE:

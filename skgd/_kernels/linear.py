@@ -14,23 +14,24 @@ from numba import types
 from numba.extending import overload
 
 from .compiling import OPTIONS
-from .memory import AHEAD, flat, prefetch_row
+from .memory import PIECE, flat, part, prefetch, prefetch_part, prefetch_row, rows_ahead
 from .outputs import sum_of_losses
 from .pointers import call_float
 
 
 @numba.njit(**OPTIONS)
-def _score(row, mean, coef, intercept):
-    z = intercept
-    for j in range(row.shape[0]):
+def _score(row, mean, coef):
+    z = coef.dtype.type(0.0)
+    for j in range(mean.shape[0]):
         z += (row[j] - mean[j]) * coef[j]
     return z
 
 
-@numba.njit(**OPTIONS)
-def _score_four(a, b, c, d, mean, coef, intercept):
+@numba.njit(**OPTIONS, forceinline=True)
+def _score_four(a, b, c, d, mean, coef):
     """The scores of four rows in one pass over the weights."""
-    u, v, w, x = intercept, intercept, intercept, intercept
+    zero = coef.dtype.type(0.0)
+    u, v, w, x = zero, zero, zero, zero
     for j in range(mean.shape[0]):
         u += (a[j] - mean[j]) * coef[j]
         v += (b[j] - mean[j]) * coef[j]
@@ -39,7 +40,7 @@ def _score_four(a, b, c, d, mean, coef, intercept):
     return u, v, w, x
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**OPTIONS, forceinline=True)
 def _add_four(a, b, c, d, mean, u, v, w, x, gradient):
     """Four rows times their derivatives, in one pass over the gradient."""
     for j in range(mean.shape[0]):
@@ -49,12 +50,40 @@ def _add_four(a, b, c, d, mean, u, v, w, x, gradient):
 
 
 @numba.njit(**OPTIONS, forceinline=True)
-def _row(rows, order, first, r, in_place, step, n_features):
-    """Row r of a block: where it lies in X, or in the copy of the block."""
-    at = (order[first + r] if in_place else r) * step
-    # Sliced before the loops over features: an index that is a sum is checked for being
-    # negative, at the cost of vector width.
-    return rows[at : at + n_features]
+def _place(order, first, r, in_place, step):
+    """Where row r of a block begins, in X or in the copy of the block."""
+    return (order[first + r] if in_place else r) * step
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def _four_places(order, first, r, in_place, step):
+    return (
+        _place(order, first, r, in_place, step),
+        _place(order, first, r + 1, in_place, step),
+        _place(order, first, r + 2, in_place, step),
+        _place(order, first, r + 3, in_place, step),
+    )
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def _ask(vector, targets, order, first, n_rows, step, start, size):
+    """Ask for a piece of some rows of `order`; for their targets with the first."""
+    for at in range(first, min(first + n_rows, order.shape[0])):
+        i = order[at]
+        prefetch_part(vector, i * step + start, i * step + start + size)
+        if start == 0:
+            prefetch(targets, i)
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def _four_parts(rows, places, start, size):
+    a, b, c, d = places
+    return (
+        part(rows, a + start, size),
+        part(rows, b + start, size),
+        part(rows, c + start, size),
+        part(rows, d + start, size),
+    )
 
 
 def one_output_block(
@@ -73,19 +102,24 @@ def one_output_block(
     if not in_place:
         step = n_features
     scaled = scale.shape[0] > 0
-    coef = theta[:n_features]
+    coef = part(theta, 0, n_features)
     if scaled:
         coef = buffer[block]
         for j in range(n_features):
             coef[j] = theta[j] * scale[j]
     intercept = bias * theta[n_features]
     total = 0.0
-    slope = theta.dtype.type(0.0)
+    zero = theta.dtype.type(0.0)
+    slope = zero
     # A few rows at a time, so that the second pass over them, for the gradient, finds
-    # them in the cache. Meanwhile the rows of the next block are on their way: half of
-    # them asked for in the first pass, half in the second, because a processor keeps
-    # few requests at a time.
-    last = order.shape[0] - block if in_place else 0
+    # them in the cache. The first pass asks for as many rows to come. Where they lie in
+    # sequence memory is the bound, and both passes ask for half of them.
+    distance = rows_ahead(n_features, vector.itemsize)
+    asked = 4 if in_place else 0
+    in_sequence = order[stop - 1] - order[start] == stop - 1 - start
+    if in_place and in_sequence and gradient.shape[0] > 0:
+        asked = 2
+    pieces = n_features > PIECE
     for first in range(start, stop, block):
         m = min(block, stop - first)
         if not in_place:
@@ -95,47 +129,60 @@ def one_output_block(
                     copy[j] = X[i, j]
         fours = m - m % 4
         for r in range(0, fours, 4):
-            if first + r + 3 < last:
-                ahead = first + block + r // 2
-                prefetch_row(vector, targets, order[ahead], step, n_features)
-                prefetch_row(vector, targets, order[ahead + 1], step, n_features)
-            a = _row(rows, order, first, r, in_place, step, n_features)
-            b = _row(rows, order, first, r + 1, in_place, step, n_features)
-            c = _row(rows, order, first, r + 2, in_place, step, n_features)
-            d = _row(rows, order, first, r + 3, in_place, step, n_features)
-            u, v, w, x = _score_four(a, b, c, d, mean, coef, intercept)
+            ahead = first + distance + r * asked // 4
+            places = _four_places(order, first, r, in_place, step)
+            if not pieces:
+                _ask(vector, targets, order, ahead, asked, step, 0, n_features)
+                a, b, c, d = _four_parts(rows, places, 0, n_features)
+                u, v, w, x = _score_four(a, b, c, d, mean, coef)
+            else:
+                u, v, w, x = zero, zero, zero, zero
+                for j in range(0, n_features, PIECE):
+                    size = min(n_features - j, PIECE)
+                    _ask(vector, targets, order, ahead, asked, step, j, size)
+                    a, b, c, d = _four_parts(rows, places, j, size)
+                    du, dv, dw, dx = _score_four(
+                        a, b, c, d, part(mean, j, size), part(coef, j, size)
+                    )
+                    u, v, w, x = u + du, v + dv, w + dw, x + dx
+            u, v, w, x = u + intercept, v + intercept, w + intercept, x + intercept
             scores[r, 0], scores[r + 1, 0] = u, v
             scores[r + 2, 0], scores[r + 3, 0] = w, x
         for r in range(fours, m):
-            if first + r < last:
-                ahead = order[first + r + block]
-                prefetch_row(vector, targets, ahead, step, n_features)
-            a = _row(rows, order, first, r, in_place, step, n_features)
-            scores[r, 0] = _score(a, mean, coef, intercept)
+            if asked:
+                ahead = first + distance + r
+                _ask(vector, targets, order, ahead, 1, step, 0, n_features)
+            a = _place(order, first, r, in_place, step)
+            scores[r, 0] = intercept + _score(part(rows, a, n_features), mean, coef)
         total += sum_of_losses(
             output, targets, weights, order, first, first + m, loss, p, scores
         )
         if gradient.shape[0] == 0:
             continue
         for r in range(0, fours, 4):
-            if first + r + 3 < last:
-                ahead = first + block + (fours + r) // 2
-                prefetch_row(vector, targets, order[ahead], step, n_features)
-                prefetch_row(vector, targets, order[ahead + 1], step, n_features)
-            a = _row(rows, order, first, r, in_place, step, n_features)
-            b = _row(rows, order, first, r + 1, in_place, step, n_features)
-            c = _row(rows, order, first, r + 2, in_place, step, n_features)
-            d = _row(rows, order, first, r + 3, in_place, step, n_features)
+            places = _four_places(order, first, r, in_place, step)
             u, v = scores[r, 0], scores[r + 1, 0]
             w, x = scores[r + 2, 0], scores[r + 3, 0]
             slope += (u + v) + (w + x)
-            _add_four(a, b, c, d, mean, u, v, w, x, gradient)
+            ahead = first + distance + (fours + r) // 2
+            further = 2 if asked == 2 else 0
+            if not pieces:
+                _ask(vector, targets, order, ahead, further, step, 0, n_features)
+                a, b, c, d = _four_parts(rows, places, 0, n_features)
+                _add_four(a, b, c, d, mean, u, v, w, x, gradient)
+            else:
+                for j in range(0, n_features, PIECE):
+                    size = min(n_features - j, PIECE)
+                    _ask(vector, targets, order, ahead, further, step, j, size)
+                    a, b, c, d = _four_parts(rows, places, j, size)
+                    middle, sums = part(mean, j, size), part(gradient, j, size)
+                    _add_four(a, b, c, d, middle, u, v, w, x, sums)
         for r in range(fours, m):
-            a = _row(rows, order, first, r, in_place, step, n_features)
+            row = part(rows, _place(order, first, r, in_place, step), n_features)
             u = scores[r, 0]
             slope += u
             for j in range(n_features):
-                gradient[j] += u * (a[j] - mean[j])
+                gradient[j] += u * (row[j] - mean[j])
     if gradient.shape[0] > 0:
         gradient[n_features] += bias * slope
         if scaled:
@@ -156,6 +203,7 @@ def several_outputs_block(
     intercept = theta[n_weights:]
     coef = theta[:n_weights].reshape((n_features, n_outputs))
     contiguous = vector.shape[0] > 0
+    distance = rows_ahead(n_features, vector.itemsize)
     total = 0.0
     for first in range(start, stop, block):
         m = min(block, stop - first)
@@ -163,8 +211,9 @@ def several_outputs_block(
             at = first + r
             copy = buffer[r]
             if contiguous:
-                if at + AHEAD < order.shape[0]:
-                    prefetch_row(vector, targets, order[at + AHEAD], step, n_features)
+                if at + distance < order.shape[0]:
+                    ahead = order[at + distance]
+                    prefetch_row(vector, targets, ahead, step, n_features)
                 i = order[at] * step
                 given = vector[i : i + n_features]
                 for j in range(n_features):

@@ -12,8 +12,14 @@ from numba.extending import intrinsic
 from .compiling import OPTIONS
 
 # Rows in random order defeat the processor's own guesses: without a hint every row is
-# waited for. This many rows between hint and use hide the wait.
-AHEAD = 32
+# waited for. This many rows between hint and use hide the wait, unless they are so long
+# that they would push each other out of the second-level cache.
+AHEAD_ROWS = 64
+AHEAD_BYTES = 1 << 15
+
+# Features that are requested at a time. A processor keeps few requests at once and
+# stands still while there are more, so that longer rows are asked for piece by piece.
+PIECE = 128
 
 LINE_BYTES = 64
 
@@ -40,6 +46,12 @@ def prefetch(typingctx, array, index):
         return context.get_dummy_value()
 
     return types.none(array, types.intp), codegen
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def rows_ahead(n_features, itemsize):
+    """How many rows before its use a row is asked for."""
+    return max(1, min(AHEAD_ROWS, AHEAD_BYTES // (max(n_features, 1) * itemsize)))
 
 
 @numba.njit(**OPTIONS, forceinline=True)
