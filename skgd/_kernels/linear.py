@@ -18,6 +18,11 @@ from .memory import PIECE, flat, part, prefetch, prefetch_part, prefetch_row, ro
 from .outputs import sum_of_losses
 from .pointers import call_float
 
+# From so many rows on a matrix product pays for its call; for one row it does only with
+# more outputs than this.
+FEW_ROWS = 4
+FEW_OUTPUTS = 4
+
 
 @numba.njit(**OPTIONS)
 def _score(row, mean, coef):
@@ -191,6 +196,40 @@ def one_output_block(
     return total
 
 
+@numba.njit(**OPTIONS)
+def _scores_of_rows(rows, coef, scores):
+    """Matrix product of rows and weights; one row of few outputs without that call."""
+    if rows.shape[0] > 1 or scores.shape[1] > FEW_OUTPUTS:
+        np.dot(rows, coef, scores)
+        return
+    for k in range(scores.shape[1]):
+        z = rows.dtype.type(0.0)
+        for j in range(rows.shape[1]):
+            z += rows[0, j] * coef[j, k]
+        scores[0, k] = z
+
+
+@numba.njit(**OPTIONS)
+def _add_outer_products(rows, scores, gradient, is_zero):
+    """Add the product of the transposed rows and their derivatives to `gradient`."""
+    n_features, n_outputs = rows.shape[1], scores.shape[1]
+    n_weights = n_features * n_outputs
+    if rows.shape[0] >= FEW_ROWS:
+        if is_zero:
+            sums = gradient[:n_weights].reshape((n_features, n_outputs))
+            np.dot(rows.T, scores, sums)
+            return
+        product = np.dot(rows.T, scores).ravel()
+        for j in range(n_weights):
+            gradient[j] += product[j]
+        return
+    for r in range(rows.shape[0]):
+        for j in range(rows.shape[1]):
+            x = rows[r, j]
+            for k in range(n_outputs):
+                gradient[j * n_outputs + k] += x * scores[r, k]
+
+
 def several_outputs_block(
     data, targets, weights, order, start, stop, output, loss, p, theta, gradient
 ):
@@ -204,6 +243,7 @@ def several_outputs_block(
     coef = theta[:n_weights].reshape((n_features, n_outputs))
     contiguous = vector.shape[0] > 0
     distance = rows_ahead(n_features, vector.itemsize)
+    wanted = gradient.shape[0] > 0
     total = 0.0
     for first in range(start, stop, block):
         m = min(block, stop - first)
@@ -214,8 +254,7 @@ def several_outputs_block(
                 if at + distance < order.shape[0]:
                     ahead = order[at + distance]
                     prefetch_row(vector, targets, ahead, step, n_features)
-                i = order[at] * step
-                given = vector[i : i + n_features]
+                given = part(vector, order[at] * step, n_features)
                 for j in range(n_features):
                     copy[j] = given[j] - mean[j]
             else:
@@ -224,22 +263,19 @@ def several_outputs_block(
                     copy[j] = X[i, j] - mean[j]
             for j in range(scale.shape[0]):
                 copy[j] *= scale[j]
-        np.dot(buffer[:m], coef, scores[:m])
+        rows, z = buffer[:m], scores[:m]
+        _scores_of_rows(rows, coef, z)
         for r in range(m):
             for k in range(n_outputs):
-                scores[r, k] += bias * intercept[k]
+                z[r, k] += bias * intercept[k]
         total += sum_of_losses(
             output, targets, weights, order, first, first + m, loss, p, scores
         )
-        if gradient.shape[0] == 0:
-            continue
-        for r in range(m):
-            for j in range(n_features):
-                x = buffer[r, j]
+        if wanted:
+            _add_outer_products(rows, z, gradient, first == start)
+            for r in range(m):
                 for k in range(n_outputs):
-                    gradient[j * n_outputs + k] += x * scores[r, k]
-            for k in range(n_outputs):
-                gradient[n_weights + k] += bias * scores[r, k]
+                    gradient[n_weights + k] += bias * z[r, k]
     return total
 
 
