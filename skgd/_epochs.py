@@ -236,14 +236,16 @@ def epoch_kernel(bound, stepper, batch_size):
     if bound.is_csr and stepper.is_plain and bound.objective.model.raw:
         return _nonzeros_only(bound, stepper, batch_size)
     if batch_size == 1 and stepper.is_plain and _has_plain_rows(bound):
-        return _one_row(bound, stepper)
+        if bound.objective.model.n_outputs == 1:
+            return _one_row(bound, stepper)
+        return _one_row_for_each_output(bound, stepper)
     return _every_weight(bound, stepper, batch_size)
 
 
 def _has_plain_rows(bound):
-    """Whether dense rows lie in one piece and one output looks at them as they are."""
+    """Whether dense rows lie in one piece and a linear model takes them as they are."""
     model = bound.objective.model
-    if bound.is_csr or not (model.is_linear and model.raw and model.n_outputs == 1):
+    if bound.is_csr or not (model.is_linear and model.raw):
         return False
     return bound.data[1].size > 0
 
@@ -335,6 +337,36 @@ def _one_row(bound, stepper):
             strength_l2,
             rates,
             state.step,
+        )
+
+    return run
+
+
+def _one_row_for_each_output(bound, stepper):
+    """As `_one_row`, for several outputs, whose weights it brings into order first."""
+    from skgd._kernels import compiling, dense_outputs
+
+    kernel = compiling.kernel(
+        dense_outputs.run_epoch,
+        compiling.outputs_signature(bound.data_type, stepper.element),
+    )
+    strength_l1, strength_l2 = stepper.strengths
+
+    def run(state, order, rates):
+        if state.average.size:
+            return _every_weight(bound, stepper, 1)(state, order, rates)
+        return kernel(
+            bound.data,
+            bound.rows.targets,
+            bound.rows.weights,
+            order,
+            bound.output,
+            bound.loss,
+            bound.loss_p,
+            state.theta,
+            strength_l1,
+            strength_l2,
+            rates,
         )
 
     return run

@@ -455,6 +455,24 @@ def rows_signature(data_type, element):
 
 
 @remembered
+def outputs_signature(data_type, element):
+    """Of ``dense_outputs.run_epoch``."""
+    return types.Tuple([FLOAT, INDEX])(
+        data_type,
+        TARGETS,
+        WEIGHTS,
+        ORDER,
+        types.intp,
+        types.intp,
+        VECTOR,
+        vector(element),
+        FLOAT,
+        FLOAT,
+        read_only(FLOAT, 1),
+    )
+
+
+@remembered
 def shuffle_signature():
     """Of ``shuffling.shuffle``."""
     return types.none(vector(INDEX), types.uint64)

@@ -14,7 +14,7 @@ from .outputs import LOGISTIC, value_and_derivative
 
 
 @numba.njit(**OPTIONS, forceinline=True)
-def _step_and_score(theta, row, following, shrink, rate, threshold):
+def step_and_score(theta, row, following, shrink, rate, threshold):
     """Move theta along `row`; return the score of `following`, without intercept."""
     z = theta.dtype.type(0.0)
     if threshold > 0.0:
@@ -32,14 +32,14 @@ def _step_and_score(theta, row, following, shrink, rate, threshold):
 
 
 @numba.njit(**OPTIONS, forceinline=True)
-def _in_pieces(theta, vector, at, next_at, ahead, shrink, rate, threshold):
-    """`_step_and_score` for long rows that begin at these places of `vector`."""
+def in_pieces(theta, vector, at, next_at, ahead, shrink, rate, threshold):
+    """`step_and_score` for long rows that begin at these places of `vector`."""
     z = theta.dtype.type(0.0)
     n_features = theta.shape[0]
     for first in range(0, n_features, PIECE):
         size = min(n_features - first, PIECE)
         prefetch_part(vector, ahead + first, ahead + first + size)
-        z += _step_and_score(
+        z += step_and_score(
             part(theta, first, size),
             part(vector, at + first, size),
             part(vector, next_at + first, size),
@@ -88,9 +88,9 @@ def _run(
         if n_features <= PIECE:
             row = part(vector, at, n_features)
             next_row = part(vector, next_at, n_features)
-            z += _step_and_score(coef, row, next_row, shrink, rate, threshold)
+            z += step_and_score(coef, row, next_row, shrink, rate, threshold)
         else:
-            z += _in_pieces(coef, vector, at, next_at, ahead, shrink, rate, threshold)
+            z += in_pieces(coef, vector, at, next_at, ahead, shrink, rate, threshold)
         if averages and s > 0 and t + s >= average_start:
             share = element(1.0 / (t + s + 1 - average_start))
             for j in range(n_features + 1):
