@@ -16,7 +16,7 @@ from skgd._objective import Objective
 from skgd.losses import LogLoss, SquaredError
 
 
-@numba.njit(fastmath=True)
+@numba.njit(fastmath=True, nogil=True)
 def read(values):
     """Sum of all numbers, at the speed of memory."""
     total = values.dtype.type(0)

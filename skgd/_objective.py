@@ -5,12 +5,13 @@ its gradient and runs one compiled epoch; when to do which is decided elsewhere.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
 
 from skgd._epochs import Batches
-from skgd._threads import sum_rows
+from skgd._threads import ThreadedSum
 from skgd.losses import LogLoss
 from skgd.penalties import penalty_value
 
@@ -114,20 +115,24 @@ class BoundObjective:
             p = np.concatenate([self.loss_p, np.zeros(n_derivatives)])
         return output, p
 
-    def _sum_in_threads(self, theta, order, gradient):
+    @cached_property
+    def _threads(self):
         from skgd._kernels import compiling, epoch
 
         kernel = compiling.kernel(
             epoch.shard_sums, compiling.shard_signature(self.data_type, self.element)
         )
+        add_shards = compiling.kernel(
+            epoch.add_shards, compiling.add_signature(self.element)
+        )
 
-        def shard_sums(data, start, stop, losses, gradients):
+        def shard_sums(data, theta, order, losses, gradients):
             kernel(
                 self.block,
                 data,
                 self.rows.targets,
                 self.rows.weights,
-                order[start:stop],
+                order,
                 self.output,
                 self.loss,
                 self.loss_p,
@@ -139,13 +144,11 @@ class BoundObjective:
         # The data hold the buffers of a kernel, so that each thread needs its own.
         bind = self.objective.model.bind
         others = [bind(self.rows.X, self.block_rows)[1] for _ in range(self.n_jobs - 1)]
-        return sum_rows(
-            shard_sums, [self.data, *others], order.size, gradient, self.dtype
-        )
+        return ThreadedSum(shard_sums, add_shards, [self.data, *others])
 
     def _sum_rows(self, theta, order, gradient):
         if self.n_jobs > 1 and order.size >= THREADED_ROWS:
-            return self._sum_in_threads(theta, order, gradient)
+            return self._threads.add_to(gradient, theta, order)
         shard = np.empty(theta.size if gradient.size else 0, self.dtype)
         return self._sum(
             self.block,
@@ -175,6 +178,7 @@ class BoundObjective:
         """Look at other dense rows from now on, not more than before."""
         self.rows = rows
         self.data = self.objective.model.bound_to(rows.X, self.data)
+        vars(self).pop("_threads", None)
 
     def value_at_head(self, theta):
         """F(theta) over the first rows: enough of them to tell good from bad."""

@@ -14,43 +14,45 @@ import numpy as np
 GROUP = 8
 
 
-def sum_rows(shard_sums, workspaces, n_rows, gradient, dtype):
-    """Add the gradient over all rows to `gradient`; return the sum of losses.
+class ThreadedSum:
+    """Threads that are kept for the sums of a whole run.
 
     Parameters
     ----------
-    shard_sums : callable(workspace, start, stop, losses, gradients)
+    shard_sums : callable(workspace, theta, order, losses, gradients)
         Fills in the sums of the shards of some rows.
+    add_shards : callable(losses, gradients, total, gradient)
+        Adds shards to `gradient`, and returns the total with their losses.
     workspaces : list
         What the threads work in, one each.
-    n_rows : int
-    gradient : float64 array
-        Empty where only the loss is asked for.
-    dtype : dtype
-        Of a shard's gradient.
     """
-    from skgd._kernels.epoch import SHARD
 
-    free = SimpleQueue()
-    for workspace in workspaces:
-        free.put(workspace)
+    def __init__(self, shard_sums, add_shards, workspaces):
+        self._shard_sums = shard_sums
+        self._add_shards = add_shards
+        self._pool = ThreadPoolExecutor(len(workspaces))
+        self._free = SimpleQueue()
+        for workspace in workspaces:
+            self._free.put(workspace)
 
-    def sums(start):
-        stop = min(n_rows, start + GROUP * SHARD)
-        n_shards = -(-(stop - start) // SHARD)
-        losses, gradients = (
-            np.empty(n_shards),
-            np.empty((n_shards, gradient.size), dtype),
-        )
-        workspace = free.get()
-        shard_sums(workspace, start, stop, losses, gradients)
-        free.put(workspace)
-        return losses, gradients
+    def add_to(self, gradient, theta, order):
+        """Add the gradient over the rows of `order`; return the sum of losses.
 
-    total = 0.0
-    with ThreadPoolExecutor(len(workspaces)) as pool:
-        for losses, gradients in pool.map(sums, range(0, n_rows, GROUP * SHARD)):
-            for loss, shard in zip(losses, gradients, strict=True):
-                total += loss
-                gradient += shard
-    return float(total)
+        An empty `gradient` asks for the losses only.
+        """
+        from skgd._kernels.epoch import SHARD
+
+        def sums(start):
+            part = order[start : start + GROUP * SHARD]
+            n_shards = -(-part.size // SHARD)
+            losses = np.empty(n_shards)
+            gradients = np.empty((n_shards, gradient.size), theta.dtype)
+            workspace = self._free.get()
+            self._shard_sums(workspace, theta, part, losses, gradients)
+            self._free.put(workspace)
+            return losses, gradients
+
+        total = 0.0
+        for shards in self._pool.map(sums, range(0, order.size, GROUP * SHARD)):
+            total = self._add_shards(*shards, total, gradient)
+        return total

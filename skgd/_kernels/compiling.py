@@ -365,6 +365,12 @@ def sum_signature(data_type, element):
 
 
 @remembered
+def add_signature(element):
+    """Of ``epoch.add_shards``."""
+    return FLOAT(VECTOR, matrix(element), FLOAT, VECTOR)
+
+
+@remembered
 def shard_signature(data_type, element):
     """Of ``epoch.shard_sums``."""
     return types.none(
