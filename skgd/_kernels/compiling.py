@@ -458,3 +458,18 @@ def rows_signature(data_type, element):
 def shuffle_signature():
     """Of ``shuffling.shuffle``."""
     return types.none(vector(INDEX), types.uint64)
+
+
+@remembered
+def moments_signature(element):
+    """Of ``moments.update``."""
+    return FLOAT(
+        read_only(element, 2),
+        read_only(element, 1, "C"),
+        INDEX,
+        WEIGHTS,
+        ORDER,
+        FLOAT,
+        VECTOR,
+        VECTOR,
+    )
