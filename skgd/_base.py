@@ -4,6 +4,8 @@ Subclasses say what y means, which model maps theta to scores, and how theta is 
 to the user. The loop itself lives in ``_training.py``.
 """
 
+import functools
+
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.callback import CallbackSupportMixin
@@ -53,6 +55,12 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
         "https://skgd.readthedocs.io/en/stable/api/generated/"
         "{estimator_module}.{estimator_name}.html"
     )
+
+    @classmethod
+    @functools.cache
+    def _get_param_names(cls):
+        # From the signature of __init__, which scikit-learn reads anew each time.
+        return super()._get_param_names()
 
     # ---- fit -------------------------------------------------------------------
 
