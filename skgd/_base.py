@@ -316,11 +316,9 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
 
     def _objective_at_start(self, bound, state):
         """F at the start or at zero, whichever is larger, on the first rows."""
-        at_start, zero = state.answer(), np.zeros_like(state.theta)
-        at_zero = bound.value_at_head(zero)
-        if np.array_equal(at_start, zero):
-            return at_zero
-        return max(bound.value_at_head(at_start), at_zero)
+        at_zero = bound.value_at_head(np.zeros_like(state.theta))
+        answer = state.answer()
+        return max(bound.value_at_head(answer), at_zero) if answer.any() else at_zero
 
     def _most_epochs(self, n_rows):
         """Epochs a run over `n_rows` rows may take; None rows are a stream."""

@@ -4,7 +4,6 @@ Chunks are merged by the update of Chan, Golub and LeVeque (1983), which does no
 cancel as the difference of large sums does.
 """
 
-import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,9 +41,13 @@ class Moments:
         known = getattr(rows, "moments", None)
         if known is not None:
             return known
-        moments = cls.empty(rows.X.shape[1]) if seen is None else copy.copy(seen)
+        moments = cls.empty(rows.X.shape[1]) if seen is None else seen.copy()
         every = rows.order.size == rows.X.shape[0]
         return moments.update(rows.X, rows.weights, None if every else rows.order)
+
+    def copy(self):
+        """Moments to go on from; these stay as they are."""
+        return Moments(self.weight, self.mean, self.variance)
 
     def update(self, X, weights, order=None):
         """Take in rows with their weights (none negative, not all zero).
@@ -108,6 +111,6 @@ class Seen:
         if before is None:
             targets = Moments.empty(rows.targets.shape[1])
             before = cls(None, targets)
-        targets = copy.copy(before.targets)
+        targets = before.targets.copy()
         targets.update(rows.targets, rows.weights, rows.order)
         return cls(Moments.of(rows, before.features), targets, before.spread)
