@@ -1003,7 +1003,7 @@ def _weighted(y, sample_weight):
 
 def _weighted_mean(y, sample_weight):
     y, weight = _weighted(y, sample_weight)
-    return float(np.average(y, weights=weight))
+    return float((y * weight).sum() / weight.sum())
 
 
 def _weighted_quantile(y, weight, q):
