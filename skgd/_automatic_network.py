@@ -124,7 +124,7 @@ def largest_curvature(objective, rows, output, batch_size):
     theta = model.start(rng, output)
 
     def over(order):
-        bound = objective.bind(replace(rows, order=order))
+        bound = objective.bind(rows.in_order(order))
         return _largest_eigenvalue(bound, theta, rng)
 
     order = rows.order

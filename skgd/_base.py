@@ -4,22 +4,24 @@ Subclasses say what y means, which model maps theta to scores, and how theta is 
 to the user. The loop itself lives in ``_training.py``.
 """
 
+import functools
+
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples
 
 from skgd._data import Rows, hold_out
 from skgd._fit_batches import StreamFit
 from skgd._moments import Moments
 from skgd._quick import checked_chunk, prepared
+from skgd._random import generator
 from skgd._state import State
 from skgd._step_size import smoothness
 from skgd._training import DivergenceWarning, Limits, train
-from skgd._validation import check_weights, refuse_foreign
+from skgd._validation import check_weights, refuse_foreign, validate_given
 from skgd._warnings import warn_user
 from skgd.losses import get_loss
 from skgd.optimizers import get_optimizer
@@ -54,6 +56,12 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
         "{estimator_module}.{estimator_name}.html"
     )
 
+    @classmethod
+    @functools.cache
+    def _get_param_names(cls):
+        # From the signature of __init__, which scikit-learn reads anew each time.
+        return super()._get_param_names()
+
     # ---- fit -------------------------------------------------------------------
 
     def _fit(self, X, y, sample_weight, init, validation):
@@ -72,7 +80,7 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
         weights = check_weights(sample_weight, X)
         task = self._task if resumed else self._new_task(y, None)
         loss = get_loss(self.loss, task.name)
-        rng = self._state.rng if resumed else self._new_rng()
+        rng = self._state.rng if resumed else generator(self.random_state)
 
         rows = self._weighted_rows(X, y, weights, task, loss)
         rows, held_out = self._split(rows, task, loss, validation, rng)
@@ -192,7 +200,7 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
         model = None if first else self._model
         plan = self._plan(task, loss, rows, model, streaming=True)
         if first:
-            rng = self._new_rng()
+            rng = generator(self.random_state)
             theta = self._first_theta(plan, rows, {}, rng)
             state = State.start(theta, plan.optimizer, plan.averaging, rng)
         else:
@@ -275,18 +283,14 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
         weights = check_weights(weights, X_val)
         return rows, self._weighted_rows(X_val, y_val, weights, task, loss)
 
-    def _new_rng(self):
-        seed = check_random_state(self.random_state).randint(2**31)
-        return np.random.default_rng(seed)
-
     # ---- the parts of a run ------------------------------------------------------
 
     def _rule_and_schedule(self):
         """Optimizer and schedule as objects, their hyper-parameters checked."""
         optimizer = get_optimizer(self.optimizer)
         schedule = get_schedule(self.lr_schedule)
-        for part in (optimizer, schedule):
-            part._validate_params()
+        validate_given(optimizer, self.optimizer)
+        validate_given(schedule, self.lr_schedule)
         return optimizer, schedule
 
     def _first_theta(self, plan, rows, init, rng):
@@ -312,10 +316,9 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
 
     def _objective_at_start(self, bound, state):
         """F at the start or at zero, whichever is larger, on the first rows."""
-        return max(
-            bound.value_at_head(state.answer()),
-            bound.value_at_head(np.zeros_like(state.theta)),
-        )
+        at_zero = bound.value_at_head(np.zeros_like(state.theta))
+        answer = state.answer()
+        return max(bound.value_at_head(answer), at_zero) if answer.any() else at_zero
 
     def _most_epochs(self, n_rows):
         """Epochs a run over `n_rows` rows may take; None rows are a stream."""

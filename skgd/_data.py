@@ -3,7 +3,7 @@
 Nothing is copied: held-out rows and rows of weight zero are left out of the order.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -23,6 +23,8 @@ class Rows:
         The rows that count, in the order in which they are visited.
     y : array
         The targets as the user gave them, for scorers.
+    as_they_came : bool
+        Whether the order is known to be that of all rows of X.
     """
 
     X: object
@@ -30,33 +32,46 @@ class Rows:
     weights: np.ndarray
     order: np.ndarray
     y: np.ndarray
+    as_they_came: bool = field(default=False, kw_only=True)
 
     @classmethod
     def of(cls, X, y, targets, weights=None):
         """All rows of X, those of weight zero dropped."""
         n = X.shape[0]
         if weights is None:
-            return cls(X, targets, np.broadcast_to(1.0, (n,)), np.arange(n), y)
+            ones = np.broadcast_to(1.0, (n,))
+            return cls(X, targets, ones, np.arange(n), y, as_they_came=True)
         return cls(X, targets, weights, np.flatnonzero(weights), y)
 
     def __len__(self):
         return self.order.size
 
     def in_order(self, order):
-        return replace(self, order=order)
+        return replace(self, order=order, as_they_came=False)
+
+    @property
+    def weigh_the_same(self):
+        """Whether all weights are one number, kept once."""
+        return self.weights.strides == (0,)
 
     def with_mean_weight_one(self):
         """Scale the weights to mean 1 over the rows that count."""
-        if self.weights.strides == (0,):
+        if self.weigh_the_same:
             return self
         mean = self.weights[self.order].mean()
         return replace(self, weights=self.weights / mean)
 
     def visited_weights(self):
-        return self.weights[self.order]
+        return self.weights if self.as_they_came else self.weights[self.order]
 
     def visited_targets(self):
-        return self.targets[self.order]
+        return self.targets if self.as_they_came else self.targets[self.order]
+
+    def weight(self, order):
+        """Sum of the weights of some rows."""
+        if self.weigh_the_same:
+            return order.size * self.weights[0]
+        return self.weights[order].sum()
 
 
 def hold_out(rows, labels, fraction, rng):

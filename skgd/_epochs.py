@@ -5,6 +5,7 @@ compiled loop of many updates. Both move the same state by the same step. When t
 is decided in ``_training.py``.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -96,7 +97,7 @@ def epoch_rates(state, lr, schedule, n_steps, horizon, start=0, stop=None):
     """
     stop = n_steps if stop is None else stop
     if type(schedule) is Constant:
-        return np.broadcast_to(float(lr), (stop - start,))
+        return _one_rate(float(lr), stop - start)
     index = np.arange(start, stop)
     clock = Clock(
         step=state.step - start + index,
@@ -107,6 +108,12 @@ def epoch_rates(state, lr, schedule, n_steps, horizon, start=0, stop=None):
     )
     factors = np.asarray(schedule.factor(clock), np.float64)
     return lr * np.broadcast_to(factors, index.shape)
+
+
+@functools.lru_cache(maxsize=8)
+def _one_rate(lr, n_steps):
+    """The same rate for all updates; not to be written to."""
+    return np.broadcast_to(lr, (n_steps,))
 
 
 class FullBatch:
@@ -174,6 +181,7 @@ class Batches:
         self.order = bound.rows.order.copy() if shuffle else bound.rows.order
         self.n_steps = -(-self.order.size // batch_size)
         self._run = epoch_kernel(bound, stepper, batch_size)
+        self._shuffle = shuffle_kernel() if shuffle else None
 
     def run(self, state):
         """One epoch in place; returns (mean objective seen, last rate).
@@ -185,7 +193,7 @@ class Batches:
             # From the same start each time, so that the order depends on the random
             # stream alone and a resumed run sees the same rows.
             self.order[:] = self.bound.rows.order
-            shuffle_order(self.order, state.rng)
+            self._shuffle(self.order, random_bits(state.rng))
         rates = self.rates(state, self.n_steps)
         total, n_updates = self.advance(state, rates)
         rate = self.stepper.rate(state, rates)
@@ -221,10 +229,19 @@ class Batches:
 
 def shuffle_order(order, rng):
     """Bring the numbers of rows into random order, in place."""
+    shuffle_kernel()(order, random_bits(rng))
+
+
+def shuffle_kernel():
+    """The compiled callable(order, seed) that shuffles in place."""
     from skgd._kernels import compiling, shuffling
 
-    kernel = compiling.kernel(shuffling.shuffle, compiling.shuffle_signature())
-    kernel(order, rng.integers(2**64, dtype=np.uint64))
+    return compiling.kernel(shuffling.shuffle, compiling.shuffle_signature())
+
+
+def random_bits(rng):
+    """The next 64 bits of a stream, as ``rng.integers`` would draw them."""
+    return rng.bit_generator.random_raw()
 
 
 def epoch_kernel(bound, stepper, batch_size):

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import _fit_context, is_classifier
 from sklearn.callback import with_callbacks
 
+from skgd._random import generator
 from skgd._state import State
 from skgd._stream import SHARD_ROWS, Source, Stream, block_rows, compressed
 from skgd._stream_epochs import StreamObjective, window_rows
@@ -178,7 +179,7 @@ class StreamFit:
             state = self._state.resumed(plan.optimizer, plan.averaging)
             state = state.with_own_stream()
         else:
-            rng = self._new_rng()
+            rng = generator(self.random_state)
             theta = self._first_theta(plan, rows, {}, rng)
             state = State.start(theta, plan.optimizer, plan.averaging, rng)
 

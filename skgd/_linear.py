@@ -24,7 +24,7 @@ from skgd._quick import quickly
 from skgd._state import Averaging
 from skgd._step_size import centred_coordinates, centring_pays, loss_curvature
 from skgd._tasks import Classification, Regression
-from skgd._validation import check_start, refuse_foreign
+from skgd._validation import check_start, refuse_foreign, validate_given
 from skgd.losses import get_loss, loss_names
 from skgd.penalties import penalty_strengths
 from skgd.schedules import Constant
@@ -88,7 +88,7 @@ class LinearGD(BaseGD):
 
     def _plan(self, task, loss, rows, model, streaming=False):
         """Objective, rule and rate for the rows."""
-        loss._validate_params()
+        validate_given(loss, self.loss)
         optimizer, schedule = self._rule_and_schedule()
         batch_size = self._rows_per_update(len(rows), streaming)
         averaging, lr = Averaging(start=int(self.average)), self.lr

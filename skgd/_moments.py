@@ -4,15 +4,16 @@ Chunks are merged by the update of Chan, Golub and LeVeque (1983), which does no
 cancel as the difference of large sums does.
 """
 
-import copy
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-# Rows turned to double precision at a time: bounds the extra memory.
-CHUNK_ROWS = 1024
+from skgd._linear_model import as_vector
+
+# The order that stands for all rows as they come.
+EVERY_ROW = np.empty(0, np.int64)
 
 
 @dataclass
@@ -40,9 +41,13 @@ class Moments:
         known = getattr(rows, "moments", None)
         if known is not None:
             return known
-        moments = cls.empty(rows.X.shape[1]) if seen is None else copy.copy(seen)
+        moments = cls.empty(rows.X.shape[1]) if seen is None else seen.copy()
         every = rows.order.size == rows.X.shape[0]
         return moments.update(rows.X, rows.weights, None if every else rows.order)
+
+    def copy(self):
+        """Moments to go on from; these stay as they are."""
+        return Moments(self.weight, self.mean, self.variance)
 
     def update(self, X, weights, order=None):
         """Take in rows with their weights (none negative, not all zero).
@@ -60,21 +65,16 @@ class Moments:
             )
             self._merge(float(weights.sum()), mean, variance)
             return self
-        for start in range(0, X.shape[0] if order is None else order.size, CHUNK_ROWS):
-            part = slice(start, start + CHUNK_ROWS)
-            if order is not None:
-                part = order[part]
-            s = weights[part]
-            total = float(s.sum())
-            if total == 0.0:
-                continue
-            chunk = np.asarray(X[part], dtype=np.float64)
-            # Deviations from a row of the chunk keep offsets out of the sums.
-            shift = chunk[0]
-            chunk = chunk - shift
-            mean = (s @ chunk) / total
-            chunk -= mean
-            self._merge(total, mean + shift, (s @ np.square(chunk)) / total)
+        from skgd._kernels import compiling, moments
+
+        element = compiling.numba_type(X.dtype)
+        kernel = compiling.kernel(moments.update, compiling.moments_signature(element))
+        mean, variance = self.mean.copy(), self.variance.copy()
+        rows = EVERY_ROW if order is None else order
+        self.weight = kernel(
+            X, *as_vector(X), weights, rows, self.weight, mean, variance
+        )
+        self.mean, self.variance = mean, variance
         return self
 
     def _merge(self, weight, mean, variance):
@@ -111,6 +111,6 @@ class Seen:
         if before is None:
             targets = Moments.empty(rows.targets.shape[1])
             before = cls(None, targets)
-        targets = copy.copy(before.targets)
+        targets = before.targets.copy()
         targets.update(rows.targets, rows.weights, rows.order)
         return cls(Moments.of(rows, before.features), targets, before.spread)

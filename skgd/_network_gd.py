@@ -26,11 +26,10 @@ from skgd._plan import Plan, rows_per_update
 from skgd._scaling import Coordinates, Scaling
 from skgd._state import Averaging
 from skgd._tasks import Classification, Multilabel, Regression
-from skgd._validation import check_start
+from skgd._validation import check_start, validate_given
 from skgd.activations import get_activation
 from skgd.losses import LOSSES
-from skgd.optimizers import Adam, get_optimizer
-from skgd.schedules import get_schedule
+from skgd.optimizers import Adam
 
 
 def is_classifier(estimator):
@@ -96,15 +95,13 @@ class NetworkGD(BaseGD):
         else:
             given = [given] * n_layers
         activations = [get_activation(one) for one in given]
-        for activation in activations:
-            activation._validate_params()
+        for activation, one in zip(activations, given, strict=True):
+            validate_given(activation, one)
         return activations
 
     def _plan(self, task, loss, rows, model, streaming=False):
-        optimizer = get_optimizer(self.optimizer)
-        schedule = get_schedule(self.lr_schedule)
-        for part in (loss, optimizer, schedule):
-            part._validate_params()
+        validate_given(loss, self.loss)
+        optimizer, schedule = self._rule_and_schedule()
         averaging = Averaging(start=int(self.average))
         lr = self.lr
         if lr == "auto":

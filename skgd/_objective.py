@@ -168,7 +168,7 @@ class BoundObjective:
         """sum_i s_i l_i / sum_i s_i over the rows of `order` (default: all)."""
         order = self.rows.order if order is None else order
         total = self._sum_rows(theta, order, np.empty(0))
-        return total / self.rows.weights[order].sum()
+        return total / self.rows.weight(order)
 
     def value(self, theta, order=None):
         """F(theta) over the rows of `order` (default: all)."""

@@ -1,7 +1,7 @@
 """The constructor parameters: default, constraint and documentation, each once.
 
-``with_parameters`` turns such tables into ``__init__``, ``_parameter_constraints`` and
-the Parameters section of a class. Nothing here is used after construction.
+``with_parameters`` turns such tables into ``__init__``, ``_parameter_constraints``,
+the validation by them and the Parameters section of a class.
 """
 
 import inspect
@@ -10,7 +10,11 @@ from collections.abc import Callable
 from numbers import Integral, Real
 from typing import NamedTuple
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 
 from skgd.activations import ACTIVATIONS, Activation
 from skgd.losses import Loss
@@ -374,6 +378,7 @@ def with_parameters(table: dict, **defaults) -> Callable[[type], type]:
 
     def decorate(cls):
         cls.__init__ = _constructor(table, cls)
+        cls._validate_params = _validation(table)
         cls._parameter_constraints = {
             name: entry.constraints for name, entry in table.items()
         }
@@ -399,20 +404,45 @@ def _constructor(table, cls):
         ]
     )
 
+    defaults = {name: entry.default for name, entry in table.items()}
+
     def constructor(self, *args, **kwargs):
-        try:
-            bound = signature.bind(self, *args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{cls.__name__}() {error}") from None
-        bound.apply_defaults()
-        for name in table:
-            setattr(self, name, bound.arguments[name])
+        if args or not kwargs.keys() <= defaults.keys():
+            try:
+                bound = signature.bind(self, *args, **kwargs)
+            except TypeError as error:
+                raise TypeError(f"{cls.__name__}() {error}") from None
+            _, *given = bound.arguments.items()
+            kwargs = dict(given)
+        for name, value in (defaults | kwargs).items():
+            setattr(self, name, value)
 
     constructor.__name__ = "__init__"
     constructor.__signature__ = signature
     constructor.__qualname__ = f"{cls.__qualname__}.__init__"
     constructor.__module__ = cls.__module__
     return constructor
+
+
+def _validation(table):
+    defaults = {name: entry.default for name, entry in table.items()}
+    nothing = object()
+
+    def _validate_params(self):
+        """As scikit-learn does, but for what was left at its default.
+
+        To validate all parameters takes as long as many a pass over a small table.
+        """
+        given = {
+            name: value
+            for name, value in self.get_params(deep=False).items()
+            if value is not defaults.get(name, nothing)
+        }
+        validate_parameter_constraints(
+            self._parameter_constraints, given, type(self).__name__
+        )
+
+    return _validate_params
 
 
 def _documentation(table):

@@ -3,7 +3,7 @@
 Measured at once or a chunk at a time. How weights change with them: ``_network.py``.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -86,7 +86,7 @@ class Scaling:
         y, weights = rows.visited_targets(), rows.visited_weights()
         targets = getattr(rows, "target_moments", None)
         if targets is None:
-            targets = replace(self.targets).update(y, weights)
+            targets = self.targets.copy().update(y, weights)
         every = -(-len(y) // SAMPLE_ROWS)
         y, weights = y[::every], weights[::every]
         centre = _centre(loss, targets)

@@ -9,12 +9,14 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from skgd._moments import CHUNK_ROWS
 from skgd._objective import Objective
 from skgd.losses import SquaredError
 
 POWER_ITERATIONS = 100
 POWER_TOLERANCE = 1e-3
+
+# Rows turned to double precision at a time: bounds the extra memory.
+CHUNK_ROWS = 1024
 
 # Power iteration approaches the largest eigenvalue from below.
 SAFETY = 1.05

@@ -56,6 +56,7 @@ class Report:
     ----------
     columns : dict of str to list
         The history, one entry per epoch in each list.
+    n_epochs : int
     stop_reason : str
     best_epoch : int
         Epoch (from 1) of the lowest objective, or of the best validation score.
@@ -64,20 +65,21 @@ class Report:
     """
 
     columns: dict = field(default_factory=dict)
+    n_epochs: int = 0
     stop_reason: str = "max_iter"
     best_epoch: int = 0
     best_parameters: tuple = ()
 
-    def append(self, **entries):
+    def append(self, entries):
+        """One more epoch."""
+        self.n_epochs += 1
+        if not self.columns:
+            self.columns = {name: [] for name in entries}
         for name, value in entries.items():
-            self.columns.setdefault(name, []).append(value)
+            self.columns[name].append(value)
 
     def __getitem__(self, name):
         return self.columns.get(name, [])
-
-    @property
-    def n_epochs(self):
-        return len(self["loss"])
 
     def history(self):
         """The columns as arrays of equal length."""
@@ -147,27 +149,29 @@ def train(epoch, state, limits, *, validate=None, on_epoch=None, verbose=0):
                 break
             state.epoch += 1
             state.losses.append(objective)
-            report.append(
-                epoch=state.epoch,
-                step=state.step,
-                loss=objective,
-                lr=rate,
-                seconds=time.perf_counter() - started,
-            )
+            entries = {
+                "epoch": state.epoch,
+                "step": state.step,
+                "loss": objective,
+                "lr": rate,
+                "seconds": time.perf_counter() - started,
+            }
             # The objective was seen on the way from `before`; the validation rows
             # judge where the epoch ended.
             watched, candidate = objective, before
             if validate is not None:
                 loss, score = validate(state)
-                report.append(validation_loss=loss)
+                entries["validation_loss"] = loss
                 if score is not None:
-                    report.append(validation_score=score)
+                    entries["validation_score"] = score
                 watched = loss if score is None else -score
                 candidate = state.copy_parameters()
+            report.append(entries)
             if watched < best_value:
                 best_value, report.best_parameters = watched, candidate
                 report.best_epoch = report.n_epochs
-            _print_epoch(report, limits, verbose)
+            if verbose:
+                _print_epoch(report, limits, verbose)
             if on_epoch is not None and on_epoch(state, report):
                 report.stop_reason = "callback"
                 break
@@ -193,7 +197,7 @@ def train(epoch, state, limits, *, validate=None, on_epoch=None, verbose=0):
 def _print_epoch(report, limits, verbose):
     n = report.n_epochs
     every = 1 if verbose > 1 else -(-limits.max_iter // VERBOSE_LINES)
-    if not verbose or (n % every and n != 1):
+    if n % every and n != 1:
         return
     line = f"epoch {n:>5}  loss {report['loss'][-1]:.6g}  lr {report['lr'][-1]:.3g}"
     for name in ("validation_loss", "validation_score"):
@@ -208,21 +212,26 @@ def _interruptible():
 
     Signals reach the main thread only, so elsewhere this changes nothing.
     """
-    asked = threading.Event()
+    asked = False
+
+    def was_asked():
+        return asked
+
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield was_asked
         return
     previous = signal.getsignal(signal.SIGINT)
     if previous is None:  # installed by other than Python code: leave it alone
-        yield asked.is_set
+        yield was_asked
         return
 
     def on_interrupt(signum, frame):
+        nonlocal asked
         signal.signal(signal.SIGINT, previous)
-        asked.set()
+        asked = True
 
     signal.signal(signal.SIGINT, on_interrupt)
     try:
-        yield asked.is_set
+        yield was_asked
     finally:
         signal.signal(signal.SIGINT, previous)

@@ -46,6 +46,20 @@ def check_weights(sample_weight, X):
     )
 
 
+def validate_given(part, given):
+    """InvalidParameterError if the user gave an object with a wrong hyper-parameter.
+
+    Parameters
+    ----------
+    part : BaseEstimator
+        A loss, optimizer, schedule or activation.
+    given : object
+        What the user passed for it; for a name, `part` has its defaults.
+    """
+    if part is given:
+        part._validate_params()
+
+
 def check_start(values, shape, name):
     """Starting weights as an array of the right shape, or ValueError."""
     values = np.asarray(values, dtype=np.float64)

@@ -739,7 +739,8 @@ class LogLoss(Loss):
 
     def best_constant(self, y, sample_weight=None):
         y, weight = _weighted(y, sample_weight)
-        positive, negative = float(weight[y > 0].sum()), float(weight[y <= 0].sum())
+        above = y > 0
+        positive, negative = float(weight[above].sum()), float(weight[~above].sum())
         if positive == 0.0 or negative == 0.0:
             positive, negative = positive + 0.5, negative + 0.5
         return math.log(positive) - math.log(negative)
@@ -989,17 +990,20 @@ def get_loss(loss, task):
 
 
 def _weighted(y, sample_weight):
-    """Return y and its weights as float64, without the rows of weight zero."""
+    """Return y and its weights as float64 in one piece, without weights of zero."""
     y = np.asarray(y, dtype=np.float64)
     if sample_weight is None:
         return y, np.ones_like(y)
     weight = np.asarray(sample_weight, dtype=np.float64)
-    return y[weight > 0], weight[weight > 0]
+    counts = weight > 0
+    if counts.all():
+        return np.ascontiguousarray(y), np.ascontiguousarray(weight)
+    return y[counts], weight[counts]
 
 
 def _weighted_mean(y, sample_weight):
     y, weight = _weighted(y, sample_weight)
-    return float(np.average(y, weights=weight))
+    return float((y * weight).sum() / weight.sum())
 
 
 def _weighted_quantile(y, weight, q):

@@ -82,10 +82,11 @@ def penalty_value(theta, l1, l2):
     19.5
     """
     value = 0.0
+    theta = theta.astype(np.float64, copy=False)
     if l2.size:
-        value += 0.5 * float(np.dot(l2, np.square(theta, dtype=np.float64)))
+        value += 0.5 * float(np.dot(l2, theta * theta))
     if l1.size:
-        value += float(np.dot(l1, np.abs(theta).astype(np.float64)))
+        value += float(np.dot(l1, np.abs(theta)))
     return value
 
 

@@ -9,12 +9,16 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_regression
 from sklearn.exceptions import NotFittedError
-from sklearn.utils._param_validation import InvalidParameterError
+from sklearn.utils._param_validation import (
+    InvalidParameterError,
+    validate_parameter_constraints,
+)
 
-from skgd import GDClassifier, GDRegressor
-from skgd.losses import Hinge, Huber
-from skgd.optimizers import Adam, Momentum
-from skgd.schedules import Cosine, Step
+from skgd import MLPGD, GDClassifier, GDRegressor
+from skgd.activations import ACTIVATIONS
+from skgd.losses import LOSSES, Hinge, Huber
+from skgd.optimizers import OPTIMIZERS, Adam, Momentum
+from skgd.schedules import SCHEDULES, Cosine, Step
 
 ESTIMATORS = [GDRegressor, GDClassifier]
 EITHER = pytest.mark.parametrize("cls", ESTIMATORS)
@@ -94,6 +98,19 @@ def test_wrong_parameters(cls, name, value):
             InvalidParameterError, match=f"'{name}' parameter of {cls.__name__}"
         ):
             method(X, y)
+
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier, MLPGD])
+def test_defaults_are_valid(cls):
+    """Fit relies on it: only what differs from the defaults is validated."""
+    parameters = cls().get_params(deep=False)
+    validate_parameter_constraints(cls._parameter_constraints, parameters, cls.__name__)
+
+
+@pytest.mark.parametrize("registry", [ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES])
+def test_parts_by_name_are_valid(registry):
+    for part in registry.values():
+        part()._validate_params()
 
 
 @EITHER

@@ -482,3 +482,18 @@ def outputs_signature(data_type, element):
 def shuffle_signature():
     """Of ``shuffling.shuffle``."""
     return types.none(vector(INDEX), types.uint64)
+
+
+@remembered
+def moments_signature(element):
+    """Of ``moments.update``."""
+    return FLOAT(
+        read_only(element, 2),
+        read_only(element, 1, "C"),
+        INDEX,
+        WEIGHTS,
+        ORDER,
+        FLOAT,
+        VECTOR,
+        VECTOR,
+    )
