@@ -96,7 +96,8 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
             state = State.start(theta, plan.optimizer, plan.averaging, rng)
 
         data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
-        return self._run(plan, task, state, plan.bind(rows), held_out, data)
+        with plan.blas_threads():
+            return self._run(plan, task, state, plan.bind(rows), held_out, data)
 
     def _run(self, plan, task, state, bound, held_out, data):
         """Train on bound rows, and keep what came of it.
@@ -208,13 +209,14 @@ class BaseGD(StreamFit, CallbackSupportMixin, BaseEstimator):
             self._follow(plan, state)
         plan.shuffle = False
         bound = plan.bind(rows)
-        # A small chunk may be fitted perfectly at first, so that any step looks bad.
-        start = self._objective_at_start(bound, state)
-        if np.isfinite(start):
-            state.highest = max(state.highest, start)
-        limits = Limits(1, None, 1, state.highest)
         horizon = self._most_epochs(None)
-        report = train(plan.epoch(bound, horizon), state, limits)
+        with plan.blas_threads():
+            # A small chunk may be fitted perfectly, so that any step looks bad.
+            start = self._objective_at_start(bound, state)
+            if np.isfinite(start):
+                state.highest = max(state.highest, start)
+            limits = Limits(1, None, 1, state.highest)
+            report = train(plan.epoch(bound, horizon), state, limits)
         self._warn_if_diverged(report, plan, state, bound)
         if not plan.schedule.watches_losses:
             # A stream may have no end, and nobody will ask for them.

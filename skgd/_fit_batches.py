@@ -4,7 +4,7 @@ Decides which passes a run needs. How a stream is read: ``_stream.py``; what a f
 pass measures: ``_survey.py``; the epochs: ``_stream_epochs.py``.
 """
 
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -128,14 +128,13 @@ class StreamFit:
         """
         before = vars(self).copy()
         try:
-            with self._while_training():
-                return self._fit_batches(
-                    Source(batches, target),
-                    classes,
-                    (X_val, y_val, sample_weight_val),
-                    shuffle_rows,
-                    n_ahead,
-                )
+            return self._fit_batches(
+                Source(batches, target),
+                classes,
+                (X_val, y_val, sample_weight_val),
+                shuffle_rows,
+                n_ahead,
+            )
         except BaseException:
             self._go_back(before)
             raise
@@ -195,7 +194,8 @@ class StreamFit:
         if validation[0] is not None or validation[1] is not None:
             _, held_out = self._split(rows, task, loss, validation, state.rng)
         head = {"X": rows.head.X, "y": rows.head.y, "metadata": {"sample_weight": None}}
-        return self._run(plan, task, state, bound, held_out, head)
+        with plan.blas_threads():
+            return self._run(plan, task, state, bound, held_out, head)
 
     def _first_batch(self, source, reset):
         """The first rows as checked arrays, and their weights or None."""
@@ -264,10 +264,6 @@ class StreamFit:
     def _measures_rows(self):
         """Whether a run starts from the moments of the rows."""
         return self.lr == "auto"
-
-    def _while_training(self):
-        """The context in which a run takes place."""
-        return nullcontext()
 
     def _go_back(self, before):
         """The attributes as they were, but for those of callbacks under way."""

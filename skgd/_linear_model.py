@@ -87,6 +87,11 @@ class LinearModel:
         return self.n_weights + self.n_outputs
 
     @property
+    def multiplies_matrices(self):
+        """Whether the kernels call BLAS."""
+        return self.n_outputs > 1
+
+    @property
     def raw(self):
         """Whether theta holds the coefficients of the features as given."""
         return self.mean is None and self.scale is None

@@ -4,8 +4,6 @@ Parameters, methods and attributes as the user meets them. How it is trained is 
 together in ``_network_gd.py``.
 """
 
-import functools
-
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import _fit_context
@@ -20,22 +18,9 @@ from skgd._linear import FLOATS
 from skgd._network_gd import NetworkGD, is_classifier
 from skgd._parameters import with_parameters
 from skgd._tasks import Classification, Multilabel
+from skgd._threads import one_blas_thread
 from skgd._validation import check_weights, refuse_foreign
 from skgd.losses import LOSSES, get_loss
-
-
-@functools.cache
-def _controller():
-    """What limits BLAS threads; looking for the libraries takes a millisecond."""
-    import scipy.linalg.cython_blas  # noqa: F401  the BLAS that the kernels call
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
-
-
-def one_blas_thread():
-    """Small matrix products: more threads cost time, and the last bits of the sums."""
-    return _controller().limit(limits=1, user_api="blas")
 
 
 def _for_classifiers(estimator):
@@ -184,10 +169,7 @@ class MLPGD(NetworkGD):
             For arrays of other libraries, which would have to be downloaded first.
         """
         init = {"coefs_init": coefs_init, "intercepts_init": intercepts_init}
-        with one_blas_thread():
-            return self._fit(
-                X, y, sample_weight, init, (X_val, y_val, sample_weight_val)
-            )
+        return self._fit(X, y, sample_weight, init, (X_val, y_val, sample_weight_val))
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
@@ -216,8 +198,7 @@ class MLPGD(NetworkGD):
         self : object
             The updated estimator.
         """
-        with one_blas_thread():
-            return self._partial_fit(X, y, sample_weight, classes)
+        return self._partial_fit(X, y, sample_weight, classes)
 
     def gradient(self, X, y, sample_weight=None):
         """Objective and backpropagated gradient at `coefs_` and `intercepts_`.
@@ -281,9 +262,6 @@ class MLPGD(NetworkGD):
             [G.astype(X.dtype) for G in coefs],
             [G.astype(X.dtype) for G in intercepts],
         )
-
-    def _while_training(self):
-        return one_blas_thread()
 
     # ---- prediction ------------------------------------------------------------
 

@@ -35,6 +35,7 @@ class Network:
 
     block_rows = BLOCK_ROWS
     is_linear = False
+    multiplies_matrices = True
 
     # No short cut for CSR rows applies: every weight moves in every update.
     raw = False

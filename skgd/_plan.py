@@ -3,12 +3,14 @@
 The one place that decides which objective, rule, rate and kind of epoch a call means.
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from skgd._epochs import FullBatch, Stepper, epoch_rates
 from skgd._full_gradient import FullGradientDescent, proximal_step
 from skgd._objective import Objective
 from skgd._state import Averaging
+from skgd._threads import one_blas_thread
 
 # Gradients between the moving point and its mean (Defazio et al., 2024).
 SCHEDULE_FREE = Averaging(start=1, interpolation=0.9)
@@ -57,6 +59,10 @@ class Plan:
     def bind(self, rows):
         """The objective over the training rows."""
         return self.objective.bind(rows, self.block_rows(rows.X), self.n_jobs)
+
+    def blas_threads(self):
+        """The context in which to train, as to the threads of matrix products."""
+        return one_blas_thread() if self.model.multiplies_matrices else nullcontext()
 
     def block_rows(self, X):
         """Rows that the kernels handle at a time."""

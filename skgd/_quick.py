@@ -118,7 +118,7 @@ class Quick:
         if rates is None:
             plan = self.plan
             rates = epoch_rates(state, plan.lr, plan.schedule, 1, self.horizon)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with self.plan.blas_threads(), np.errstate(over="ignore", invalid="ignore"):
             total, _ = self.advance(state, self.bound.rows.order, rates)
             value = total / len(X) + objective.penalty(state.theta)
         if not math.isfinite(value) or not state.is_finite():

@@ -1,9 +1,11 @@
-"""Sums over rows on several threads, the same to the bit as on one.
+"""How many threads work on a run, so that its bits do not depend on it.
 
-Threads take groups of shards, the calling thread adds the shards up in their order.
-What a shard's sum is, the kernels say.
+For sums over rows, threads take groups of shards, and the calling thread adds the
+shards up in their order. Products of small matrices are left to one thread. What a
+shard's sum is, the kernels say.
 """
 
+import functools
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
@@ -12,6 +14,20 @@ import numpy as np
 # Shards for a thread at a time: enough work to outweigh the handing over, and a bound
 # on the memory for sums.
 GROUP = 8
+
+
+@functools.cache
+def _controller():
+    """What limits BLAS threads; looking for the libraries takes a millisecond."""
+    import scipy.linalg.cython_blas  # noqa: F401  the BLAS that the kernels call
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def one_blas_thread():
+    """Small matrix products: more threads cost time, and the last bits of the sums."""
+    return _controller().limit(limits=1, user_api="blas")
 
 
 class ThreadedSum:

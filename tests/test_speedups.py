@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
+from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
 from skgd import GDClassifier, GDRegressor
 
@@ -91,3 +93,22 @@ def test_shuffled_places_are_equally_likely():
         counts[order, np.arange(n)] += 1
     # A chi-squared of 25 degrees of freedom exceeds 60 once in ten thousand times.
     assert ((counts - n_draws / n) ** 2 / (n_draws / n)).sum() < 60
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_threads_of_matrix_products_do_not_show_in_the_bits(streaming):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((3072, 400))
+    y = rng.integers(0, 40, len(X))
+    model = GDClassifier(lr=0.01, batch_size=256, max_iter=2, tol=None, random_state=0)
+    coefs = []
+    for limit in (1, 2):
+        fitted = clone(model)
+        with threadpool_limits(limit, user_api="blas"):
+            if streaming:
+                for rows in np.split(np.arange(len(X)), 3):
+                    fitted.partial_fit(X[rows], y[rows], classes=np.arange(40))
+            else:
+                fitted.fit(X, y)
+        coefs.append(fitted.coef_)
+    assert (coefs[0] == coefs[1]).all()
