@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from skgd._full_gradient import (
     AcceleratedDescent,
-    ProximalSpectralDescent,
+    ProximalSecantDescent,
     SecantDescent,
 )
 from skgd._state import Averaging
@@ -107,7 +107,7 @@ def choose(
         first_step = 1.0 / curvature
         answer = Averaging(start=1)
         if type(optimizer) is GD:
-            descent = ProximalSpectralDescent if objective.l1.size else SecantDescent
+            descent = ProximalSecantDescent if objective.l1.size else SecantDescent
             return Choice(descent(first_step), first_step, answer)
         if type(optimizer) is Nesterov:
             return Choice(AcceleratedDescent(first_step), first_step, answer)
