@@ -11,8 +11,9 @@ import numpy as np
 from sklearn.base import clone
 
 from skgd._full_gradient import (
+    PAIRS,
+    PROXIMAL_PAIRS,
     AcceleratedDescent,
-    ProximalSecantDescent,
     SecantDescent,
 )
 from skgd._state import Averaging
@@ -107,8 +108,8 @@ def choose(
         first_step = 1.0 / curvature
         answer = Averaging(start=1)
         if type(optimizer) is GD:
-            descent = ProximalSecantDescent if objective.l1.size else SecantDescent
-            return Choice(descent(first_step), first_step, answer)
+            pairs = PROXIMAL_PAIRS if objective.l1.size else PAIRS
+            return Choice(SecantDescent(first_step, pairs), first_step, answer)
         if type(optimizer) is Nesterov:
             return Choice(AcceleratedDescent(first_step), first_step, answer)
     if type(optimizer) in (GD, DoWG):

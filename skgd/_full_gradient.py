@@ -61,33 +61,31 @@ class SecantDescent(FullGradientDescent):
     as its average. One epoch is one pass over the rows: it judges a trial and proposes
     the next. For the squared error, a parabola on every line, the point goes to the
     minimum on the line through the trial, which makes this conjugate gradients.
+
+    Under an l1 penalty the trial is the minimum of the secant model with the penalty
+    inside, g'd + d'Bd/2 + sum l1 |point + d| with B the inverse of H, found without a
+    look at the rows (Lee, Sun and Saunders, 2014). It has exact zeros.
+
+    Parameters
+    ----------
+    first_step : float
+        Step per unit of gradient to try first.
+    pairs : int
+        Moves and gradient changes kept.
     """
 
     memory_names = ("step", "value", "accepted", "learnt", *("recent",) * LOOK_BACK)
-    most_pairs = PAIRS
-    rows_per_pair = 2
+
+    def __init__(self, first_step, pairs=PAIRS):
+        super().__init__(first_step)
+        self.pairs = pairs
 
     def _n_vectors(self, n):
-        return 4 + self.rows_per_pair * self.n_pairs(n)
-
-    def n_pairs(self, n):
-        return max(1, min(self.most_pairs, PAIR_BUDGET // (self.rows_per_pair * n)))
+        return 4 + 2 * max(1, min(self.pairs, PAIR_BUDGET // (2 * n)))
 
     def on(self, bound):
         """The epoch of this method over bound rows."""
         return _SecantEpoch(self, bound)
-
-
-class ProximalSecantDescent(SecantDescent):
-    """The same with an l1 penalty: to the minimum of the secant model with it inside.
-
-    The model is g'd + d'Bd/2, B the inverse of the H above, and the minimum is found by
-    coordinate descent without a look at the rows (Lee, Sun and Saunders, 2014;
-    Scheinberg and Tang, 2016). It has exact zeros.
-    """
-
-    most_pairs = PROXIMAL_PAIRS
-    rows_per_pair = 3
 
 
 class _SecantEpoch:
@@ -97,7 +95,6 @@ class _SecantEpoch:
         objective = bound.objective
         self.bound = bound
         self.constants = (
-            descent.n_pairs(objective.model.size),
             objective.l1,
             type(objective.loss) is SquaredError,
             ROUNDING[objective.model.dtype],

@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from numba import types
 
-from .compiling import FLOAT, INDEX, OPTIONS, VECTOR, matrix
+from .compiling import FLOAT, OPTIONS, VECTOR, matrix
 from .memory import borrowed
 
 # Share of the predicted decrease that must be seen.
@@ -94,84 +94,99 @@ def _newton(gradient, diagonal, moves, changes, learnt, direction):
 
 
 @numba.njit(**OPTIONS)
-def _bends(diagonal, moves, changes, learnt, bends):
-    """Rows b with B = diagonal + sum of y y' - b b' over the pairs, the oldest first.
-
-    b = B s / sqrt(s' B s), with the B of the older pairs: the BFGS update of B.
-    """
+def _in_play(point, gradient, l1, moves, learnt):
+    """Coordinates that are not zero, want to leave zero, or moved in a known pair."""
     room, n = moves.shape
-    known = min(learnt, room)
-    for age in range(known, 0, -1):
-        k = (learnt - age) % room
-        bend, move = bends[k], moves[k]
+    plays = np.empty(n, np.bool_)
+    for j in range(n):
+        plays[j] = point[j] != 0.0 or abs(gradient[j]) > l1[j]
+    for k in range(min(learnt, room)):
         for j in range(n):
-            bend[j] = diagonal[j] * move[j]
-        for older in range(known, age, -1):
-            i = (learnt - older) % room
-            _add(bend, _dot(changes[i], move), changes[i])
-            _add(bend, -_dot(bends[i], move), bends[i])
-        scale = 1.0 / math.sqrt(_dot(bend, move))
-        for j in range(n):
-            bend[j] *= scale
+            plays[j] |= moves[k, j] != 0.0
+    return np.nonzero(plays)[0]
 
 
 @numba.njit(**OPTIONS)
-def _proximal_newton(point, gradient, diagonal, changes, bends, known, l1, direction):
+def _secant_matrix(diagonal, moves, changes, learnt, active):
+    """Rows of the matrix B whose inverse is the H of ``_newton``.
+
+    Returns y and b, a row for each active coordinate and a column for each pair, with
+    B = diagonal + sum over the columns of y y' - b b'. The y are the changes, and
+    b = B s / sqrt(s'Bs) with the B of the older pairs: the BFGS update.
+    """
+    room = moves.shape[0]
+    known, size = min(learnt, room), active.shape[0]
+    y, b = np.empty((size, known)), np.empty((size, known))
+    along_y, along_b = np.empty(known), np.empty(known)
+    for k in range(known):
+        pair = (learnt - known + k) % room
+        move, change = moves[pair], changes[pair]
+        along_y[:] = 0.0
+        along_b[:] = 0.0
+        for a in range(size):
+            s = move[active[a]]
+            for i in range(k):
+                along_y[i] += y[a, i] * s
+                along_b[i] += b[a, i] * s
+        squared = 0.0
+        for a in range(size):
+            j = active[a]
+            bend = diagonal[j] * move[j]
+            for i in range(k):
+                bend += y[a, i] * along_y[i] - b[a, i] * along_b[i]
+            y[a, k] = change[j]
+            b[a, k] = bend
+            squared += bend * move[j]
+        # Positive but for rounding, where without the pair's b the matrix stays so.
+        scale = 1.0 / math.sqrt(squared) if squared > 0.0 else 0.0
+        for a in range(size):
+            b[a, k] *= scale
+    return y, b
+
+
+@numba.njit(**OPTIONS)
+def _proximal_newton(point, gradient, diagonal, moves, changes, learnt, l1, direction):
     """Set `direction` to the d of the least gradient'd + d'Bd/2 + sum l1 |point + d|.
 
-    By coordinate descent, which keeps the products of d with the 2 `known` rows that B
-    is made of (Lee, Sun and Saunders, 2014; Scheinberg and Tang, 2016). After a sweep
-    over all coordinates those that stayed at zero are left out.
+    By coordinate descent, which keeps the products of d with the columns that B is made
+    of (Lee, Sun and Saunders, 2014; Scheinberg and Tang, 2016), over the coordinates in
+    play; what should have joined them shows in the next gradient.
     """
-    n, width = point.shape[0], 2 * known
-    rows = np.empty((n, width))
-    for k in range(known):
-        for j in range(n):
-            rows[j, k] = changes[k, j]
-            rows[j, known + k] = bends[k, j]
-    curvature = np.empty(n)
-    for j in range(n):
-        curvature[j] = diagonal[j]
+    active = _in_play(point, gradient, l1, moves, learnt)
+    y, b = _secant_matrix(diagonal, moves, changes, learnt, active)
+    size, known = y.shape
+    curvature = np.empty(size)
+    for a in range(size):
+        total = diagonal[active[a]]
         for k in range(known):
-            curvature[j] += rows[j, k] * rows[j, k]
-        for k in range(known, width):
-            curvature[j] -= rows[j, k] * rows[j, k]
-        curvature[j] = max(curvature[j], DIAGONAL_RANGE * diagonal[j])
-    products = np.zeros(width)
-    active = np.arange(n)
-    n_active = n
+            total += y[a, k] * y[a, k] - b[a, k] * b[a, k]
+        curvature[a] = max(total, DIAGONAL_RANGE * diagonal[active[a]])
+    along_y, along_b = np.zeros(known), np.zeros(known)
     direction[:] = 0.0
     best = 0.0
     for _ in range(SWEEPS):
         gain = 0.0
-        kept = 0
-        for a in range(n_active):
+        for a in range(size):
             j = active[a]
-            row = rows[j]
             slope = gradient[j] + diagonal[j] * direction[j]
-            for k in range(width):
-                slope += row[k] * products[k]
+            for k in range(known):
+                slope += y[a, k] * along_y[k] - b[a, k] * along_b[k]
             old = point[j] + direction[j]
-            new = old - slope / curvature[j]
-            threshold = l1[j] / curvature[j]
+            new = old - slope / curvature[a]
+            threshold = l1[j] / curvature[a]
             if new > threshold:
                 new -= threshold
             elif new < -threshold:
                 new += threshold
             elif threshold > 0.0:
                 new = 0.0
-            if new != 0.0 or old != 0.0 or point[j] != 0.0:
-                active[kept] = j
-                kept += 1
             if new != old:
                 direction[j] = new - point[j]
                 moved = new - old
-                gain += curvature[j] * moved * moved
+                gain += curvature[a] * moved * moved
                 for k in range(known):
-                    products[k] += moved * row[k]
-                for k in range(known, width):
-                    products[k] -= moved * row[k]
-        n_active = kept
+                    along_y[k] += moved * y[a, k]
+                    along_b[k] += moved * b[a, k]
         best = max(best, gain)
         if gain <= SWEEP_GAIN * best:
             break
@@ -196,7 +211,6 @@ def signature():
         *[VECTOR] * 2,
         FLOAT,
         VECTOR,
-        INDEX,
         VECTOR,
         types.boolean,
         FLOAT,
@@ -210,7 +224,6 @@ def advance(
     trial,
     value,
     trial_gradient,
-    room,
     l1,
     parabolic,
     rounding,
@@ -220,10 +233,9 @@ def advance(
 
     Parameters
     ----------
-    vectors : float64 array of shape (4 + 2 room or 3 room, n)
-        Point, gradient, diagonal and direction, then moves and gradient changes of the
-        last pairs, each scaled to a curvature of one, in a ring; under an l1 penalty
-        also what ``_bends`` makes of them.
+    vectors : float64 array of shape (4 + 2 pairs, n)
+        Point, gradient, diagonal and direction, then the moves and the gradient changes
+        of the last pairs, scaled to a curvature of one, each in a ring.
     memory : float64 array
         Step, value at the point, points accepted, pairs learnt, last values.
     trial : float64 array of shape (n,)
@@ -231,13 +243,11 @@ def advance(
         The objective at `trial`, penalties included.
     trial_gradient : float64 array of shape (n,)
         Of the objective without the l1 penalty.
-    room : int
-        Pairs that are kept.
     l1 : float64 array of shape (n,) or (0,)
     parabolic : bool
         Whether the objective is quadratic but for the l1 penalty. Then the value and
-        gradient on the whole line through the trial are known: no trial is rejected,
-        but the point goes to the minimum on the line.
+        gradient on the whole line through the trial are known: instead of a rejection,
+        and always without an l1 penalty, the point goes to the minimum on the line.
     rounding : float
         Relative differences of two objectives below this are rounding.
     first_step : float
@@ -247,9 +257,9 @@ def advance(
     trial_gradient, l1 = borrowed(trial_gradient), borrowed(l1)
     point, gradient = vectors[POINT], vectors[GRADIENT]
     diagonal, direction = vectors[DIAGONAL], vectors[DIRECTION]
+    room = (vectors.shape[0] - FIRST_PAIR) // 2
     moves = vectors[FIRST_PAIR : FIRST_PAIR + room]
-    changes = vectors[FIRST_PAIR + room : FIRST_PAIR + 2 * room]
-    bends = vectors[FIRST_PAIR + 2 * room :]
+    changes = vectors[FIRST_PAIR + room :]
     recent = memory[RECENT:]
     n = point.shape[0]
     learnt = int(memory[LEARNT])
@@ -267,16 +277,16 @@ def advance(
         curvature = _dot(move, change)
         before, after = _norm(l1, point), _norm(l1, trial)
         predicted = _dot(gradient, move) + after - before
+        slack = rounding * abs(memory[VALUE])
+        allowed = recent.max() + SUFFICIENT_DECREASE * predicted + slack
+        accepts = value <= allowed
         fraction = 1.0
-        if parabolic and curvature > 0.0:
-            # The norm lies below its chord, so that this is a bound of the minimum.
-            fraction = min(max(-predicted / curvature, 0.0), LONGEST)
-            if l1.shape[0] > 0:
-                fraction = min(fraction, 1.0)
-        else:
-            slack = rounding * abs(memory[VALUE])
-            allowed = recent.max() + SUFFICIENT_DECREASE * predicted + slack
-            accepts = value <= allowed
+        # The whole way is what sets coordinates to zero.
+        if parabolic and curvature > 0.0 and (l1.shape[0] == 0 or not accepts):
+            # The l1 norm lies below its chord, so this is the least of a bound.
+            longest = 1.0 if l1.shape[0] > 0 else LONGEST
+            fraction = min(max(-predicted / curvature, 0.0), longest)
+            accepts = True
         if accepts and curvature > 0.0:
             k = learnt % room
             scale = 1.0 / math.sqrt(curvature)
@@ -285,8 +295,6 @@ def advance(
                 changes[k, j] = scale * change[j]
             _learn_diagonal(diagonal, moves[k], changes[k])
             learnt += 1
-            if l1.shape[0] > 0:
-                _bends(diagonal, moves, changes, learnt, bends)
         if accepts:
             if fraction == 1.0:
                 point[:] = trial
@@ -307,9 +315,8 @@ def advance(
         memory[LEARNT] = learnt
         recent[int(memory[ACCEPTED]) % recent.shape[0]] = value
         if l1.shape[0] > 0:
-            known = min(learnt, room)
             _proximal_newton(
-                point, gradient, diagonal, changes, bends, known, l1, direction
+                point, gradient, diagonal, moves, changes, learnt, l1, direction
             )
         else:
             _newton(gradient, diagonal, moves, changes, learnt, direction)
