@@ -90,8 +90,8 @@ def choose(
 
     Notes
     -----
-    - ``gd`` with the full gradient: secant directions with a line search, proximal
-      under an l1 penalty.
+    - ``gd`` with the full gradient: secant directions with a line search; under an l1
+      penalty to the minimum of the secant model with the penalty inside.
     - ``nesterov`` with the full gradient: acceleration with restart and backtracking.
     - ``gd`` otherwise, and ``dowg``: DoWG, which needs no constant and forgives rare
       large rows, with gradients between the moving point and its mean. Where the

@@ -1,8 +1,8 @@
 """Full-batch descent that finds its own step, for ``lr="auto"``.
 
-Secant directions with a line search, their proximal form, and Nesterov's method with
-restarts. They need the objective besides the gradient, so they are whole epochs and
-not update rules. Fixed steps live in ``_epochs.py``.
+Secant directions with a line search, and Nesterov's method with restarts. They need the
+objective besides the gradient, so they are whole epochs and not update rules. Fixed
+steps live in ``_epochs.py``.
 """
 
 import math

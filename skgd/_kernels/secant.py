@@ -23,8 +23,8 @@ DIAGONAL_RANGE = 1e-12
 LONGEST = 10.0
 
 # Coordinate descent on the model ends when a sweep gains this share of the best one.
-SWEEP_GAIN = 1e-3
-SWEEPS = 100
+SWEEP_GAIN = 1e-6
+SWEEPS = 1000
 
 # Rows of `vectors` before the pairs, and numbers of `memory` before the objectives.
 POINT, GRADIENT, DIAGONAL, DIRECTION, FIRST_PAIR = range(5)
