@@ -22,9 +22,11 @@ DIAGONAL_RANGE = 1e-12
 # The longest way to the minimum of a parabola, in units of the trial's.
 LONGEST = 10.0
 
-# Coordinate descent on the model ends when a sweep gains this share of the best one.
+# The search on the secant model ends when a sweep over the coordinates gains this share
+# of the best one, conjugate gradients at this share of the first squared residual.
 SWEEP_GAIN = 1e-6
-SWEEPS = 1000
+SWEEPS = 30
+FACE_GAIN = 1e-6
 
 # Rows of `vectors` before the pairs, and numbers of `memory` before the objectives.
 POINT, GRADIENT, DIAGONAL, DIRECTION, FIRST_PAIR = range(5)
@@ -145,51 +147,141 @@ def _secant_matrix(diagonal, moves, changes, learnt, active):
 
 
 @numba.njit(**OPTIONS)
+def _apply(d, y, b, v, product):
+    """Set `product` to B v, with B = diag(d) + y y' - b b'."""
+    size, known = y.shape
+    along_y, along_b = np.zeros(known), np.zeros(known)
+    for a in range(size):
+        if v[a] != 0.0:
+            for k in range(known):
+                along_y[k] += y[a, k] * v[a]
+                along_b[k] += b[a, k] * v[a]
+    for a in range(size):
+        total = d[a] * v[a]
+        for k in range(known):
+            total += y[a, k] * along_y[k] - b[a, k] * along_b[k]
+        product[a] = total
+
+
+@numba.njit(**OPTIONS)
+def _sweep(point, slope, curvature, d, y, b, l1, along_y, along_b, x):
+    """One sweep of coordinate descent; returns (gain, whether a sign changed).
+
+    `along_y` and `along_b` are the products of x - point with the columns of y and b.
+    """
+    size, known = y.shape
+    gain, crossed = 0.0, False
+    for a in range(size):
+        total = slope[a] + d[a] * (x[a] - point[a])
+        for k in range(known):
+            total += y[a, k] * along_y[k] - b[a, k] * along_b[k]
+        new = x[a] - total / curvature[a]
+        threshold = l1[a] / curvature[a]
+        if new > threshold:
+            new -= threshold
+        elif new < -threshold:
+            new += threshold
+        elif threshold > 0.0:
+            new = 0.0
+        moved = new - x[a]
+        if moved != 0.0:
+            crossed |= np.sign(new) != np.sign(x[a])
+            x[a] = new
+            gain += curvature[a] * moved * moved
+            for k in range(known):
+                along_y[k] += moved * y[a, k]
+                along_b[k] += moved * b[a, k]
+    return gain, crossed
+
+
+@numba.njit(**OPTIONS)
+def _on_face(point, slope, d, y, b, l1, x):
+    """Conjugate gradients on the model among the points with the signs of x.
+
+    Scaled by the diagonal, from which B differs by the columns of y and b, so that one
+    step more than there are of those is enough. They end where a coordinate reaches
+    zero.
+    """
+    size, known = y.shape
+    residual, direction, product = np.empty(size), np.zeros(size), np.empty(size)
+    _apply(d, y, b, x - point, product)
+    free = np.empty(size, np.bool_)
+    for a in range(size):
+        free[a] = x[a] != 0.0 or l1[a] == 0.0
+        residual[a] = -(slope[a] + product[a] + l1[a] * np.sign(x[a]))
+    first, before = 0.0, 0.0
+    for _ in range(2 * known + 1):
+        square = 0.0
+        for a in range(size):
+            if free[a]:
+                square += residual[a] * residual[a] / d[a]
+        first = max(first, square)
+        if square <= FACE_GAIN * first:
+            return
+        momentum = square / before if before > 0.0 else 0.0
+        before = square
+        for a in range(size):
+            if free[a]:
+                direction[a] = residual[a] / d[a] + momentum * direction[a]
+        _apply(d, y, b, direction, product)
+        bent = _dot(direction, product)
+        if bent <= 0.0:
+            return
+        length, blocking = square / bent, -1
+        for a in range(size):
+            if l1[a] > 0.0 and x[a] * direction[a] < 0.0:
+                longest = -x[a] / direction[a]
+                if longest < length:
+                    length, blocking = longest, a
+        for a in range(size):
+            x[a] += length * direction[a]
+            residual[a] -= length * product[a]
+        if blocking >= 0:
+            x[blocking] = 0.0
+            return
+
+
+@numba.njit(**OPTIONS)
 def _proximal_newton(point, gradient, diagonal, moves, changes, learnt, l1, direction):
     """Set `direction` to the d of the least gradient'd + d'Bd/2 + sum l1 |point + d|.
 
-    By coordinate descent, which keeps the products of d with the columns that B is made
-    of (Lee, Sun and Saunders, 2014; Scheinberg and Tang, 2016), over the coordinates in
-    play; what should have joined them shows in the next gradient.
+    Over the coordinates in play; what should have joined them shows in the next
+    gradient. Sweeps of coordinate descent (Lee, Sun and Saunders, 2014; Scheinberg and
+    Tang, 2016) find the signs, conjugate gradients the minimum that has them (as
+    More and Toraldo, 1991, do under bounds).
     """
     active = _in_play(point, gradient, l1, moves, learnt)
     y, b = _secant_matrix(diagonal, moves, changes, learnt, active)
     size, known = y.shape
+    start, slope, d = point[active], gradient[active], diagonal[active]
+    strength = l1[active]
     curvature = np.empty(size)
     for a in range(size):
-        total = diagonal[active[a]]
+        total = d[a]
         for k in range(known):
             total += y[a, k] * y[a, k] - b[a, k] * b[a, k]
-        curvature[a] = max(total, DIAGONAL_RANGE * diagonal[active[a]])
+        curvature[a] = max(total, DIAGONAL_RANGE * d[a])
+    x = start.copy()
     along_y, along_b = np.zeros(known), np.zeros(known)
-    direction[:] = 0.0
     best = 0.0
     for _ in range(SWEEPS):
-        gain = 0.0
-        for a in range(size):
-            j = active[a]
-            slope = gradient[j] + diagonal[j] * direction[j]
-            for k in range(known):
-                slope += y[a, k] * along_y[k] - b[a, k] * along_b[k]
-            old = point[j] + direction[j]
-            new = old - slope / curvature[a]
-            threshold = l1[j] / curvature[a]
-            if new > threshold:
-                new -= threshold
-            elif new < -threshold:
-                new += threshold
-            elif threshold > 0.0:
-                new = 0.0
-            if new != old:
-                direction[j] = new - point[j]
-                moved = new - old
-                gain += curvature[a] * moved * moved
-                for k in range(known):
-                    along_y[k] += moved * y[a, k]
-                    along_b[k] += moved * b[a, k]
+        gain, crossed = _sweep(
+            start, slope, curvature, d, y, b, strength, along_y, along_b, x
+        )
         best = max(best, gain)
         if gain <= SWEEP_GAIN * best:
             break
+        if not crossed:
+            _on_face(start, slope, d, y, b, strength, x)
+            along_y[:] = 0.0
+            along_b[:] = 0.0
+            for a in range(size):
+                for k in range(known):
+                    along_y[k] += y[a, k] * (x[a] - start[a])
+                    along_b[k] += b[a, k] * (x[a] - start[a])
+    direction[:] = 0.0
+    for a in range(size):
+        direction[active[a]] = x[a] - start[a]
 
 
 @numba.njit(**OPTIONS)
