@@ -11,8 +11,9 @@ import numpy as np
 from sklearn.base import clone
 
 from skgd._full_gradient import (
+    PAIRS,
+    PROXIMAL_PAIRS,
     AcceleratedDescent,
-    ProximalSpectralDescent,
     SecantDescent,
 )
 from skgd._state import Averaging
@@ -89,8 +90,8 @@ def choose(
 
     Notes
     -----
-    - ``gd`` with the full gradient: secant directions with a line search, proximal
-      under an l1 penalty.
+    - ``gd`` with the full gradient: secant directions with a line search; under an l1
+      penalty to the minimum of the secant model with the penalty inside.
     - ``nesterov`` with the full gradient: acceleration with restart and backtracking.
     - ``gd`` otherwise, and ``dowg``: DoWG, which needs no constant and forgives rare
       large rows, with gradients between the moving point and its mean. Where the
@@ -107,8 +108,8 @@ def choose(
         first_step = 1.0 / curvature
         answer = Averaging(start=1)
         if type(optimizer) is GD:
-            descent = ProximalSpectralDescent if objective.l1.size else SecantDescent
-            return Choice(descent(first_step), first_step, answer)
+            pairs = PROXIMAL_PAIRS if objective.l1.size else PAIRS
+            return Choice(SecantDescent(first_step, pairs), first_step, answer)
         if type(optimizer) is Nesterov:
             return Choice(AcceleratedDescent(first_step), first_step, answer)
     if type(optimizer) in (GD, DoWG):

@@ -1,35 +1,32 @@
 """Full-batch descent that finds its own step, for ``lr="auto"``.
 
-Secant directions with a line search, their proximal form, and Nesterov's method with
-restarts. They need the objective besides the gradient, so they are whole epochs and
-not update rules. Fixed steps live in ``_epochs.py``.
+Secant directions with a line search, and Nesterov's method with restarts. They need the
+objective besides the gradient, so they are whole epochs and not update rules. Fixed
+steps live in ``_epochs.py``.
 """
 
 import math
 
 import numpy as np
 
+from skgd.losses import SquaredError
 from skgd.penalties import penalty_value, soft_threshold
 
 # Objectives that a nonmonotone search looks back on (Grippo, Lampariello, Lucidi 1986).
 LOOK_BACK = 10
 
-# Share of the predicted decrease that must be seen.
-SUFFICIENT_DECREASE = 1e-4
-
-# Pairs of moves and gradient changes kept, and a cap on the numbers that takes.
+# Pairs of moves and gradient changes kept, and a cap on the numbers that takes. Under
+# an l1 penalty each pair costs more, and more than ten save no passes.
 PAIRS = 50
+PROXIMAL_PAIRS = 10
 PAIR_BUDGET = 20_000_000
-
-# Smallest entry of the learnt diagonal against its largest.
-DIAGONAL_RANGE = 1e-12
 
 # Relative differences of two objectives below this are rounding.
 ROUNDING = {np.dtype(np.float64): 1e-13, np.dtype(np.float32): 1e-6}
 
 
 class FullGradientDescent:
-    """Base of the methods here: arrays to start from, and one epoch.
+    """Base of the methods here, each with ``on(bound)``, its epoch over bound rows.
 
     Parameters
     ----------
@@ -50,73 +47,8 @@ class FullGradientDescent:
         vectors = np.zeros((self._n_vectors(n), n))
         return vectors, np.zeros(len(self.memory_names)), np.zeros(n, dtype)
 
-    def on(self, bound):
-        """The epoch of this method over bound rows."""
-        return _Epoch(self, bound)
 
-
-class _Epoch:
-    def __init__(self, descent, bound):
-        self.descent = descent
-        self.bound = bound
-
-    def run(self, state):
-        """One epoch in place; returns (objective of the answer, step)."""
-        return self.descent.run(self.bound, state)
-
-
-class _TrialDescent(FullGradientDescent):
-    """Trial points, accepted where the objective falls enough, else moved back.
-
-    theta is the trial point; the answer is the last point accepted, which the state
-    keeps as its average. Subclasses say how to move and what to learn from a move.
-    One epoch is one pass over the rows: it judges a trial and proposes the next.
-    """
-
-    memory_names = ("step", "value", "accepted", "pairs", *("recent",) * LOOK_BACK)
-
-    def run(self, bound, state):
-        """One pass in place; returns (objective of the answer, step)."""
-        point, gradient = state.vectors[:2]
-        step, value, accepted = state.memory[:3]
-        recent = state.memory[4:]
-        trial = state.theta.astype(np.float64)
-        trial_value, trial_gradient = bound.gradient(state.theta)
-        move = trial - point
-        predicted = self._predicted_change(move, gradient, step)
-        slack = ROUNDING[state.theta.dtype] * abs(value)
-        ceiling = recent.max() + SUFFICIENT_DECREASE * predicted + slack
-        if accepted == 0 or trial_value <= ceiling:
-            if accepted == 0:
-                step = self._begin(state)
-                recent[:] = trial_value
-            else:
-                step = self._learn(state, move, trial_gradient - gradient, accepted)
-            point[:], gradient[:] = trial, trial_gradient
-            value, accepted = trial_value, accepted + 1
-            recent[int(accepted) % LOOK_BACK] = value
-            self._direct(state)
-        else:
-            step *= _shrink(trial_value - value, predicted)
-        state.memory[:3] = step, value, accepted
-        state.theta[:] = self._trial(bound.objective, state, step)
-        state.average[:] = point
-        state.step += 1
-        return float(value), float(step)
-
-
-def _shrink(rise, predicted):
-    """Factor on a rejected step: to the minimum of the parabola through what is known,
-    between a tenth and a half.
-    """
-    if not math.isfinite(rise):
-        return 0.1
-    if predicted >= 0.0 or rise <= predicted:
-        return 0.5
-    return float(np.clip(-predicted / (2.0 * (rise - predicted)), 0.1, 0.5))
-
-
-class SecantDescent(_TrialDescent):
+class SecantDescent(FullGradientDescent):
     """Limited-memory BFGS directions on a learnt diagonal, nonmonotone line search.
 
     The direction is -H g, where H maps the last gradient changes to the moves that
@@ -124,95 +56,64 @@ class SecantDescent(_TrialDescent):
     by the same pairs (Gilbert and Lemarechal, 1989). With no pairs and a multiple of
     the identity this would be the step of Barzilai and Borwein (1988), nonmonotone as
     by Raydan (1997); the memory takes it to the optimum in a fraction of the passes.
+
+    theta is a trial point; the answer is the last point accepted, which the state keeps
+    as its average. One epoch is one pass over the rows: it judges a trial and proposes
+    the next. For the squared error, a parabola on every line, the point goes to the
+    minimum on the line through the trial, which makes this conjugate gradients.
+
+    Under an l1 penalty the trial is the minimum of the secant model with the penalty
+    inside, g'd + d'Bd/2 + sum l1 |point + d| with B the inverse of H, found without a
+    look at the rows (Lee, Sun and Saunders, 2014). It has exact zeros.
+
+    Parameters
+    ----------
+    first_step : float
+        Step per unit of gradient to try first.
+    pairs : int
+        Moves and gradient changes kept.
     """
 
-    def _n_vectors(self, n):
-        pairs = max(1, min(PAIRS, PAIR_BUDGET // (2 * n)))
-        return 4 + 2 * pairs
+    memory_names = ("step", "value", "accepted", "learnt", *("recent",) * LOOK_BACK)
 
-    @staticmethod
-    def _pairs(state):
-        """Moves and gradient changes, newest first; empty rows at the end."""
-        pairs = state.vectors[4:]
-        half = len(pairs) // 2
-        return pairs[:half], pairs[half:]
-
-    def _begin(self, state):
-        diagonal = state.vectors[2]
-        diagonal[:] = 1.0 / self.first_step
-        return 1.0
-
-    def _predicted_change(self, move, gradient, step):
-        return gradient @ move
-
-    def _learn(self, state, move, change, accepted):
-        curvature = move @ change
-        if curvature <= 0.0:
-            return 1.0
-        diagonal = state.vectors[2]
-        known = int(state.memory[3])
-        for kept, newest in zip(self._pairs(state), (move, change), strict=True):
-            kept[1 : known + 1] = kept[:known].copy()[: len(kept) - 1]
-            kept[0] = newest
-        state.memory[3] = min(known + 1, len(kept))
-        diagonal *= curvature / (diagonal @ move**2)
-        bent = diagonal * move
-        diagonal += change**2 / curvature - bent**2 / (bent @ move)
-        np.maximum(diagonal, DIAGONAL_RANGE * diagonal.max(), out=diagonal)
-        return 1.0
-
-    def _direct(self, state):
-        """The two-loop recursion."""
-        gradient, diagonal, direction = state.vectors[1:4]
-        known = int(state.memory[3])
-        moves, changes = (kept[:known] for kept in self._pairs(state))
-        curvatures = np.einsum("ij,ij->i", moves, changes)
-        shares = np.empty(known)
-        direction[:] = gradient
-        for k in range(known):
-            shares[k] = (moves[k] @ direction) / curvatures[k]
-            direction -= shares[k] * changes[k]
-        direction /= diagonal
-        for k in reversed(range(known)):
-            share = (changes[k] @ direction) / curvatures[k]
-            direction += (shares[k] - share) * moves[k]
-        direction *= -1.0
-
-    def _trial(self, objective, state, step):
-        return state.vectors[0] + step * state.vectors[3]
-
-
-class ProximalSpectralDescent(_TrialDescent):
-    """Barzilai-Borwein steps with the proximal step of an l1 penalty inside.
-
-    With s and v the last changes of the point and of the gradient, the step is s's/s'v
-    or s'v/v'v (Barzilai and Borwein, 1988; the choice after Zhou, Gao and Dai, 2006),
-    followed by the soft threshold (Wright, Nowak and Figueiredo, 2009). The step must
-    be one number here, because a threshold in bent coordinates has no closed form.
-    """
+    def __init__(self, first_step, pairs=PAIRS):
+        super().__init__(first_step)
+        self.pairs = pairs
 
     def _n_vectors(self, n):
-        return 2
+        return 4 + 2 * max(1, min(self.pairs, PAIR_BUDGET // (2 * n)))
 
-    def _begin(self, state):
-        return self.first_step
+    def on(self, bound):
+        """The epoch of this method over bound rows."""
+        return _SecantEpoch(self, bound)
 
-    def _predicted_change(self, move, gradient, step):
-        return -(move @ move) / (2.0 * step) if step else 0.0
 
-    def _learn(self, state, move, change, accepted):
-        step, curvature = state.memory[0], move @ change
-        if curvature <= 0.0:
-            return 2.0 * step
-        long, short = (move @ move) / curvature, curvature / (change @ change)
-        return short if accepted % 2 and short < 0.5 * long else long
+class _SecantEpoch:
+    def __init__(self, descent, bound):
+        from skgd._kernels import compiling, secant
 
-    def _direct(self, state):
-        """Nothing to prepare: the direction is the gradient."""
+        objective = bound.objective
+        self.bound = bound
+        self.constants = (
+            objective.l1,
+            type(objective.loss) is SquaredError,
+            ROUNDING[objective.model.dtype],
+            descent.first_step,
+        )
+        self.advance = compiling.kernel(secant.advance, secant.signature())
 
-    def _trial(self, objective, state, step):
-        point, gradient = state.vectors[:2]
-        return soft_threshold(point - step * gradient, step * objective.l1)
+    def run(self, state):
+        """One pass in place; returns (objective of the answer, step)."""
+        trial = state.theta.astype(np.float64)
+        value, gradient = self.bound.gradient(state.theta)
+        self.advance(
+            state.vectors, state.memory, trial, value, gradient, *self.constants
+        )
+        state.theta[:] = trial
+        state.average[:] = state.vectors[0]
+        state.step += 1
+        step, value = state.memory[:2].tolist()
+        return value, step
 
 
 class AcceleratedDescent(FullGradientDescent):
@@ -235,8 +136,19 @@ class AcceleratedDescent(FullGradientDescent):
     def _n_vectors(self, n):
         return 1
 
-    def run(self, bound, state):
+    def on(self, bound):
+        """The epoch of this method over bound rows."""
+        return _AcceleratedEpoch(self, bound)
+
+
+class _AcceleratedEpoch:
+    def __init__(self, descent, bound):
+        self.bound = bound
+        self.first_step = descent.first_step
+
+    def run(self, state):
         """One accepted step in place; returns (objective of the answer, step)."""
+        bound = self.bound
         l1, nothing = bound.objective.l1, np.empty(0)
         x = state.vectors[0]
         step, t = state.memory

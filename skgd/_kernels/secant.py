@@ -1,0 +1,417 @@
+"""The descent along secant directions between two passes over the rows, compiled.
+
+A trial point is judged, the pair of its move and gradient change remembered, and the
+next trial found. Evaluating the objective and its gradient is left to others.
+"""
+
+import math
+
+import numba
+import numpy as np
+from numba import types
+
+from .compiling import FLOAT, OPTIONS, VECTOR, matrix
+from .memory import borrowed
+
+# Share of the predicted decrease that must be seen.
+SUFFICIENT_DECREASE = 1e-4
+
+# Smallest entry of the learnt diagonal against its largest.
+DIAGONAL_RANGE = 1e-12
+
+# The longest way to the minimum of a parabola, in units of the trial's.
+LONGEST = 10.0
+
+# The search on the secant model ends when a sweep over the coordinates gains this share
+# of the best one, conjugate gradients at this share of the first squared residual.
+SWEEP_GAIN = 1e-6
+SWEEPS = 30
+FACE_GAIN = 1e-6
+
+# Rows of `vectors` before the pairs, and numbers of `memory` before the objectives.
+POINT, GRADIENT, DIAGONAL, DIRECTION, FIRST_PAIR = range(5)
+STEP, VALUE, ACCEPTED, LEARNT, RECENT = range(5)
+
+
+@numba.njit(**OPTIONS)
+def _dot(a, b):
+    total = 0.0
+    for j in range(a.shape[0]):
+        total += a[j] * b[j]
+    return total
+
+
+@numba.njit(**OPTIONS)
+def _add(a, factor, b):
+    """Add `factor` times b to a."""
+    for j in range(a.shape[0]):
+        a[j] += factor * b[j]
+
+
+@numba.njit(**OPTIONS)
+def _norm(l1, point):
+    """sum_j l1_j |point_j|; an empty l1 is zero."""
+    total = 0.0
+    for j in range(l1.shape[0]):
+        total += l1[j] * abs(point[j])
+    return total
+
+
+@numba.njit(**OPTIONS)
+def _learn_diagonal(diagonal, move, change):
+    """The diagonal of the BFGS update of a diagonal, scaled to the curvature of the
+    pair (Gilbert and Lemarechal, 1989). The curvature of the pair is one.
+    """
+    n = diagonal.shape[0]
+    bent = 0.0
+    for j in range(n):
+        bent += diagonal[j] * move[j] * move[j]
+    largest = 0.0
+    for j in range(n):
+        scaled = diagonal[j] / bent
+        along = scaled * move[j]
+        diagonal[j] = scaled + change[j] * change[j] - along * along
+        largest = max(largest, diagonal[j])
+    for j in range(n):
+        diagonal[j] = max(diagonal[j], DIAGONAL_RANGE * largest)
+
+
+@numba.njit(**OPTIONS)
+def _newton(gradient, diagonal, moves, changes, learnt, direction):
+    """Set `direction` to -H gradient by the two-loop recursion (Nocedal, 1980)."""
+    room, n = moves.shape
+    known = min(learnt, room)
+    shares = np.empty(known)
+    for j in range(n):
+        direction[j] = -gradient[j]
+    for age in range(1, known + 1):
+        k = (learnt - age) % room
+        shares[age - 1] = _dot(moves[k], direction)
+        _add(direction, -shares[age - 1], changes[k])
+    for j in range(n):
+        direction[j] /= diagonal[j]
+    for age in range(known, 0, -1):
+        k = (learnt - age) % room
+        _add(direction, shares[age - 1] - _dot(changes[k], direction), moves[k])
+
+
+@numba.njit(**OPTIONS)
+def _in_play(point, gradient, l1, moves, learnt):
+    """Coordinates that are not zero, want to leave zero, or moved in a known pair."""
+    room, n = moves.shape
+    plays = np.empty(n, np.bool_)
+    for j in range(n):
+        plays[j] = point[j] != 0.0 or abs(gradient[j]) > l1[j]
+    for k in range(min(learnt, room)):
+        for j in range(n):
+            plays[j] |= moves[k, j] != 0.0
+    return np.nonzero(plays)[0]
+
+
+@numba.njit(**OPTIONS)
+def _secant_matrix(diagonal, moves, changes, learnt, active):
+    """Rows of the matrix B whose inverse is the H of ``_newton``.
+
+    Returns y and b, a row for each active coordinate and a column for each pair, with
+    B = diagonal + sum over the columns of y y' - b b'. The y are the changes, and
+    b = B s / sqrt(s'Bs) with the B of the older pairs: the BFGS update.
+    """
+    room = moves.shape[0]
+    known, size = min(learnt, room), active.shape[0]
+    y, b = np.empty((size, known)), np.empty((size, known))
+    along_y, along_b = np.empty(known), np.empty(known)
+    for k in range(known):
+        pair = (learnt - known + k) % room
+        move, change = moves[pair], changes[pair]
+        along_y[:] = 0.0
+        along_b[:] = 0.0
+        for a in range(size):
+            s = move[active[a]]
+            for i in range(k):
+                along_y[i] += y[a, i] * s
+                along_b[i] += b[a, i] * s
+        squared = 0.0
+        for a in range(size):
+            j = active[a]
+            bend = diagonal[j] * move[j]
+            for i in range(k):
+                bend += y[a, i] * along_y[i] - b[a, i] * along_b[i]
+            y[a, k] = change[j]
+            b[a, k] = bend
+            squared += bend * move[j]
+        # Positive but for rounding, where without the pair's b the matrix stays so.
+        scale = 1.0 / math.sqrt(squared) if squared > 0.0 else 0.0
+        for a in range(size):
+            b[a, k] *= scale
+    return y, b
+
+
+@numba.njit(**OPTIONS)
+def _apply(d, y, b, v, product):
+    """Set `product` to B v, with B = diag(d) + y y' - b b'."""
+    size, known = y.shape
+    along_y, along_b = np.zeros(known), np.zeros(known)
+    for a in range(size):
+        if v[a] != 0.0:
+            for k in range(known):
+                along_y[k] += y[a, k] * v[a]
+                along_b[k] += b[a, k] * v[a]
+    for a in range(size):
+        total = d[a] * v[a]
+        for k in range(known):
+            total += y[a, k] * along_y[k] - b[a, k] * along_b[k]
+        product[a] = total
+
+
+@numba.njit(**OPTIONS)
+def _sweep(point, slope, curvature, d, y, b, l1, along_y, along_b, x):
+    """One sweep of coordinate descent; returns (gain, whether a sign changed).
+
+    `along_y` and `along_b` are the products of x - point with the columns of y and b.
+    """
+    size, known = y.shape
+    gain, crossed = 0.0, False
+    for a in range(size):
+        total = slope[a] + d[a] * (x[a] - point[a])
+        for k in range(known):
+            total += y[a, k] * along_y[k] - b[a, k] * along_b[k]
+        new = x[a] - total / curvature[a]
+        threshold = l1[a] / curvature[a]
+        if new > threshold:
+            new -= threshold
+        elif new < -threshold:
+            new += threshold
+        elif threshold > 0.0:
+            new = 0.0
+        moved = new - x[a]
+        if moved != 0.0:
+            crossed |= np.sign(new) != np.sign(x[a])
+            x[a] = new
+            gain += curvature[a] * moved * moved
+            for k in range(known):
+                along_y[k] += moved * y[a, k]
+                along_b[k] += moved * b[a, k]
+    return gain, crossed
+
+
+@numba.njit(**OPTIONS)
+def _on_face(point, slope, d, y, b, l1, x):
+    """Conjugate gradients on the model among the points with the signs of x.
+
+    Scaled by the diagonal, from which B differs by the columns of y and b, so that one
+    step more than there are of those is enough. They end where a coordinate reaches
+    zero.
+    """
+    size, known = y.shape
+    residual, direction, product = np.empty(size), np.zeros(size), np.empty(size)
+    _apply(d, y, b, x - point, product)
+    free = np.empty(size, np.bool_)
+    for a in range(size):
+        free[a] = x[a] != 0.0 or l1[a] == 0.0
+        residual[a] = -(slope[a] + product[a] + l1[a] * np.sign(x[a]))
+    first, before = 0.0, 0.0
+    for _ in range(2 * known + 1):
+        square = 0.0
+        for a in range(size):
+            if free[a]:
+                square += residual[a] * residual[a] / d[a]
+        first = max(first, square)
+        if square <= FACE_GAIN * first:
+            return
+        momentum = square / before if before > 0.0 else 0.0
+        before = square
+        for a in range(size):
+            if free[a]:
+                direction[a] = residual[a] / d[a] + momentum * direction[a]
+        _apply(d, y, b, direction, product)
+        bent = _dot(direction, product)
+        if bent <= 0.0:
+            return
+        length, blocking = square / bent, -1
+        for a in range(size):
+            if l1[a] > 0.0 and x[a] * direction[a] < 0.0:
+                longest = -x[a] / direction[a]
+                if longest < length:
+                    length, blocking = longest, a
+        for a in range(size):
+            x[a] += length * direction[a]
+            residual[a] -= length * product[a]
+        if blocking >= 0:
+            x[blocking] = 0.0
+            return
+
+
+@numba.njit(**OPTIONS)
+def _proximal_newton(point, gradient, diagonal, moves, changes, learnt, l1, direction):
+    """Set `direction` to the d of the least gradient'd + d'Bd/2 + sum l1 |point + d|.
+
+    Over the coordinates in play; what should have joined them shows in the next
+    gradient. Sweeps of coordinate descent (Lee, Sun and Saunders, 2014; Scheinberg and
+    Tang, 2016) find the signs, conjugate gradients the minimum that has them (as
+    More and Toraldo, 1991, do under bounds).
+    """
+    active = _in_play(point, gradient, l1, moves, learnt)
+    y, b = _secant_matrix(diagonal, moves, changes, learnt, active)
+    size, known = y.shape
+    start, slope, d = point[active], gradient[active], diagonal[active]
+    strength = l1[active]
+    curvature = np.empty(size)
+    for a in range(size):
+        total = d[a]
+        for k in range(known):
+            total += y[a, k] * y[a, k] - b[a, k] * b[a, k]
+        curvature[a] = max(total, DIAGONAL_RANGE * d[a])
+    x = start.copy()
+    along_y, along_b = np.zeros(known), np.zeros(known)
+    best = 0.0
+    for _ in range(SWEEPS):
+        gain, crossed = _sweep(
+            start, slope, curvature, d, y, b, strength, along_y, along_b, x
+        )
+        best = max(best, gain)
+        if gain <= SWEEP_GAIN * best:
+            break
+        if not crossed:
+            _on_face(start, slope, d, y, b, strength, x)
+            along_y[:] = 0.0
+            along_b[:] = 0.0
+            for a in range(size):
+                for k in range(known):
+                    along_y[k] += y[a, k] * (x[a] - start[a])
+                    along_b[k] += b[a, k] * (x[a] - start[a])
+    direction[:] = 0.0
+    for a in range(size):
+        direction[active[a]] = x[a] - start[a]
+
+
+@numba.njit(**OPTIONS)
+def _shrink(rise, predicted):
+    """Factor on a rejected step: to the minimum of the parabola through what is known,
+    between a tenth and a half.
+    """
+    if not math.isfinite(rise):
+        return 0.1
+    if predicted >= 0.0 or rise <= predicted:
+        return 0.5
+    return min(max(-predicted / (2.0 * (rise - predicted)), 0.1), 0.5)
+
+
+def signature():
+    """Of ``advance``."""
+    return types.none(
+        matrix(FLOAT),
+        *[VECTOR] * 2,
+        FLOAT,
+        VECTOR,
+        VECTOR,
+        types.boolean,
+        FLOAT,
+        FLOAT,
+    )
+
+
+def advance(
+    vectors,
+    memory,
+    trial,
+    value,
+    trial_gradient,
+    l1,
+    parabolic,
+    rounding,
+    first_step,
+):
+    """Judge `trial`, learn from it, and put the next trial in its place.
+
+    Parameters
+    ----------
+    vectors : float64 array of shape (4 + 2 pairs, n)
+        Point, gradient, diagonal and direction, then the moves and the gradient changes
+        of the last pairs, scaled to a curvature of one, each in a ring.
+    memory : float64 array
+        Step, value at the point, points accepted, pairs learnt, last values.
+    trial : float64 array of shape (n,)
+    value : float
+        The objective at `trial`, penalties included.
+    trial_gradient : float64 array of shape (n,)
+        Of the objective without the l1 penalty.
+    l1 : float64 array of shape (n,) or (0,)
+    parabolic : bool
+        Whether the objective is quadratic but for the l1 penalty. Then the value and
+        gradient on the whole line through the trial are known: instead of a rejection,
+        and always without an l1 penalty, the point goes to the minimum on the line.
+    rounding : float
+        Relative differences of two objectives below this are rounding.
+    first_step : float
+        First step per unit of gradient.
+    """
+    vectors, memory, trial = borrowed(vectors), borrowed(memory), borrowed(trial)
+    trial_gradient, l1 = borrowed(trial_gradient), borrowed(l1)
+    point, gradient = vectors[POINT], vectors[GRADIENT]
+    diagonal, direction = vectors[DIAGONAL], vectors[DIRECTION]
+    room = (vectors.shape[0] - FIRST_PAIR) // 2
+    moves = vectors[FIRST_PAIR : FIRST_PAIR + room]
+    changes = vectors[FIRST_PAIR + room :]
+    recent = memory[RECENT:]
+    n = point.shape[0]
+    learnt = int(memory[LEARNT])
+    accepts = True
+    if memory[ACCEPTED] == 0.0:
+        diagonal[:] = 1.0 / first_step
+        recent[:] = value
+        point[:] = trial
+        gradient[:] = trial_gradient
+    else:
+        move, change = np.empty(n), np.empty(n)
+        for j in range(n):
+            move[j] = trial[j] - point[j]
+            change[j] = trial_gradient[j] - gradient[j]
+        curvature = _dot(move, change)
+        before, after = _norm(l1, point), _norm(l1, trial)
+        predicted = _dot(gradient, move) + after - before
+        slack = rounding * abs(memory[VALUE])
+        allowed = recent.max() + SUFFICIENT_DECREASE * predicted + slack
+        accepts = value <= allowed
+        fraction = 1.0
+        # The whole way is what sets coordinates to zero.
+        if parabolic and curvature > 0.0 and (l1.shape[0] == 0 or not accepts):
+            # The l1 norm lies below its chord, so this is the least of a bound.
+            longest = 1.0 if l1.shape[0] > 0 else LONGEST
+            fraction = min(max(-predicted / curvature, 0.0), longest)
+            accepts = True
+        if accepts and curvature > 0.0:
+            k = learnt % room
+            scale = 1.0 / math.sqrt(curvature)
+            for j in range(n):
+                moves[k, j] = scale * move[j]
+                changes[k, j] = scale * change[j]
+            _learn_diagonal(diagonal, moves[k], changes[k])
+            learnt += 1
+        if accepts:
+            if fraction == 1.0:
+                point[:] = trial
+                gradient[:] = trial_gradient
+            else:
+                rest = fraction - 1.0
+                value += rest * _dot(trial_gradient, move)
+                value += 0.5 * rest * rest * curvature
+                _add(point, fraction, move)
+                _add(gradient, fraction, change)
+                value += _norm(l1, point) - after
+        else:
+            memory[STEP] *= _shrink(value - memory[VALUE], predicted)
+    if accepts:
+        memory[STEP] = 1.0
+        memory[VALUE] = value
+        memory[ACCEPTED] += 1.0
+        memory[LEARNT] = learnt
+        recent[int(memory[ACCEPTED]) % recent.shape[0]] = value
+        if l1.shape[0] > 0:
+            _proximal_newton(
+                point, gradient, diagonal, moves, changes, learnt, l1, direction
+            )
+        else:
+            _newton(gradient, diagonal, moves, changes, learnt, direction)
+    step = memory[STEP]
+    for j in range(n):
+        trial[j] = point[j] + step * direction[j]
