@@ -33,6 +33,10 @@ LATE_WEIGHT = 8.0
 STEP_WITHOUT_CURVATURE = 0.1
 
 
+# Rules that search for their step where all rows make one update.
+SEARCHING = (GD, Nesterov)
+
+
 class Choice(NamedTuple):
     """What ``lr="auto"`` means in a run.
 

@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from skgd import _parameters
-from skgd._automatic import choose, target_spread
+from skgd._automatic import SEARCHING, choose, target_spread
 from skgd._base import AUTO_BATCH_SIZE, BaseGD
 from skgd._linear_model import REFRESH, LinearModel
 from skgd._moments import Seen
@@ -32,8 +32,12 @@ from skgd.schedules import Constant
 FLOATS = (np.float64, np.float32)
 
 # Up to this many rows a full gradient costs about as much as the bookkeeping of an
-# epoch, and the search that it allows beats any number of noisy steps.
+# epoch.
 SMALL_TABLE = 1024
+
+# Up to this many rows a search along full gradients, where there is one, takes less
+# time to the last digits than noisy steps take to the third.
+SEARCHED_TABLE = 16_384
 
 
 class LinearGD(BaseGD):
@@ -90,7 +94,9 @@ class LinearGD(BaseGD):
         """Objective, rule and rate for the rows."""
         validate_given(loss, self.loss)
         optimizer, schedule = self._rule_and_schedule()
-        batch_size = self._rows_per_update(len(rows), streaming)
+        step_is_free = not streaming and self._step_is_free(schedule)
+        searches = step_is_free and type(optimizer) in SEARCHING and loss.smooth
+        batch_size = self._rows_per_update(len(rows), streaming, searches)
         averaging, lr = Averaging(start=int(self.average)), self.lr
         last_step = None
         l1, l2 = self._penalty_strengths()
@@ -112,11 +118,7 @@ class LinearGD(BaseGD):
                 batch_size,
                 spread=model.seen.spread,
                 curvature=curvature,
-                line_search=(
-                    batch_size == len(rows)
-                    and not streaming
-                    and self._step_is_free(schedule)
-                ),
+                line_search=step_is_free and batch_size == len(rows),
                 average=self.average,
             )
         return Plan(
@@ -133,9 +135,10 @@ class LinearGD(BaseGD):
             n_jobs=effective_n_jobs(self.n_jobs),
         )
 
-    def _rows_per_update(self, n_rows, streaming):
+    def _rows_per_update(self, n_rows, streaming, searches):
         """All rows of a small table under lr="auto": see `batch_size`."""
-        small = n_rows <= SMALL_TABLE and self.lr == "auto" and not streaming
+        most = SEARCHED_TABLE if searches else SMALL_TABLE
+        small = n_rows <= most and self.lr == "auto" and not streaming
         auto = n_rows if small else AUTO_BATCH_SIZE
         return rows_per_update(self.solver, self.batch_size, n_rows, auto)
 

@@ -68,8 +68,10 @@ SOLVER_BATCH = {
         """Rows per update of `solver="minibatch"`; the other solvers ignore it. 'auto'
         is min(64, n_rows): large enough for the work of an update to outweigh its
         bookkeeping, small enough for many updates per epoch. For a linear model with
-        `lr="auto"` a table of up to 1,024 rows is one batch. The last batch of an epoch
-        may be smaller and is averaged over its own size.""",
+        `lr="auto"` a table of up to 1,024 rows is one batch, and one of up to 16,384
+        rows where a search along full gradients finds the step: plain or Nesterov's
+        descent on a smooth loss. The last batch of an epoch may be smaller and is
+        averaged over its own size.""",
     ),
 }
 

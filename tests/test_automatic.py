@@ -228,7 +228,7 @@ def test_the_objective_is_that_of_the_raw_coefficients():
 
 def test_history_shows_the_rate_found():
     X, y = raw_regression(n=2000)
-    model = GDRegressor(random_state=0).fit(X, y)
+    model = GDRegressor(batch_size=64, random_state=0).fit(X, y)
     rates = model.history_["lr"]
     assert (rates > 0).all() and len(set(rates)) > 1
     assert model.lr_ == rates[-1]
@@ -315,3 +315,25 @@ def test_a_stream_of_single_rows_knows_the_units_of_the_target(optimizer):
     for i in range(3000):
         model.partial_fit(X[i : i + 1], y[i : i + 1])
     assert model.score(X, y) > 0.9
+
+
+@pytest.mark.parametrize(
+    "n_rows, parameters, updates",
+    [
+        (1000, {}, 1),
+        (1000, {"optimizer": "adam"}, 1),
+        (1000, {"lr": 0.01}, 16),
+        (3000, {}, 1),
+        (3000, {"optimizer": "nesterov"}, 1),
+        (3000, {"optimizer": "adam"}, 47),
+        (3000, {"loss": "absolute_error"}, 47),
+        (3000, {"lr_schedule": "cosine"}, 47),
+        (3000, {"batch_size": 1000}, 3),
+        (3000, {"solver": "sgd"}, 3000),
+        (17_000, {}, 266),
+    ],
+)
+def test_how_many_updates_an_epoch_has(n_rows, parameters, updates):
+    X, y = raw_regression(n=n_rows)
+    model = GDRegressor(max_iter=1, tol=None, random_state=0, **parameters).fit(X, y)
+    assert model.t_ == updates
