@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from skgd._linear_model import as_vector
 from skgd._state import Lazy
 from skgd.optimizers import DoWG
 from skgd.schedules import Clock, Constant
@@ -264,7 +265,7 @@ def _has_plain_rows(bound):
     model = bound.objective.model
     if bound.is_csr or not (model.is_linear and model.raw):
         return False
-    return bound.data[1].size > 0
+    return as_vector(bound.rows.X)[0].size > 0
 
 
 def _generic_kernel(bound, stepper, batch_size):

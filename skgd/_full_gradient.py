@@ -94,7 +94,12 @@ class _SecantEpoch:
 
         objective = bound.objective
         self.bound = bound
+        n = objective.model.size
+        pairs = (descent._n_vectors(n) - secant.FIRST_PAIR) // 2
+        direct = secant.proximal_newton if objective.l1.size else secant.newton
         self.constants = (
+            (np.empty(n), np.empty(n), np.empty(pairs)),
+            compiling.address(direct, secant.direction_signature()),
             objective.l1,
             type(objective.loss) is SquaredError,
             ROUNDING[objective.model.dtype],

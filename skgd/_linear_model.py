@@ -213,22 +213,23 @@ class LinearModel:
         else:
             function, buffer_rows = linear.several_outputs_block, block_rows
             if self.n_outputs == 1:
-                function = linear.one_output_block
                 scores = np.empty((self._rows_in_first_cache(), 1), self.dtype)
                 # One more, for the weights of scaled features.
                 buffer_rows = len(scores) + 1
             buffer = np.empty((buffer_rows, self.n_features), self.dtype)
-            data = (X, *as_vector(X), *self._coordinates(), bias, buffer, scores)
-            data_type = compiling.dense_data(element)
-        if function is linear.one_output_block:
-            return 0, data, data_type
+            rows = X, *as_vector(X), *self._coordinates()
+            if self.n_outputs == 1:
+                data = (*rows, bias, buffer, scores)
+                return 0, data, compiling.dense_data(element)
+            data = (bias, *rows, buffer, scores)
+            data_type = compiling.dense_outputs_data(element)
         signature = compiling.block_signature(data_type, element)
         return compiling.address(function, signature), data, data_type
 
-    @staticmethod
-    def bound_to(X, data):
+    def bound_to(self, X, data):
         """`data` of an earlier `bind` to dense rows, with other dense rows in it."""
-        return X, *as_vector(X), *data[3:]
+        at = 0 if self.n_outputs == 1 else 1
+        return (*data[:at], X, *as_vector(X), *data[at + 3 :])
 
 
 def as_vector(X):

@@ -71,8 +71,14 @@ class Moments:
         kernel = compiling.kernel(moments.update, compiling.moments_signature(element))
         mean, variance = self.mean.copy(), self.variance.copy()
         rows = EVERY_ROW if order is None else order
+        room = (
+            np.empty(moments.BLOCK_ROWS, np.int64),
+            np.empty(moments.BLOCK_ROWS),
+            np.empty((moments.BLOCK_ROWS + 2, moments.BLOCK_COLUMNS)),
+            np.empty(X.shape[1]),
+        )
         self.weight = kernel(
-            X, *as_vector(X), weights, rows, self.weight, mean, variance
+            X, *as_vector(X), weights, rows, self.weight, mean, variance, room
         )
         self.mean, self.variance = mean, variance
         return self

@@ -77,11 +77,14 @@ def test_the_path_is_that_of_dense_matrices(n_pairs):
     evaluate, d, first_step = logistic(), 7, 4.0
     vectors, memory, _ = SecantDescent(first_step, n_pairs).start(d, np.float64)
     advance = compiling.kernel(secant.advance, secant.signature())
+    newton = compiling.address(secant.newton, secant.direction_signature())
+    room = np.empty(d), np.empty(d), np.empty(n_pairs)
     dense = Dense(first_step, n_pairs)
     trial, expected, steps = np.zeros(d), np.zeros(d), set()
     for _ in range(15):
         value, gradient = evaluate(trial)
-        advance(vectors, memory, trial, value, gradient, NOTHING, False, 1e-13, 4.0)
+        constants = room, newton, NOTHING, False, 1e-13, first_step
+        advance(vectors, memory, trial, value, gradient, *constants)
         expected = dense.next(expected, *evaluate(expected))
         np.testing.assert_allclose(trial, expected, rtol=1e-6, atol=1e-8)
         np.testing.assert_allclose(vectors[0], dense.point, rtol=1e-6, atol=1e-8)
@@ -117,7 +120,8 @@ def test_the_matrix_of_the_pairs_is_the_bfgs_update(room, learnt):
 def test_both_recursions_stand_for_the_same_matrix():
     diagonal, moves, changes, learnt, B = ring()
     gradient, direction = np.random.default_rng(2).standard_normal(6), np.empty(6)
-    secant._newton(gradient, diagonal, moves, changes, learnt, direction)
+    shares = np.empty(len(moves))
+    secant._newton(gradient, diagonal, moves, changes, learnt, direction, shares)
     np.testing.assert_allclose(direction, -np.linalg.solve(B, gradient), atol=1e-9)
 
 

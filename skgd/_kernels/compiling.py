@@ -145,6 +145,16 @@ def dense_data(element):
 
 
 @remembered
+def dense_outputs_data(element):
+    """The same for several outputs, the bias first.
+
+    So the loops over batches are compiled for each, and only for the one that is used.
+    """
+    X, rows, step, mean, scale, bias, buffer, scores = dense_data(element).types
+    return types.Tuple([bias, X, rows, step, mean, scale, buffer, scores])
+
+
+@remembered
 def csr_data(element, index):
     """(values, column indices, row pointers, mean, scale, bias, score buffer)."""
     return types.Tuple(
@@ -496,4 +506,5 @@ def moments_signature(element):
         FLOAT,
         VECTOR,
         VECTOR,
+        types.Tuple([vector(INDEX), VECTOR, matrix(FLOAT), VECTOR]),
     )

@@ -57,7 +57,7 @@ def run_epoch(
         borrowed(theta),
         borrowed(rates),
     )
-    X, vector, step, _, _, bias, _, scores = data
+    bias, X, vector, step, _, _, _, scores = data
     n = order.shape[0]
     n_features, n_outputs = X.shape[1], scores.shape[1]
     W = _by_output(theta, n_features, n_outputs)

@@ -120,11 +120,9 @@ def one_output_block(
     # them in the cache. The first pass asks for as many rows to come. Where they lie in
     # sequence memory is the bound, and both passes ask for half of them.
     distance = rows_ahead(n_features, vector.itemsize)
-    asked = 4 if in_place else 0
     in_sequence = order[stop - 1] - order[start] == stop - 1 - start
-    if in_place and in_sequence and gradient.shape[0] > 0:
-        asked = 2
-    pieces = n_features > PIECE
+    in_sequence &= gradient.shape[0] > 0
+    asked = (2 if in_sequence else 4) if in_place else 0
     for first in range(start, stop, block):
         m = min(block, stop - first)
         if not in_place:
@@ -136,21 +134,15 @@ def one_output_block(
         for r in range(0, fours, 4):
             ahead = first + distance + r * asked // 4
             places = _four_places(order, first, r, in_place, step)
-            if not pieces:
-                _ask(vector, targets, order, ahead, asked, step, 0, n_features)
-                a, b, c, d = _four_parts(rows, places, 0, n_features)
-                u, v, w, x = _score_four(a, b, c, d, mean, coef)
-            else:
-                u, v, w, x = zero, zero, zero, zero
-                for j in range(0, n_features, PIECE):
-                    size = min(n_features - j, PIECE)
-                    _ask(vector, targets, order, ahead, asked, step, j, size)
-                    a, b, c, d = _four_parts(rows, places, j, size)
-                    du, dv, dw, dx = _score_four(
-                        a, b, c, d, part(mean, j, size), part(coef, j, size)
-                    )
-                    u, v, w, x = u + du, v + dv, w + dw, x + dx
-            u, v, w, x = u + intercept, v + intercept, w + intercept, x + intercept
+            u, v, w, x = intercept, intercept, intercept, intercept
+            for j in range(0, n_features, PIECE):
+                size = min(n_features - j, PIECE)
+                _ask(vector, targets, order, ahead, asked, step, j, size)
+                a, b, c, d = _four_parts(rows, places, j, size)
+                du, dv, dw, dx = _score_four(
+                    a, b, c, d, part(mean, j, size), part(coef, j, size)
+                )
+                u, v, w, x = u + du, v + dv, w + dw, x + dx
             scores[r, 0], scores[r + 1, 0] = u, v
             scores[r + 2, 0], scores[r + 3, 0] = w, x
         for r in range(fours, m):
@@ -170,18 +162,13 @@ def one_output_block(
             w, x = scores[r + 2, 0], scores[r + 3, 0]
             slope += (u + v) + (w + x)
             ahead = first + distance + (fours + r) // 2
-            further = 2 if asked == 2 else 0
-            if not pieces:
-                _ask(vector, targets, order, ahead, further, step, 0, n_features)
-                a, b, c, d = _four_parts(rows, places, 0, n_features)
-                _add_four(a, b, c, d, mean, u, v, w, x, gradient)
-            else:
-                for j in range(0, n_features, PIECE):
-                    size = min(n_features - j, PIECE)
-                    _ask(vector, targets, order, ahead, further, step, j, size)
-                    a, b, c, d = _four_parts(rows, places, j, size)
-                    middle, sums = part(mean, j, size), part(gradient, j, size)
-                    _add_four(a, b, c, d, middle, u, v, w, x, sums)
+            for j in range(0, n_features, PIECE):
+                size = min(n_features - j, PIECE)
+                if in_sequence:
+                    _ask(vector, targets, order, ahead, asked, step, j, size)
+                a, b, c, d = _four_parts(rows, places, j, size)
+                middle, sums = part(mean, j, size), part(gradient, j, size)
+                _add_four(a, b, c, d, middle, u, v, w, x, sums)
         for r in range(fours, m):
             row = part(rows, _place(order, first, r, in_place, step), n_features)
             u = scores[r, 0]
@@ -234,7 +221,7 @@ def several_outputs_block(
     data, targets, weights, order, start, stop, output, loss, p, theta, gradient
 ):
     """For any number of outputs: a copy of some rows at a time, and matrix products."""
-    X, vector, step, mean, scale, bias, buffer, scores = data
+    bias, X, vector, step, mean, scale, buffer, scores = data
     n_features = X.shape[1]
     n_outputs = scores.shape[1]
     block = scores.shape[0]
@@ -447,4 +434,4 @@ def _sum_gradients(
     return called
 
 
-_one_output_block = numba.njit(**OPTIONS, forceinline=True)(one_output_block)
+_one_output_block = numba.njit(**OPTIONS, inline="always")(one_output_block)

@@ -7,7 +7,6 @@ memory layout, so that results do not depend on it.
 """
 
 import numba
-import numpy as np
 
 from .compiling import OPTIONS
 from .memory import borrowed
@@ -67,7 +66,7 @@ def _merge(share, centre, squares, added, mean, variance):
         mean[j] += share * delta
 
 
-def update(X, vector, step, weights, order, weight, mean, variance):
+def update(X, vector, step, weights, order, weight, mean, variance, room):
     """Take in the rows of `order`, or all if it is empty; `mean` and `variance` move.
 
     Parameters
@@ -84,6 +83,11 @@ def update(X, vector, step, weights, order, weight, mean, variance):
     mean, variance : float64 arrays of shape (n_features,)
         Of the rows taken in before, zero if there were none; afterwards of all.
 
+    room : tuple
+        To work in: int64 array of shape (BLOCK_ROWS,), float64 arrays of shape
+        (BLOCK_ROWS,), (BLOCK_ROWS + 2, BLOCK_COLUMNS) and (n_features,). Made here
+        they would take a second to compile.
+
     Returns
     -------
     float
@@ -94,11 +98,9 @@ def update(X, vector, step, weights, order, weight, mean, variance):
     every = order.shape[0] == 0
     n = X.shape[0] if every else order.shape[0]
     n_features = X.shape[1]
-    columns = min(n_features, BLOCK_COLUMNS)
-    block = np.empty((BLOCK_ROWS, columns))
-    centres, sums = np.empty(columns), np.empty(columns)
-    rows, s = np.empty(BLOCK_ROWS, np.int64), np.empty(BLOCK_ROWS)
-    origin = np.zeros(n_features)
+    rows, s, block, origin = borrowed(room)
+    centres, sums = block[BLOCK_ROWS], block[BLOCK_ROWS + 1]
+    origin[:] = 0.0
     begun = False
     for first in range(0, n, BLOCK_ROWS):
         m = min(BLOCK_ROWS, n - first)
@@ -112,7 +114,11 @@ def update(X, vector, step, weights, order, weight, mean, variance):
         if not begun:
             # Deviations from one of the rows keep offsets out of the sums.
             begun = True
-            some = rows[np.argmax(s[:m])]
+            heaviest = 0
+            for r in range(m):
+                if s[r] > s[heaviest]:
+                    heaviest = r
+            some = rows[heaviest]
             for j in range(n_features):
                 origin[j] = X[some, j]
                 if weight > 0.0:

@@ -10,8 +10,9 @@ import numba
 import numpy as np
 from numba import types
 
-from .compiling import FLOAT, OPTIONS, VECTOR, matrix
+from .compiling import FLOAT, INDEX, OPTIONS, VECTOR, matrix
 from .memory import borrowed
+from .pointers import call_nothing
 
 # Share of the predicted decrease that must be seen.
 SUFFICIENT_DECREASE = 1e-4
@@ -49,6 +50,13 @@ def _add(a, factor, b):
 
 
 @numba.njit(**OPTIONS)
+def _copy(a, b):
+    """Put a into b. To compile ``b[:] = a``, with its error message, takes a second."""
+    for j in range(a.shape[0]):
+        b[j] = a[j]
+
+
+@numba.njit(**OPTIONS)
 def _norm(l1, point):
     """sum_j l1_j |point_j|; an empty l1 is zero."""
     total = 0.0
@@ -77,11 +85,10 @@ def _learn_diagonal(diagonal, move, change):
 
 
 @numba.njit(**OPTIONS)
-def _newton(gradient, diagonal, moves, changes, learnt, direction):
+def _newton(gradient, diagonal, moves, changes, learnt, direction, shares):
     """Set `direction` to -H gradient by the two-loop recursion (Nocedal, 1980)."""
     room, n = moves.shape
     known = min(learnt, room)
-    shares = np.empty(known)
     for j in range(n):
         direction[j] = -gradient[j]
     for age in range(1, known + 1):
@@ -296,13 +303,57 @@ def _shrink(rise, predicted):
     return min(max(-predicted / (2.0 * (rise - predicted)), 0.1), 0.5)
 
 
+@numba.njit(**OPTIONS)
+def _pairs(vectors):
+    """The moves and the gradient changes of the last pairs."""
+    room = (vectors.shape[0] - FIRST_PAIR) // 2
+    return vectors[FIRST_PAIR : FIRST_PAIR + room], vectors[FIRST_PAIR + room :]
+
+
+def newton(vectors, learnt, l1, shares):
+    """Set the direction to that of Newton's method, of a smooth objective."""
+    moves, changes = _pairs(vectors)
+    _newton(
+        vectors[GRADIENT],
+        vectors[DIAGONAL],
+        moves,
+        changes,
+        learnt,
+        vectors[DIRECTION],
+        shares,
+    )
+
+
+def proximal_newton(vectors, learnt, l1, shares):
+    """Set the direction to that of the proximal Newton method, under an l1 penalty."""
+    moves, changes = _pairs(vectors)
+    _proximal_newton(
+        vectors[POINT],
+        vectors[GRADIENT],
+        vectors[DIAGONAL],
+        moves,
+        changes,
+        learnt,
+        l1,
+        vectors[DIRECTION],
+    )
+
+
+def direction_signature():
+    """Of ``newton`` and ``proximal_newton``."""
+    return types.none(matrix(FLOAT), INDEX, VECTOR, VECTOR)
+
+
 def signature():
     """Of ``advance``."""
     return types.none(
         matrix(FLOAT),
-        *[VECTOR] * 2,
+        VECTOR,
+        VECTOR,
         FLOAT,
         VECTOR,
+        types.UniTuple(VECTOR, 3),
+        types.intp,
         VECTOR,
         types.boolean,
         FLOAT,
@@ -316,6 +367,8 @@ def advance(
     trial,
     value,
     trial_gradient,
+    room,
+    direct,
     l1,
     parabolic,
     rounding,
@@ -335,6 +388,11 @@ def advance(
         The objective at `trial`, penalties included.
     trial_gradient : float64 array of shape (n,)
         Of the objective without the l1 penalty.
+    room : float64 arrays of shape (n,), (n,) and (pairs,)
+        To work in.
+    direct : int
+        Address of ``newton`` or, with an l1 penalty, ``proximal_newton``: only the one
+        that is used need be compiled.
     l1 : float64 array of shape (n,) or (0,)
     parabolic : bool
         Whether the objective is quadratic but for the l1 penalty. Then the value and
@@ -347,11 +405,10 @@ def advance(
     """
     vectors, memory, trial = borrowed(vectors), borrowed(memory), borrowed(trial)
     trial_gradient, l1 = borrowed(trial_gradient), borrowed(l1)
+    move, change, shares = borrowed(room)
     point, gradient = vectors[POINT], vectors[GRADIENT]
     diagonal, direction = vectors[DIAGONAL], vectors[DIRECTION]
-    room = (vectors.shape[0] - FIRST_PAIR) // 2
-    moves = vectors[FIRST_PAIR : FIRST_PAIR + room]
-    changes = vectors[FIRST_PAIR + room :]
+    moves, changes = _pairs(vectors)
     recent = memory[RECENT:]
     n = point.shape[0]
     learnt = int(memory[LEARNT])
@@ -359,10 +416,9 @@ def advance(
     if memory[ACCEPTED] == 0.0:
         diagonal[:] = 1.0 / first_step
         recent[:] = value
-        point[:] = trial
-        gradient[:] = trial_gradient
+        _copy(trial, point)
+        _copy(trial_gradient, gradient)
     else:
-        move, change = np.empty(n), np.empty(n)
         for j in range(n):
             move[j] = trial[j] - point[j]
             change[j] = trial_gradient[j] - gradient[j]
@@ -370,7 +426,10 @@ def advance(
         before, after = _norm(l1, point), _norm(l1, trial)
         predicted = _dot(gradient, move) + after - before
         slack = rounding * abs(memory[VALUE])
-        allowed = recent.max() + SUFFICIENT_DECREASE * predicted + slack
+        highest = recent[0]
+        for k in range(1, recent.shape[0]):
+            highest = max(highest, recent[k])
+        allowed = highest + SUFFICIENT_DECREASE * predicted + slack
         accepts = value <= allowed
         fraction = 1.0
         # The whole way is what sets coordinates to zero.
@@ -380,7 +439,7 @@ def advance(
             fraction = min(max(-predicted / curvature, 0.0), longest)
             accepts = True
         if accepts and curvature > 0.0:
-            k = learnt % room
+            k = learnt % moves.shape[0]
             scale = 1.0 / math.sqrt(curvature)
             for j in range(n):
                 moves[k, j] = scale * move[j]
@@ -389,8 +448,8 @@ def advance(
             learnt += 1
         if accepts:
             if fraction == 1.0:
-                point[:] = trial
-                gradient[:] = trial_gradient
+                _copy(trial, point)
+                _copy(trial_gradient, gradient)
             else:
                 rest = fraction - 1.0
                 value += rest * _dot(trial_gradient, move)
@@ -406,12 +465,7 @@ def advance(
         memory[ACCEPTED] += 1.0
         memory[LEARNT] = learnt
         recent[int(memory[ACCEPTED]) % recent.shape[0]] = value
-        if l1.shape[0] > 0:
-            _proximal_newton(
-                point, gradient, diagonal, moves, changes, learnt, l1, direction
-            )
-        else:
-            _newton(gradient, diagonal, moves, changes, learnt, direction)
+        call_nothing(direct, vectors, learnt, l1, shares)
     step = memory[STEP]
     for j in range(n):
         trial[j] = point[j] + step * direction[j]
