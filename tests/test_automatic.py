@@ -322,7 +322,7 @@ def test_a_stream_of_single_rows_knows_the_units_of_the_target(optimizer):
     [
         (1000, {}, 1),
         (1000, {"optimizer": "adam"}, 1),
-        (1000, {"lr": 0.01}, 16),
+        (1000, {"lr": 1e-9}, 16),
         (3000, {}, 1),
         (3000, {"optimizer": "nesterov"}, 1),
         (3000, {"optimizer": "adam"}, 47),

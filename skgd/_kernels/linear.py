@@ -135,7 +135,14 @@ def one_output_block(
             ahead = first + distance + r * asked // 4
             places = _four_places(order, first, r, in_place, step)
             u, v, w, x = intercept, intercept, intercept, intercept
-            for j in range(0, n_features, PIECE):
+            # The first piece is the whole of a short row, which the compiler makes more
+            # of if it is told.
+            size = min(n_features, PIECE)
+            _ask(vector, targets, order, ahead, asked, step, 0, size)
+            a, b, c, d = _four_parts(rows, places, 0, size)
+            du, dv, dw, dx = _score_four(a, b, c, d, part(mean, 0, size), coef)
+            u, v, w, x = u + du, v + dv, w + dw, x + dx
+            for j in range(PIECE, n_features, PIECE):
                 size = min(n_features - j, PIECE)
                 _ask(vector, targets, order, ahead, asked, step, j, size)
                 a, b, c, d = _four_parts(rows, places, j, size)
