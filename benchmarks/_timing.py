@@ -5,6 +5,7 @@ lives in the suites, how it is shown in ``_report.py``.
 """
 
 import math
+import random
 import statistics
 from time import perf_counter as clock
 
@@ -18,6 +19,8 @@ BUDGETS = (
 
 def interleaved(tasks, repeats=5, warm_up=True):
     """Run every task once per round, so that drifts of the machine hit all alike.
+
+    The order changes from round to round: caches are as the task before left them.
 
     Parameters
     ----------
@@ -36,10 +39,12 @@ def interleaved(tasks, repeats=5, warm_up=True):
         for task in tasks.values():
             task()
     seconds = {name: [] for name in tasks}
+    names, chance = list(tasks), random.Random(0)
     for _ in range(repeats):
-        for name, task in tasks.items():
+        chance.shuffle(names)
+        for name in names:
             start = clock()
-            task()
+            tasks[name]()
             seconds[name].append(clock() - start)
     return seconds
 

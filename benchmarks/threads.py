@@ -36,7 +36,7 @@ def run(repeats=5, quick=False):
     n_jobs = min(2, os.cpu_count())
     rows = []
     # The second one fits into a cache.
-    for n in (fewer(400_000, quick), fewer(20_000, quick)):
+    for n in (fewer(400_000, quick), fewer(40_000, quick)):
         X, y = dense(n, 100)
         fits = {
             jobs: skgd_fit(GDClassifier, X, y, solver="batch", lr=0.1, n_jobs=jobs)

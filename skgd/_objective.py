@@ -19,7 +19,7 @@ from skgd.penalties import penalty_value
 HEAD_ROWS = 10_000
 
 # With fewer rows, threads cost more than they save.
-THREADED_ROWS = 16_384
+THREADED_ROWS = 32_768
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,12 @@ from queue import SimpleQueue
 
 import numpy as np
 
-# Shards for a thread at a time: enough work to outweigh the handing over, and a bound
-# on the memory for sums.
-GROUP = 8
+# How many times a thread comes for more: often enough for all to end at about the same
+# time, seldom enough for the work to outweigh the handing over.
+TURNS = 8
+
+# Numbers that the sums of the shards of one turn may take.
+ROOM = 1 << 20
 
 
 @functools.cache
@@ -46,6 +49,7 @@ class ThreadedSum:
     def __init__(self, shard_sums, add_shards, workspaces):
         self._shard_sums = shard_sums
         self._add_shards = add_shards
+        self._turns = TURNS * len(workspaces)
         self._pool = ThreadPoolExecutor(len(workspaces))
         self._free = SimpleQueue()
         for workspace in workspaces:
@@ -58,8 +62,11 @@ class ThreadedSum:
         """
         from skgd._kernels.epoch import SHARD
 
+        size = -(-order.size // (self._turns * SHARD))
+        size = max(1, min(size, ROOM // theta.size)) * SHARD
+
         def sums(start):
-            part = order[start : start + GROUP * SHARD]
+            part = order[start : start + size]
             n_shards = -(-part.size // SHARD)
             losses = np.empty(n_shards)
             gradients = np.empty((n_shards, gradient.size), theta.dtype)
@@ -69,6 +76,6 @@ class ThreadedSum:
             return losses, gradients
 
         total = 0.0
-        for shards in self._pool.map(sums, range(0, order.size, GROUP * SHARD)):
+        for shards in self._pool.map(sums, range(0, order.size, size)):
             total = self._add_shards(*shards, total, gradient)
         return total
