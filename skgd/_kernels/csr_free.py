@@ -87,28 +87,11 @@ def _catch_up(record, n_outputs, now, inverse_now, steps, l1):
 
 
 @numba.njit(**OPTIONS, forceinline=True)
-def _run(
-    data,
-    targets,
-    weights,
-    order,
-    batch_size,
-    output,
-    loss,
-    loss_p,
-    theta,
-    base,
-    average,
-    initial,
-    memory,
-    longest,
-    l1,
-    l2,
-    interpolation,
-    rates,
-    t,
-    n_outputs,
-):
+def _run(given, n_outputs):
+    """`run_epoch` for a number of outputs that may be known to the compiler."""
+    data, targets, weights, order, batch_size, output, loss, loss_p = given[:8]
+    theta, base, average, initial, memory, longest, l1, l2 = given[8:16]
+    interpolation, rates, t = given[16:]
     values, columns, pointers, _, scale, bias, scores = data
     n_features = theta.shape[0] // n_outputs - 1
     n_weights = n_features * n_outputs
@@ -255,58 +238,29 @@ def run_epoch(
     squared distance of z from `initial`, and the weighted sum of squared gradients;
     `longest` caps the steps.
     """
-    data, targets, weights = borrowed(data), borrowed(targets), borrowed(weights)
-    order, loss_p, theta = borrowed(order), borrowed(loss_p), borrowed(theta)
-    base, average, initial = borrowed(base), borrowed(average), borrowed(initial)
-    memory, l1, l2, rates = (
-        borrowed(memory),
-        borrowed(l1),
-        borrowed(l2),
-        borrowed(rates),
-    )
-    if data[6].shape[1] == 1:
-        # Compiled for itself: without loops over outputs.
-        return _run(
-            data,
-            targets,
-            weights,
-            order,
-            batch_size,
-            output,
-            loss,
-            loss_p,
-            theta,
-            base,
-            average,
-            initial,
-            memory,
-            longest,
-            l1,
-            l2,
-            interpolation,
-            rates,
-            t,
-            1,
-        )
-    return _run(
-        data,
-        targets,
-        weights,
-        order,
+    given = (
+        borrowed(data),
+        borrowed(targets),
+        borrowed(weights),
+        borrowed(order),
         batch_size,
         output,
         loss,
-        loss_p,
-        theta,
-        base,
-        average,
-        initial,
-        memory,
+        borrowed(loss_p),
+        borrowed(theta),
+        borrowed(base),
+        borrowed(average),
+        borrowed(initial),
+        borrowed(memory),
         longest,
-        l1,
-        l2,
+        borrowed(l1),
+        borrowed(l2),
         interpolation,
-        rates,
+        borrowed(rates),
         t,
-        data[6].shape[1],
     )
+    n_outputs = data[6].shape[1]
+    if n_outputs == 1:
+        # Compiled for itself: without loops over outputs.
+        return _run(given, 1)
+    return _run(given, n_outputs)

@@ -51,22 +51,10 @@ def in_pieces(theta, vector, at, next_at, ahead, shrink, rate, threshold):
 
 
 @numba.njit(**OPTIONS, forceinline=True)
-def _run(
-    data,
-    targets,
-    weights,
-    order,
-    loss,
-    p,
-    theta,
-    averages,
-    average,
-    average_start,
-    l1,
-    l2,
-    rates,
-    t,
-):
+def _run(given, loss, averages):
+    """`run_epoch` for a loss and an average that may be known to the compiler."""
+    data, targets, weights, order, p, theta = given[:6]
+    average, average_start, l1, l2, rates, t = given[6:]
     X, vector, step, _, _, bias, _, _ = data
     n = order.shape[0]
     n_features = X.shape[1]
@@ -136,42 +124,23 @@ def run_epoch(
     Returns the sum of losses, each taken before the update its row took part in, and
     the number of updates made: fewer than rows if the loss stopped being finite.
     """
-    data, targets, weights = borrowed(data), borrowed(targets), borrowed(weights)
-    order, p, theta = borrowed(order), borrowed(p), borrowed(theta)
-    average, rates = borrowed(average), borrowed(rates)
+    given = (
+        borrowed(data),
+        borrowed(targets),
+        borrowed(weights),
+        borrowed(order),
+        borrowed(p),
+        borrowed(theta),
+        borrowed(average),
+        average_start,
+        l1,
+        l2,
+        borrowed(rates),
+        t,
+    )
     averages = average.shape[0] > 0
     if loss == LOGISTIC and not averages:
         # Compiled for itself. A processor looks some hundred instructions ahead for
         # what to fetch from memory; with fewer for a row it sees more rows.
-        return _run(
-            data,
-            targets,
-            weights,
-            order,
-            LOGISTIC,
-            p,
-            theta,
-            False,
-            average,
-            average_start,
-            l1,
-            l2,
-            rates,
-            t,
-        )
-    return _run(
-        data,
-        targets,
-        weights,
-        order,
-        loss,
-        p,
-        theta,
-        averages,
-        average,
-        average_start,
-        l1,
-        l2,
-        rates,
-        t,
-    )
+        return _run(given, LOGISTIC, False)
+    return _run(given, loss, averages)
