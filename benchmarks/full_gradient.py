@@ -10,9 +10,9 @@ from benchmarks._command import alone
 from benchmarks._peers import dense, fewer
 from benchmarks._report import Table
 from benchmarks._timing import interleaved, medians
-from skgd._data import Rows
-from skgd._linear_model import LinearModel
-from skgd._objective import Objective
+from skgd._input.rows import Rows
+from skgd._linear.model import LinearModel
+from skgd._training.objective import Objective
 from skgd.losses import LogLoss, SquaredError
 
 

@@ -20,7 +20,7 @@ from benchmarks._report import Table
 from benchmarks._tables import load
 from benchmarks._timing import interleaved, medians, per_epoch
 from skgd import MLPGD
-from skgd._threads import one_blas_thread
+from skgd._training.threads import one_blas_thread
 
 # Features, hidden units, rows per update, rows, and the ratio asked for: against
 # MLPClassifier, against PyTorch.

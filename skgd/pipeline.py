@@ -16,7 +16,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _is_fitted, _num_samples
 
-from skgd._stream import Source
+from skgd._stream.source import Source
 
 __all__ = ["StreamingPipeline", "make_streaming_pipeline"]
 
@@ -259,7 +259,7 @@ class Transformed:
 
     Parameters
     ----------
-    source : skgd._stream.Source
+    source : skgd._stream.source.Source
     transform : callable(X) -> X
     """
 

@@ -6,7 +6,7 @@ What is read stays an Arrow table, so the names of the columns reach the estimat
 import os
 from pathlib import Path
 
-from skgd._stream import as_table
+from skgd._stream.source import as_table
 from skgd.data._arrays import BATCH_ROWS, check_batch_size
 
 # Bytes of text that are parsed at a time.

@@ -10,7 +10,7 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import Bunch
 from sklearn.utils.validation import _is_fitted, _num_samples
 
-from skgd._stream import Source
+from skgd._stream.source import Source
 from skgd.data._arrays import BATCH_ROWS
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skgd._linear_model import LinearModel
-from skgd._objective import Objective
+from skgd._linear.model import LinearModel
+from skgd._training.objective import Objective
 from skgd.display._path import flatten, with_weights
 
 

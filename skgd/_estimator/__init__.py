@@ -1,0 +1,1 @@
+"""What all estimators share. It knows no model."""

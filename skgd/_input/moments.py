@@ -1,0 +1,122 @@
+"""Weighted mean and variance of columns, at once or a chunk at a time.
+
+Chunks are merged by the update of Chan, Golub and LeVeque (1983), which does not
+cancel as the difference of large sums does.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.sparsefuncs import mean_variance_axis
+
+from skgd._input.rows import as_vector
+
+# The order that stands for all rows as they come.
+EVERY_ROW = np.empty(0, np.int64)
+
+
+@dataclass
+class Moments:
+    """Running moments of the columns of X.
+
+    Attributes
+    ----------
+    weight : float
+        Sum of the weights seen.
+    mean, variance : float64 arrays of shape (n_features,)
+    """
+
+    weight: float
+    mean: np.ndarray
+    variance: np.ndarray
+
+    @classmethod
+    def empty(cls, n_features):
+        return cls(0.0, np.zeros(n_features), np.zeros(n_features))
+
+    @classmethod
+    def of(cls, rows, seen=None):
+        """Moments of the rows that count, added to those `seen` before."""
+        known = getattr(rows, "moments", None)
+        if known is not None:
+            return known
+        moments = cls.empty(rows.X.shape[1]) if seen is None else seen.copy()
+        every = rows.order.size == rows.X.shape[0]
+        return moments.update(rows.X, rows.weights, None if every else rows.order)
+
+    def copy(self):
+        """Moments to go on from; these stay as they are."""
+        return Moments(self.weight, self.mean, self.variance)
+
+    def update(self, X, weights, order=None):
+        """Take in rows with their weights (none negative, not all zero).
+
+        `order` says which rows count, and in which order; by default all do.
+        """
+        if sparse.issparse(X):
+            if order is not None:
+                X, weights = X[order], weights[order]
+            # The helper works in X's precision, and wants weights in it.
+            mean, variance = mean_variance_axis(
+                X.astype(np.float64, copy=False),
+                axis=0,
+                weights=np.asarray(weights, np.float64),
+            )
+            self._merge(float(weights.sum()), mean, variance)
+            return self
+        from skgd._kernels import compiling, moments
+
+        element = compiling.numba_type(X.dtype)
+        kernel = compiling.kernel(moments.update, compiling.moments_signature(element))
+        mean, variance = self.mean.copy(), self.variance.copy()
+        rows = EVERY_ROW if order is None else order
+        room = (
+            np.empty(moments.BLOCK_ROWS, np.int64),
+            np.empty(moments.BLOCK_ROWS),
+            np.empty((moments.BLOCK_ROWS + 2, moments.BLOCK_COLUMNS)),
+            np.empty(X.shape[1]),
+        )
+        self.weight = kernel(
+            X, *as_vector(X), weights, rows, self.weight, mean, variance, room
+        )
+        self.mean, self.variance = mean, variance
+        return self
+
+    def _merge(self, weight, mean, variance):
+        total = self.weight + weight
+        share = weight / total
+        delta = mean - self.mean
+        self.variance = (
+            (1 - share) * self.variance
+            + share * variance
+            + share * (1 - share) * delta**2
+        )
+        self.mean = self.mean + share * delta
+        self.weight = total
+
+
+@dataclass
+class Seen:
+    """Moments of all rows of a stream so far, and what follows from them.
+
+    Attributes
+    ----------
+    features, targets : Moments
+    spread : float
+        Standard deviation of the targets when the coordinates were last made.
+    """
+
+    features: Moments
+    targets: Moments
+    spread: float = 1.0
+
+    @classmethod
+    def after(cls, rows, before=None):
+        """With the rows added to those seen `before`, which stay as they are."""
+        if before is None:
+            targets = Moments.empty(rows.targets.shape[1])
+            before = cls(None, targets)
+        targets = before.targets.copy()
+        targets.update(rows.targets, rows.weights, rows.order)
+        return cls(Moments.of(rows, before.features), targets, before.spread)

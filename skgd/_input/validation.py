@@ -1,0 +1,74 @@
+"""Checks of what users pass in that scikit-learn does not make for us."""
+
+import numpy as np
+from sklearn.utils.validation import _check_sample_weight
+
+# Types of X that are trained on as they are.
+FLOATS = (np.float64, np.float32)
+
+# Array libraries whose conversion to NumPy would silently download or compute.
+_FOREIGN = {
+    "dask": "call .compute() on it, or stream its blocks through partial_fit",
+    "torch": "pass X.numpy(force=True)",
+    "jax": "pass numpy.asarray(X)",
+    "jaxlib": "pass numpy.asarray(X)",
+    "cupy": "pass X.get()",
+    "cudf": "pass X.to_pandas()",
+    "tensorflow": "pass X.numpy()",
+}
+
+
+def refuse_foreign(**arrays):
+    """TypeError for arrays that live elsewhere, naming what to do.
+
+    Parameters
+    ----------
+    **arrays : object
+        Values by the name under which the user passed them.
+    """
+    for name, value in arrays.items():
+        module = type(value).__module__.partition(".")[0]
+        if module in _FOREIGN:
+            raise TypeError(
+                f"{name} is a {module} {type(value).__name__}; skgd works on NumPy "
+                "arrays, SciPy CSR matrices and data frames, and does not copy data "
+                f"from elsewhere behind your back: {_FOREIGN[module]}."
+            )
+
+
+def check_weights(sample_weight, X):
+    """float64 weights of shape (n_rows,), or None; ValueError if one is negative."""
+    if sample_weight is None:
+        return None
+    return _check_sample_weight(
+        sample_weight,
+        X,
+        dtype=np.float64,
+        ensure_non_negative=True,
+        allow_all_zero_weights=True,
+    )
+
+
+def validate_given(part, given):
+    """InvalidParameterError if the user gave an object with a wrong hyper-parameter.
+
+    Parameters
+    ----------
+    part : BaseEstimator
+        A loss, optimizer, schedule or activation.
+    given : object
+        What the user passed for it; for a name, `part` has its defaults.
+    """
+    if part is given:
+        part._validate_params()
+
+
+def check_start(values, shape, name):
+    """Starting weights as an array of the right shape, or ValueError."""
+    values = np.asarray(values, dtype=np.float64)
+    size = int(np.prod(shape))
+    if values.size != size or (values.ndim > 1 and values.shape != tuple(shape)):
+        raise ValueError(f"{name} has shape {values.shape}; expected {tuple(shape)}.")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} contains NaN or infinity.")
+    return values.reshape(shape)

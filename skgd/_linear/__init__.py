@@ -1,0 +1,1 @@
+"""Linear models: estimators, coordinates and automatic choices."""

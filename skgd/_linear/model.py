@@ -1,0 +1,233 @@
+"""The linear model as the training loop sees it: theta, coordinates and kernels.
+
+How theta moves is not decided here, nor what the scores mean.
+"""
+
+import copy
+
+import numpy as np
+from scipy import sparse
+
+from skgd._input.rows import as_vector
+
+# Rows handled at a time by the kernels: many enough for the call of a loss on all of
+# them to be cheap, few enough for the second-level cache to hold them.
+BLOCK_ROWS = 256
+BLOCK_BYTES = 1 << 18
+
+# The same for rows that are read where they lie, twice each: half of the first-level
+# cache, the other half being for rows on their way.
+FIRST_CACHE_BYTES = 1 << 14
+
+# A stream's coordinates are made anew when it has this many times their rows.
+REFRESH = 1.1
+
+
+class LinearModel:
+    """Scores z = W^T ((x - mean) * scale) + b, with theta = (W row by row, b).
+
+    Parameters
+    ----------
+    n_features, n_outputs : int
+    dtype : float32 or float64
+        Precision of theta and of X.
+    fit_intercept : bool
+    mean, scale : arrays of shape (n_features,) or None
+        The coordinates in which the steps are taken. None stands for 0 and 1.
+    moments : Moments or None
+        Of the rows that the coordinates come from.
+
+    Attributes
+    ----------
+    seen : Seen or None
+        What a stream has shown so far, beyond the rows of `moments`.
+    """
+
+    def __init__(
+        self,
+        n_features,
+        n_outputs,
+        dtype,
+        fit_intercept,
+        mean=None,
+        scale=None,
+        moments=None,
+    ):
+        self.n_features = n_features
+        self.n_outputs = n_outputs
+        self.dtype = np.dtype(dtype)
+        self.fit_intercept = fit_intercept
+        self.mean = None if mean is None else mean.astype(self.dtype)
+        self.scale = None if scale is None else scale.astype(self.dtype)
+        self.moments = moments
+        self.seen = None
+
+    is_linear = True
+
+    # Steps are taken down the objective itself, not down a multiple of it.
+    unit = 1.0
+
+    @property
+    def block_rows(self):
+        """Rows handled at a time by the kernels."""
+        room = BLOCK_BYTES // (self.n_features * self.dtype.itemsize)
+        return min(max(room, 16), BLOCK_ROWS)
+
+    def _rows_in_first_cache(self):
+        room = FIRST_CACHE_BYTES // (self.n_features * self.dtype.itemsize)
+        # The kernel takes four rows at a time, and losses a multiple of that.
+        whole = 16 if room >= 16 else 4
+        return min(max(room // whole * whole, whole), BLOCK_ROWS)
+
+    @property
+    def n_weights(self):
+        return self.n_features * self.n_outputs
+
+    @property
+    def size(self):
+        return self.n_weights + self.n_outputs
+
+    @property
+    def multiplies_matrices(self):
+        """Whether the kernels call BLAS."""
+        return self.n_outputs > 1
+
+    @property
+    def raw(self):
+        """Whether theta holds the coefficients of the features as given."""
+        return self.mean is None and self.scale is None
+
+    def with_outputs(self, n_outputs):
+        """The same coordinates with another number of outputs."""
+        return LinearModel(
+            self.n_features,
+            n_outputs,
+            self.dtype,
+            self.fit_intercept,
+            self.mean,
+            self.scale,
+        )
+
+    def penalty_weights(self, l1, l2):
+        """Per-parameter l1 and l2 weights: of the raw coefficients, in theta's units.
+
+        Empty where there is no such penalty; zero for the intercepts.
+        """
+        scale = np.ones(self.n_features) if self.scale is None else self.scale
+        per_weight = np.repeat(scale.astype(np.float64), self.n_outputs)
+        intercepts = np.zeros(self.n_outputs)
+        return (
+            np.concatenate([l1 * per_weight, intercepts]) if l1 else np.empty(0),
+            np.concatenate([l2 * per_weight**2, intercepts]),
+        )
+
+    def penalised(self):
+        """1 for weights, 0 for intercepts."""
+        return np.repeat([1.0, 0.0], [self.n_weights, self.n_outputs])
+
+    def theta(self, coef, intercept):
+        """Parameters for raw coefficients (outputs, features) and intercepts."""
+        coef = np.asarray(coef, dtype=np.float64).T
+        intercept = np.array(intercept, dtype=np.float64)
+        if self.mean is not None:
+            intercept = intercept + self.mean.astype(np.float64) @ coef
+        if self.scale is not None:
+            scale = self.scale.astype(np.float64)
+            # A constant column has scale 0: its weight cannot be seen, and stays out.
+            coef = np.divide(
+                coef, scale[:, None], out=np.zeros_like(coef), where=scale[:, None] > 0
+            )
+        return np.concatenate([coef.ravel(), intercept.ravel()]).astype(self.dtype)
+
+    def exact_coefficients(self, theta):
+        """Raw coefficients (outputs, features) and intercepts, in double precision."""
+        theta = theta.astype(np.float64)
+        coef = theta[: self.n_weights].reshape(self.n_features, self.n_outputs)
+        intercept = theta[self.n_weights :]
+        if self.scale is not None:
+            coef = coef * self.scale.astype(np.float64)[:, None]
+        if self.mean is not None:
+            intercept = intercept - self.mean.astype(np.float64) @ coef
+        return coef.T, intercept
+
+    def coefficients(self, theta):
+        """Raw coefficients (outputs, features) and intercepts (outputs,) of theta."""
+        coef, intercept = self.exact_coefficients(theta)
+        return (
+            np.ascontiguousarray(coef, dtype=self.dtype),
+            intercept.astype(self.dtype),
+        )
+
+    def having_seen(self, seen):
+        """The same coordinates, with more rows seen."""
+        model = copy.copy(self)
+        model.seen = seen
+        return model
+
+    def translated(self, theta, model):
+        """`theta`, which another model of the same features holds, in these units."""
+        if self.scale is model.scale:
+            return theta
+        return self.theta(*model.exact_coefficients(theta))
+
+    def _coordinates(self):
+        """Mean of all features, and their scale, which is empty where it is 1."""
+        return (
+            np.zeros(self.n_features, self.dtype) if self.mean is None else self.mean,
+            np.empty(0, self.dtype) if self.scale is None else self.scale,
+        )
+
+    def bind(self, X, block_rows):
+        """Address of the compiled sum of gradients, and the data it works on.
+
+        Parameters
+        ----------
+        X : array or CSR matrix
+        block_rows : int
+            Rows handled at a time.
+
+        Returns
+        -------
+        block : int
+        data : tuple
+        data_type : numba type of `data`
+        """
+        from skgd._kernels import compiling, linear
+
+        element = compiling.numba_type(self.dtype)
+        bias = self.dtype.type(self.fit_intercept)
+        scores = np.empty((block_rows, self.n_outputs), self.dtype)
+        nothing = np.empty(0, self.dtype)
+        if sparse.issparse(X):
+            index = compiling.numba_type(X.indices.dtype)
+            data = (
+                X.data,
+                X.indices,
+                X.indptr.astype(X.indices.dtype, copy=False),
+                nothing if self.mean is None else self.mean,
+                nothing if self.scale is None else self.scale,
+                bias,
+                scores,
+            )
+            data_type = compiling.csr_data(element, index)
+            function = linear.csr_block
+        else:
+            function, buffer_rows = linear.several_outputs_block, block_rows
+            if self.n_outputs == 1:
+                scores = np.empty((self._rows_in_first_cache(), 1), self.dtype)
+                # One more, for the weights of scaled features.
+                buffer_rows = len(scores) + 1
+            buffer = np.empty((buffer_rows, self.n_features), self.dtype)
+            rows = X, *as_vector(X), *self._coordinates()
+            if self.n_outputs == 1:
+                data = (*rows, bias, buffer, scores)
+                return 0, data, compiling.dense_data(element)
+            data = (bias, *rows, buffer, scores)
+            data_type = compiling.dense_outputs_data(element)
+        signature = compiling.block_signature(data_type, element)
+        return compiling.address(function, signature), data, data_type
+
+    def bound_to(self, X, data):
+        """`data` of an earlier `bind` to dense rows, with other dense rows in it."""
+        at = 0 if self.n_outputs == 1 else 1
+        return (*data[:at], X, *as_vector(X), *data[at + 3 :])

@@ -1,0 +1,190 @@
+"""``partial_fit`` of few rows at little cost: what does not change is prepared once.
+
+The same update as the usual way, which takes over wherever something is out of the
+ordinary; the arithmetic is that of ``_training/epochs.py``.
+"""
+
+import functools
+import math
+import time
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from skgd._input.chunks import encoded, is_finite, is_plain
+from skgd._input.moments import Seen
+from skgd._input.rows import Rows
+from skgd._input.targets import Classification, Regression
+from skgd._linear.model import REFRESH
+from skgd._training.fast_paths import epoch_kernel
+from skgd._training.stepper import Stepper, epoch_rates
+from skgd.optimizers import DoWG
+from skgd.schedules import Constant
+
+
+def quickly(partial_fit):
+    """Decorate ``partial_fit``: take the short way if the last call prepared one."""
+
+    @functools.wraps(partial_fit)
+    def method(self, X, y, *, classes=None, sample_weight=None, **others):
+        quick = vars(self).get("_quick")
+        if (
+            quick is not None
+            and sample_weight is None
+            and not others
+            and quick.run(self, X, y, classes)
+        ):
+            return self
+        if classes is not None:
+            others["classes"] = classes
+        return partial_fit(self, X, y, sample_weight=sample_weight, **others)
+
+    return method
+
+
+class Quick:
+    """An update from the rows of one call, prepared for the next calls.
+
+    Parameters
+    ----------
+    estimator : BaseGD
+        After a call of partial_fit that made one update.
+    plan : Plan
+    bound : BoundObjective
+        Over the rows of that call.
+    horizon : float or None
+        As in ``Plan.epoch``.
+    """
+
+    def __init__(self, estimator, plan, bound, horizon):
+        self.plan = plan
+        self.bound = bound
+        self.model = plan.model
+        self.task = estimator._task
+        self.horizon = horizon
+        self.shape = bound.rows.X.shape
+        self.stepper = Stepper(plan.objective, plan.optimizer, plan.clip_norm)
+        self.advance = epoch_kernel(bound, self.stepper, plan.batch_size)
+        self.rates = None
+        if type(plan.schedule) is Constant:
+            self.rates = np.array([plan.lr])
+        self.names = estimator._get_param_names()
+        self.values = [vars(estimator)[name] for name in self.names]
+        self.parts = [(part, vars(part).copy()) for part in _parts(self.values)]
+        self._look_at(np.zeros(self.shape, self.model.dtype), bound.rows.targets)
+
+    def _look_at(self, X, targets):
+        rows = self.bound.rows
+        self.bound.move_to(Rows(X, targets, rows.weights, rows.order, targets))
+
+    def still_holds(self, estimator):
+        """Whether no parameter has been changed, nor a part of one."""
+        current = vars(estimator)
+        kept = estimator._model
+        if estimator._task is not self.task or (
+            kept is not self.model
+            and (self.model.raw or kept.scale is not self.model.scale)
+        ):
+            return False
+        for name, value in zip(self.names, self.values, strict=True):
+            if current[name] is not value:
+                return False
+        return all(vars(part) == saved for part, saved in self.parts)
+
+    def run(self, estimator, X, y, classes):
+        """One update; False, with nothing done, if the usual way must be taken."""
+        if (
+            not is_plain(X, self.shape, self.model.dtype)
+            or not is_finite(X)
+            or not self.still_holds(estimator)
+            or not self._are_known(classes)
+        ):
+            return False
+        targets = encoded(self.task, y, len(X))
+        if targets is None:
+            return False
+        objective = self.plan.objective
+        objective.loss.check_target(targets)
+        started = time.perf_counter()
+        self._look_at(X, targets)
+        seen = None
+        if not self.model.raw:
+            seen = Seen.after(self.bound.rows, estimator._model.seen)
+            if seen.features.weight > REFRESH * self.model.moments.weight:
+                return False
+        state = estimator._state.copy()
+        rates = self.rates
+        if rates is None:
+            plan = self.plan
+            rates = epoch_rates(state, plan.lr, plan.schedule, 1, self.horizon)
+        with self.plan.blas_threads(), np.errstate(over="ignore", invalid="ignore"):
+            total, _ = self.advance(state, self.bound.rows.order, rates)
+            value = total / len(X) + objective.penalty(state.theta)
+        if not math.isfinite(value) or not state.is_finite():
+            return False
+        state.step += 1
+        state.epoch += 1
+        state.highest = max(state.highest, value)
+        if self.plan.schedule.watches_losses:
+            state.losses = [*state.losses, value]
+        if seen is not None:
+            estimator._model = self.model.having_seen(seen)
+        self._keep(estimator, state, value, self.stepper.rate(state, rates), started)
+        return True
+
+    def _are_known(self, classes):
+        if classes is None:
+            return True
+        known = self.task.classes
+        return known is not None and np.array_equal(classes, known)
+
+    def _keep(self, estimator, state, value, rate, started):
+        """The attributes that a call of partial_fit leaves."""
+        shown = estimator._weights_shown(self.task, self.model, state.answer())
+        vars(estimator).update(
+            shown,
+            _state=state,
+            n_iter_=1,
+            t_=state.step,
+            lr_=self.plan.rate_used([rate]),
+            history_={
+                "epoch": np.array([state.epoch]),
+                "step": np.array([state.step]),
+                "loss": np.array([value]),
+                "lr": np.array([rate]),
+                "seconds": np.array([time.perf_counter() - started]),
+            },
+            loss_curve_=[value],
+            best_loss_=value,
+            best_epoch_=1,
+            stop_reason_="max_iter",
+        )
+
+
+def prepared(estimator, plan, bound, horizon):
+    """A `Quick` for calls like the last one, or None if they need the usual way.
+
+    Under ``lr="auto"`` they do for rules whose rate depends on the rows of a call.
+    """
+    automatic = estimator.lr == "auto"
+    if (
+        bound.is_csr
+        or not plan.model.is_linear
+        or plan.model.raw == automatic
+        or plan.adds_up
+        or plan.batch_size < bound.rows.X.shape[0]
+        or type(estimator._task) not in (Classification, Regression)
+        or getattr(estimator, "class_weight", None) is not None
+        or hasattr(estimator, "feature_names_in_")
+        or (automatic and type(plan.optimizer) is not DoWG)
+    ):
+        return None
+    return Quick(estimator, plan, bound, horizon)
+
+
+def _parts(values):
+    """The parameter objects among `values`, and those inside them."""
+    for value in values:
+        if isinstance(value, BaseEstimator):
+            yield value
+            yield from _parts(vars(value).values())

@@ -1,0 +1,191 @@
+"""The learning rate for ``lr="auto"``, and the largest one that is stable.
+
+Centred and scaled coordinates, the curvature of the objective in them, steps from it.
+How a step is made is not decided here.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import sparse
+
+from skgd._training.objective import Objective
+from skgd.losses import SquaredError
+
+POWER_ITERATIONS = 100
+POWER_TOLERANCE = 1e-3
+
+# Rows turned to double precision at a time: bounds the extra memory.
+CHUNK_ROWS = 1024
+
+# Power iteration approaches the largest eigenvalue from below.
+SAFETY = 1.05
+
+# Features per nonzero of an update up to which sparse columns are centred.
+CENTRED_WIDTH = 8
+
+# A column whose spread is this small against its size is rounding noise.
+CONSTANT_COLUMN = 1e-12
+
+
+def centred_coordinates(moments, ridge, centre):
+    """The diagonal coordinates z = (x - mean) * scale that even out the curvature.
+
+    scale_j = 1/sqrt(var_j + l2/c): one over the root of the curvature of feature j, of
+    the loss (c var_j) and the penalty (l2) together, so that neither blows up the step.
+
+    Parameters
+    ----------
+    moments : Moments
+    ridge : float
+        Strength of the l2 penalty over the curvature c of the loss.
+    centre : bool
+        False leaves the origin where it is, for models without intercept.
+
+    Returns
+    -------
+    mean : float64 array of shape (n_features,), or None
+        None without centring.
+    scale : float64 array of shape (n_features,)
+        A column without spread gets scale 0: nothing can be learnt from it.
+    """
+    mean = moments.mean if centre else np.zeros_like(moments.mean)
+    spread = moments.variance + (moments.mean - mean) ** 2
+    noise = (CONSTANT_COLUMN * moments.mean) ** 2
+    scale = np.zeros_like(spread)
+    varies = spread > noise
+    scale[varies] = 1.0 / np.sqrt(spread[varies] + ridge)
+    return mean if centre else None, scale
+
+
+def centring_pays(X, batch_size):
+    """Whether to centre the columns: always where X is dense.
+
+    Centring sparse rows costs a pass over all features for each update, which is worth
+    it as long as the update touches a fair share of them anyway.
+    """
+    if not sparse.issparse(X):
+        return True
+    nonzeros = X.nnz / X.shape[0] * batch_size
+    return X.shape[1] <= CENTRED_WIDTH * nonzeros
+
+
+def mean_row_norm(moments, model):
+    """Mean over rows of 1 + |z|^2 in the model's coordinates, from the moments."""
+    mean = 0.0 if model.mean is None else model.mean
+    scale = 1.0 if model.scale is None else model.scale
+    spread = moments.variance + (moments.mean - mean) ** 2
+    return float(model.fit_intercept + np.sum(spread * np.square(scale, dtype=float)))
+
+
+def largest_row_norm(model, rows):
+    """Largest 1 + |z|^2 over the rows in the model's coordinates, times its weight."""
+    mean = 0.0 if model.mean is None else model.mean
+    scale = np.ones(model.n_features) if model.scale is None else model.scale
+    largest = 0.0
+    for start in range(0, rows.order.size, CHUNK_ROWS):
+        chosen = rows.order[start : start + CHUNK_ROWS]
+        X = rows.X[chosen]
+        if sparse.issparse(X):
+            # |(x - m) s|^2 <= (|x s| + |m s|)^2 keeps the zeros out of the work.
+            squares = X.multiply(X).astype(np.float64) @ np.square(scale, dtype=float)
+            norms = (np.sqrt(squares) + np.linalg.norm(mean * scale)) ** 2
+        else:
+            norms = np.square((X - mean) * scale, dtype=np.float64).sum(axis=1)
+        norms = rows.weights[chosen] * (model.fit_intercept + norms)
+        largest = max(largest, float(norms.max()))
+    return largest
+
+
+def largest_eigenvalue(objective, rows):
+    """lambda_max of the second moments of (z, 1) over the rows, by power iteration.
+
+    The matrix-vector product is the gradient of the squared error at targets 0, so no
+    matrix is formed.
+    """
+    model = objective.model.with_outputs(1)
+    zeros = np.broadcast_to(0.0, (rows.X.shape[0], 1))
+    bound = Objective(
+        model, SquaredError(), softmax=False, l1=np.empty(0), l2=np.empty(0)
+    ).bind(replace(rows, targets=zeros))
+    vector = np.random.default_rng(0).standard_normal(model.size)
+    eigenvalue = 0.0
+    for _ in range(POWER_ITERATIONS):
+        vector /= np.linalg.norm(vector)
+        _, product = bound.loss_and_gradient(vector.astype(model.dtype))
+        product /= rows.order.size
+        previous, eigenvalue = eigenvalue, float(np.linalg.norm(product))
+        if eigenvalue == 0.0 or abs(eigenvalue - previous) <= (
+            POWER_TOLERANCE * eigenvalue
+        ):
+            break
+        vector = product
+    return SAFETY * eigenvalue
+
+
+def expected_smoothness(largest, row_norm, n_rows, batch_size):
+    """n(b-1)/(b(n-1)) L + (n-b)/(b(n-1)) R^2 (Gower et al., 2019, with the mean of the
+    row norms in place of the largest): L for the full batch, R^2 for one row.
+    """
+    n, b = n_rows, min(batch_size, n_rows)
+    if n == 1:
+        return largest
+    return (n * (b - 1) * largest + (n - b) * row_norm) / (b * (n - 1))
+
+
+def smoothness(objective, rows, moments, batch_size, curvature):
+    """Bound of the curvature that a step of `batch_size` rows meets.
+
+    Parameters
+    ----------
+    objective : Objective
+    rows : Rows
+    moments : Moments
+        Of the rows.
+    batch_size : int
+    curvature : float
+        Of the loss: c.
+
+    Returns
+    -------
+    float
+    """
+    largest = min(
+        largest_eigenvalue(objective, rows), mean_row_norm(moments, objective.model)
+    )
+    row_norm = largest
+    if batch_size < len(rows):
+        row_norm = largest_row_norm(objective.model, rows)
+    bound = curvature * expected_smoothness(largest, row_norm, len(rows), batch_size)
+    return bound + float(objective.l2.max(initial=0.0))
+
+
+def loss_curvature(loss, softmax, targets, weights, spread):
+    """c: how fast the slope of the loss changes with the score.
+
+    The loss's own bound, 1/2 for the softmax. Where there is no bound, the mean second
+    derivative at the best constant for a smooth loss, and for one with kinks the slope
+    over the spread of the targets, which is the scale on which it bends.
+
+    Parameters
+    ----------
+    loss : Loss
+    softmax : bool
+    targets, weights : arrays of shape (n_rows, n_targets) and (n_rows,)
+    spread : float
+        Standard deviation of the targets, 1 for classes.
+
+    Returns
+    -------
+    float
+    """
+    if softmax:
+        return 0.5
+    if loss.curvature is not None:
+        return loss.curvature
+    if not loss.smooth:
+        return 1.0 / spread
+    column = targets[:, 0]
+    best = loss.best_constant(column, weights)
+    change = loss.gradient(column, best + 1e-3) - loss.gradient(column, best - 1e-3)
+    return float(np.average(change, weights=weights) / 2e-3)

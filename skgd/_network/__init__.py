@@ -1,0 +1,1 @@
+"""Networks: estimator, layers, coordinates and automatic choices."""

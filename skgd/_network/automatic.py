@@ -1,0 +1,151 @@
+"""``lr="auto"`` and ``max_iter="auto"`` for networks: rates, their decay, epochs.
+
+Decides numbers only; what a plan is made of is put together in ``training.py``.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from skgd._training.state import Averaging
+from skgd.schedules import Schedule
+
+# Rows of a batch where none is asked for.
+BATCH_SIZE = 32
+
+# The rules' own constants were found with batches of this size; how far the rate may go
+# down and up with the square root of another one.
+RATE_BATCH = 32
+RATE_RANGE = (0.3, 3.0)
+
+# Longer steps on the full gradient only drove the weights of small tables apart.
+FULL_BATCH_FACTOR = 0.5
+
+# Rules without a constant of their own: the longest plain step on standardised inputs
+# and outputs, where the curvature allows it.
+PLAIN_RATE = 0.1
+CURVATURE_ROWS = 256
+SINGLE_ROWS = 16
+POWER_ITERATIONS = 10
+TINY = np.finfo(np.float64).tiny
+
+# Epochs of max_iter="auto". On eight raw tables and three toy problems more than 30
+# began to fit the noise of the larger ones, and fewer than 2000 updates left the
+# smaller ones unfinished, which 150 epochs or so are enough for.
+EPOCHS = 30
+UPDATES = 2000
+MOST_EPOCHS = 150
+FULL_BATCH_EPOCHS = 300
+
+# Calls of partial_fit after which the schedules that need an end have come to it.
+STREAM_EPOCHS = 1000
+
+# Gradients between the moving point and its mean (Defazio et al., 2024).
+SCHEDULE_FREE = Averaging(start=1, interpolation=0.9)
+
+
+class LinearDecay(Schedule):
+    """A schedule times a straight line to zero at the end of the current call of fit.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    first_epoch : int
+        Epochs made before the call.
+    """
+
+    def __init__(self, schedule, first_epoch):
+        self.schedule = schedule
+        self.first_epoch = first_epoch
+
+    def factor(self, clock):
+        done = (np.asarray(clock.epoch) - self.first_epoch) / clock.horizon
+        return self.schedule.factor(clock) * np.maximum(1.0 - done, 0.0)
+
+
+def automatic_epochs(solver, n_rows, batch_size):
+    """Enough epochs for a network to learn, too few to learn the noise by heart."""
+    if solver == "batch":
+        return FULL_BATCH_EPOCHS
+    n_updates = -(-n_rows // batch_size)
+    return max(EPOCHS, min(MOST_EPOCHS, -(-UPDATES // n_updates)))
+
+
+def automatic_rate(optimizer, solver, batch_size, curvature):
+    """The base rate for the batch size asked for.
+
+    Not for that of the last rows of a small table: that would make weights differ from
+    copies.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    solver : {'batch', 'minibatch', 'sgd'}
+    batch_size : 'auto' or int
+    curvature : callable() -> float
+        `largest_curvature`, asked for only where it is needed.
+
+    Returns
+    -------
+    float
+    """
+    size = {"auto": BATCH_SIZE}.get(batch_size, batch_size)
+    factor = float(np.clip(np.sqrt(size / RATE_BATCH), *RATE_RANGE))
+    factor = {"batch": FULL_BATCH_FACTOR, "sgd": RATE_RANGE[0]}.get(solver, factor)
+    if optimizer.auto_lr is not None:
+        return optimizer.auto_lr * factor
+    step = min(PLAIN_RATE * factor, 1.0 / max(curvature(), TINY))
+    return step * (1.0 - getattr(optimizer, "momentum", 0.0))
+
+
+def largest_curvature(objective, rows, output, batch_size):
+    """Curvature that a step of `batch_size` rows meets at random weights.
+
+    That of many rows, and 1/batch_size of that of the worst of a few single rows: the
+    expected smoothness of Gower et al. (2019). The weights are not those of the run but
+    drawn alike, from a stream of their own.
+
+    Parameters
+    ----------
+    objective : Objective
+        Of a network.
+    rows : Rows
+    output : array of shape (n_outputs,)
+        Intercepts of the scores.
+    batch_size : int
+
+    Returns
+    -------
+    float
+    """
+    rng = np.random.default_rng(0)
+    model = objective.model.without_dropout()
+    objective = replace(objective, model=model)
+    theta = model.start(rng, output)
+
+    def over(order):
+        bound = objective.bind(rows.in_order(order))
+        return _largest_eigenvalue(bound, theta, rng)
+
+    order = rows.order
+    curvature = over(order[:: -(-order.size // CURVATURE_ROWS)].copy())
+    if batch_size < order.size:
+        single = order[:: -(-order.size // SINGLE_ROWS)]
+        curvature += max(over(single[[k]]) for k in range(single.size)) / batch_size
+    return curvature
+
+
+def _largest_eigenvalue(bound, theta, rng):
+    """Of the Hessian at theta, by power iteration on differences of gradients."""
+    vector = rng.standard_normal(theta.size)
+    length = np.finfo(theta.dtype).eps ** (1 / 3) * np.linalg.norm(theta)
+    eigenvalue = 0.0
+    for _ in range(POWER_ITERATIONS):
+        step = vector * (length / max(np.linalg.norm(vector), TINY))
+        ahead, behind = (
+            bound.gradient((theta + sign * step).astype(theta.dtype))[1]
+            for sign in (1.0, -1.0)
+        )
+        vector = ahead - behind
+        eigenvalue = float(np.linalg.norm(vector)) / (2.0 * length)
+    return eigenvalue

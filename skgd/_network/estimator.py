@@ -1,0 +1,375 @@
+"""MLPGD: a multi-layer perceptron for classification and regression.
+
+Parameters, methods and attributes as the user meets them. How it is trained is put
+together in ``_network/training.py``.
+"""
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.base import _fit_context
+from sklearn.callback import with_callbacks
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skgd._estimator import parameters as _parameters
+from skgd._estimator.parameters import with_parameters
+from skgd._input.targets import Classification, Multilabel
+from skgd._input.validation import FLOATS, check_weights, refuse_foreign
+from skgd._network.training import NetworkGD, is_classifier
+from skgd._training.threads import one_blas_thread
+from skgd.losses import LOSSES, get_loss
+
+
+def _for_classifiers(estimator):
+    if not is_classifier(estimator):
+        raise AttributeError(f"loss={estimator.loss!r} makes this a regressor")
+    return True
+
+
+def _has_probabilities(estimator):
+    _for_classifiers(estimator)
+    if not get_loss(estimator.loss, "classification").probabilities:
+        raise AttributeError(f"loss={estimator.loss!r} does not give probabilities")
+    return True
+
+
+@with_parameters(
+    _parameters.loss_parameter("log_loss", LOSSES)
+    | _parameters.NETWORK
+    | _parameters.CLASS_WEIGHT
+    | _parameters.SHARED
+    | _parameters.NETWORK_TRAINING,
+    optimizer="adam",
+    n_iter_no_change=10,
+)
+class MLPGD(NetworkGD):
+    """Multi-layer perceptron for classification or regression.
+
+    The `loss` makes it one or the other. It minimises
+
+    F = sum_i s_i l(y_i, z_i) / sum_i s_i + alpha/2 sum_l ||W_l||^2,
+
+    where z_i = a_L(x_i), a_l = f_l(a_{l-1} W_l + b_l), a_0 = x_i, f_l is the activation
+    for hidden layers and the identity for the last, and the loss of a row is the sum
+    over its outputs. Gradients come from backpropagation. With ``standardize=True`` the
+    penalised weights are those for standardised inputs and outputs, and in regression
+    the penalty is multiplied by u = spread(y) * rms(dl/dz at the best constant), the
+    variance of y for "squared_error", so that `alpha` means the same in all units.
+    Several targets weigh in as F says, those of large variance more than others: divide
+    them by their standard deviations if they have different units.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_classes,)
+        Labels, sorted; for multilabel y, the number of each column. Only of a
+        classifier.
+    coefs_ : list of arrays of shape (fan_in, fan_out)
+        Weights of each layer, the first for the features as given.
+    intercepts_ : list of arrays of shape (fan_out,)
+        Constant terms of each layer.
+    n_layers_ : int
+        Number of layers, those of inputs and outputs included.
+    n_outputs_ : int
+        Number of scores: one for two classes or one target.
+    {attributes}
+
+    See Also
+    --------
+    GDClassifier : The same without hidden layers, with more penalties.
+    sklearn.neural_network.MLPClassifier : Three rules, one loss.
+
+    Notes
+    -----
+    ``lr="auto"`` is the constant that the rule gives in its documentation (Adam: 0.01),
+    times the square root of batch_size/32, but no less than 0.3 and no more than 3
+    times, and 0.5 times for ``solver="batch"``. Without such a constant it is 0.1 times
+    the same, but at most one over the largest curvature of the objective at random
+    weights, times (1 - momentum). It falls linearly to zero over `max_iter` epochs, on
+    top of `lr_schedule`. `partial_fit`, which knows no end, keeps it constant and takes
+    gradients between the moving weights and their mean, which is the answer (Defazio et
+    al., 2024). Steps go down F/u.
+
+    References
+    ----------
+    D. E. Rumelhart, G. E. Hinton and R. J. Williams, "Learning representations by
+    back-propagating errors" (1986).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from skgd import MLPGD
+    >>> X, y = load_wine(return_X_y=True)
+    >>> model = MLPGD(hidden_layer_sizes=(20,), random_state=0).fit(X, y)
+    >>> model.score(X, y)
+    1.0
+    >>> [W.shape for W in model.coefs_]
+    [(13, 20), (20, 3)]
+
+    A forward pass by hand gives the scores:
+
+    >>> import numpy as np
+    >>> a = X
+    >>> for W, b in zip(model.coefs_[:-1], model.intercepts_[:-1]):
+    ...     a = np.maximum(a @ W + b, 0)
+    >>> z = a @ model.coefs_[-1] + model.intercepts_[-1]
+    >>> np.allclose(z, model.decision_function(X))
+    True
+    """
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        coefs_init=None,
+        intercepts_init=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
+        """Train for up to `max_iter` epochs.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features. float32 stays float32; sparse input stays sparse.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Labels, indicators of several labels per row, or targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights. They are scaled to mean 1, and rows of weight zero
+            are dropped first, so scaling all of them changes nothing.
+        coefs_init, intercepts_init : list of array-like, default=None
+            Where to start, in the shapes of `coefs_` and `intercepts_`. By default
+            random, but for the last intercepts: the best constant under
+            ``standardize=True``, else zero.
+        X_val, y_val, sample_weight_val : array-like, default=None
+            Rows to judge the weights by, as in `early_stopping`, without taking any
+            from X.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For input the loss, the task or the model cannot use.
+        TypeError
+            For arrays of other libraries, which would have to be downloaded first.
+        """
+        init = {"coefs_init": coefs_init, "intercepts_init": intercepts_init}
+        return self._fit(X, y, sample_weight, init, (X_val, y_val, sample_weight_val))
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, *, classes=None, sample_weight=None):
+        """Make one pass over the rows, in the order given.
+
+        ``solver="batch"`` makes one update from all rows of the call, "minibatch" one
+        for each `batch_size` rows, "sgd" one for each row. Optimizer, schedule,
+        averaging, dropout and standardisation go on where the previous call left them.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Labels, indicators or targets.
+        classes : array-like of shape (n_classes,), default=None
+            All labels there will ever be; required in the first call for labels, not
+            used for indicators and targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights, used as given: their mean over all calls cannot be
+            known. A call in which all are zero changes nothing.
+
+        Returns
+        -------
+        self : object
+            The updated estimator.
+        """
+        return self._partial_fit(X, y, sample_weight, classes)
+
+    def gradient(self, X, y, sample_weight=None):
+        """Objective and backpropagated gradient at `coefs_` and `intercepts_`.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Labels, indicators or targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights, scaled to mean 1.
+
+        Returns
+        -------
+        loss : float
+            F over the rows given, penalty included; see the class.
+        coef_gradients : list of arrays
+            dF/dW of each layer, in the shapes of `coefs_`.
+        intercept_gradients : list of arrays
+            dF/db of each layer, in the shapes of `intercepts_`.
+
+        Notes
+        -----
+        Dropout is left out: this is the gradient of the network that predicts. It is
+        taken where `coefs_` and `intercepts_` are, also if you have changed them.
+
+        Examples
+        --------
+        The 1-1-1 network z = (w2 - 2 w1) w3 with the input -2, at w = (3, 4, 5):
+
+        >>> from skgd import MLPGD
+        >>> model = MLPGD("absolute_error", hidden_layer_sizes=(1,), alpha=0,
+        ...               activation="identity", standardize=False, optimizer="gd",
+        ...               lr=1e-300, max_iter=1, tol=None)
+        >>> start = {"coefs_init": [[[3]], [[5]]], "intercepts_init": [[4], [0]]}
+        >>> model = model.fit([[-2]], [10], **start)
+        >>> loss, coefs, intercepts = model.gradient([[-2]], [10])
+        >>> loss, coefs[0].item(), intercepts[0].item(), coefs[1].item()
+        (20.0, 10.0, -5.0, 2.0)
+        """
+        check_is_fitted(self)
+        refuse_foreign(X=X, y=y, sample_weight=sample_weight)
+        X, y = self._checked_data(X, y, reset=False)
+        weights = check_weights(sample_weight, X)
+        rows = self._weighted_rows(X, y, weights, self._task, self._loss)
+        rows = rows.with_mean_weight_one()
+        plain = self._model.plain(X.dtype)
+        theta = plain.theta(self.coefs_, self.intercepts_)
+        objective = self._objective(self._task, self._loss, plain, 0.0)
+        with one_blas_thread():
+            loss, gradient = objective.bind(rows).gradient(theta)
+        coefs, intercepts = plain.split(gradient)
+        strengths = self._model.raw_penalty_weights(self.alpha)
+        for W, G, strength in zip(self.coefs_, coefs, strengths, strict=True):
+            W = W.astype(np.float64)
+            loss += 0.5 * float(np.sum(strength * W**2))
+            G += strength * W
+        return (
+            loss,
+            [G.astype(X.dtype) for G in coefs],
+            [G.astype(X.dtype) for G in intercepts],
+        )
+
+    # ---- prediction ------------------------------------------------------------
+
+    def _raw_scores(self, X):
+        """Scores of the last layer, one column per output."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        a = safe_sparse_dot(X, self.coefs_[0], dense_output=True) + self.intercepts_[0]
+        layers = zip(
+            self._model.activations, self.coefs_[1:], self.intercepts_[1:], strict=True
+        )
+        for activation, W, b in layers:
+            a = activation.value(a) @ W + b
+        return a
+
+    def predict(self, X):
+        """Predict labels, indicators or targets.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        array of shape (n_samples,) or (n_samples, n_outputs)
+        """
+        scores = self._raw_scores(X)
+        task = self._task
+        if task.name == "regression":
+            return task.decode(self._loss.inverse_link(scores))
+        if isinstance(task, Multilabel):
+            return task.decode((scores > 0).astype(int))
+        if task.n_outputs == 1:
+            return task.decode((scores[:, 0] > 0).astype(int))
+        return task.decode(scores.argmax(axis=1))
+
+    @available_if(_for_classifiers)
+    def decision_function(self, X):
+        """Raw scores of a classifier.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        array of shape (n_samples,) or (n_samples, n_classes)
+            For two classes, positive for ``classes_[1]``.
+        """
+        scores = self._raw_scores(X)
+        if isinstance(self._task, Classification) and self._task.n_outputs == 1:
+            return scores[:, 0]
+        return scores
+
+    @available_if(_has_probabilities)
+    def predict_proba(self, X):
+        """Probability of each class, for losses that have them.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            In the order of `classes_`. Rows sum to 1, but for indicators, where each
+            column is the probability of its own label.
+        """
+        scores = self.decision_function(X)
+        if isinstance(self._task, Multilabel):
+            return self._loss.probability(scores)
+        if scores.ndim == 2 and self._loss.softmax:
+            return softmax(scores, axis=1)
+        return self._loss.predict_proba(scores)
+
+    @available_if(_has_probabilities)
+    def predict_log_proba(self, X):
+        """Logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def score(self, X, y, sample_weight=None):
+        """Accuracy of a classifier, R^2 of a regressor.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The truth.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+        """
+        metric = accuracy_score if is_classifier(self) else r2_score
+        return metric(y, self.predict(X), sample_weight=sample_weight)

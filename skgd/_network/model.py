@@ -1,0 +1,276 @@
+"""The network as the training loop sees it: theta, coordinates, first weights, kernels.
+
+How theta moves is not decided here, nor what the scores mean.
+"""
+
+import numpy as np
+from scipy import sparse
+
+from skgd._input.rows import as_vector
+from skgd._network.coordinates import Coordinates
+
+# Rows handled at a time by the kernels: enough for matrix products at full speed, few
+# enough for the activations of a hundred units to stay in the second-level cache.
+BLOCK_ROWS = 256
+
+
+class Network:
+    """Scores a_L * spread + shift of layers a_l = f_l(a_{l-1} W_l + b_l).
+
+    The input is a_0 = (x - mean) * scale, the last f_l the identity, and theta holds
+    the weights of all layers, each (fan in, fan out) row by row, then the intercepts.
+
+    Parameters
+    ----------
+    widths : tuple of int
+        Units of each layer: features, hidden units, outputs.
+    activations : list of Activation
+        One for each hidden layer.
+    dropout : float
+        Share of the hidden units that each training row does without.
+    dtype : float32 or float64
+        Precision of theta and of X.
+    coordinates : skgd._network.coordinates.Coordinates
+    """
+
+    block_rows = BLOCK_ROWS
+    is_linear = False
+    multiplies_matrices = True
+
+    # No short cut for CSR rows applies: every weight moves in every update.
+    raw = False
+
+    def __init__(self, widths, activations, dropout, dtype, coordinates):
+        self.widths = tuple(int(width) for width in widths)
+        self.activations = activations
+        self.dropout = float(dropout)
+        self.dtype = np.dtype(dtype)
+        self.coordinates = coordinates.rounded(self.dtype)
+        # What is measured of the data on the way, and kept with the network.
+        self.scaling = self.curvature = None
+        # Seed of the dropout masks and number of rows trained on; moved by the kernel.
+        self.stream = np.zeros(2, np.uint64)
+
+    def moved(self, coordinates):
+        """The same network, random stream included, in other coordinates."""
+        network = Network(
+            self.widths, self.activations, self.dropout, self.dtype, coordinates
+        )
+        network.stream, network.curvature = self.stream, self.curvature
+        return network
+
+    def without_dropout(self):
+        """The same network for evaluation."""
+        return Network(self.widths, self.activations, 0.0, self.dtype, self.coordinates)
+
+    def plain(self, dtype):
+        """The same layers with raw weights as parameters, for evaluation."""
+        raw = Coordinates.raw(self.widths[0], self.n_outputs)
+        return Network(self.widths, self.activations, 0.0, dtype, raw)
+
+    # ---- theta -----------------------------------------------------------------
+
+    @property
+    def n_outputs(self):
+        return self.widths[-1]
+
+    @property
+    def unit(self):
+        return self.coordinates.unit
+
+    @property
+    def shapes(self):
+        return list(zip(self.widths[:-1], self.widths[1:], strict=True))
+
+    @property
+    def n_weights(self):
+        return sum(fan_in * fan_out for fan_in, fan_out in self.shapes)
+
+    @property
+    def size(self):
+        return self.n_weights + sum(self.widths[1:])
+
+    def penalised(self):
+        """1 for weights, 0 for intercepts."""
+        return np.repeat([1.0, 0.0], [self.n_weights, self.size - self.n_weights])
+
+    def penalty_weights(self, l1, l2):
+        """Per-parameter l1 and l2 weights; empty where there is no such penalty."""
+        penalised = self.penalised()
+        return (
+            l1 * penalised if l1 else np.empty(0),
+            l2 * penalised,
+        )
+
+    def split(self, theta):
+        """Views of the weights and intercepts of each layer."""
+        weights, intercepts = [], []
+        start, end = 0, self.n_weights
+        for fan_in, fan_out in self.shapes:
+            stop = start + fan_in * fan_out
+            weights.append(theta[start:stop].reshape(fan_in, fan_out))
+            intercepts.append(theta[end : end + fan_out])
+            start, end = stop, end + fan_out
+        return weights, intercepts
+
+    def start(self, rng, output):
+        """Random weights and intercepts, but `output` for the intercepts of the scores.
+
+        Half of all rectified units are silent, so the weights that lead to them are
+        normal with variance 2 / fan in (He et al., 2015); the others are uniform with
+        variance 2 / (fan in + fan out) (Glorot and Bengio, 2010). Hidden intercepts
+        are uniform up to 1 / sqrt(fan in): from zero, the kinks of all units would
+        start at the mean of the data.
+        """
+        theta = np.zeros(self.size)
+        weights, intercepts = self.split(theta)
+        for layer, W in enumerate(weights):
+            fan_in, fan_out = W.shape
+            hidden = layer < len(self.activations)
+            if hidden and self.activations[layer].rectifies:
+                W[:] = rng.normal(0.0, np.sqrt(2.0 / fan_in), W.shape)
+            else:
+                bound = np.sqrt(6.0 / (fan_in + fan_out))
+                W[:] = rng.uniform(-bound, bound, W.shape)
+            if hidden:
+                bound = 1.0 / np.sqrt(fan_in)
+                intercepts[layer][:] = rng.uniform(-bound, bound, fan_out)
+        c = self.coordinates
+        intercepts[-1][:] = (output - c.shift) / c.spread
+        return theta.astype(self.dtype)
+
+    def seed_dropout(self, rng):
+        """Start the stream of dropout masks; without dropout nothing is drawn."""
+        if self.dropout:
+            self.stream[:] = rng.integers(2**63), 0
+
+    # ---- raw coefficients --------------------------------------------------------
+
+    def theta(self, coefs, intercepts):
+        """Parameters for raw weights and intercepts; constant columns get zeros."""
+        c = self.coordinates
+        coefs = [np.array(W, dtype=np.float64) for W in coefs]
+        intercepts = [np.array(b, dtype=np.float64) for b in intercepts]
+        intercepts[0] += c.mean @ coefs[0]
+        seen = c.scale > 0
+        coefs[0][seen] /= c.scale[seen, None]
+        coefs[0][~seen] = 0.0
+        coefs[-1] /= c.spread
+        intercepts[-1] = (intercepts[-1] - c.shift) / c.spread
+        flat = [part.ravel() for part in (*coefs, *intercepts)]
+        return np.concatenate(flat).astype(self.dtype)
+
+    def raw_layers(self, theta):
+        """Raw weights and intercepts of theta, in double precision."""
+        c = self.coordinates
+        weights, intercepts = self.split(theta.astype(np.float64))
+        weights[0] *= c.scale[:, None]
+        intercepts[0] -= c.mean @ weights[0]
+        weights[-1] *= c.spread
+        intercepts[-1] *= c.spread
+        intercepts[-1] += c.shift
+        return weights, intercepts
+
+    def coefficients(self, theta):
+        """Raw weights (fan in, fan out) and intercepts of each layer."""
+        weights, intercepts = self.raw_layers(theta)
+        return (
+            [W.astype(self.dtype) for W in weights],
+            [b.astype(self.dtype) for b in intercepts],
+        )
+
+    def translated(self, theta, previous):
+        """Parameters of the same function as `theta` has in the network `previous`."""
+        known = previous.coordinates.scale > 0
+        moved = self.theta(*previous.raw_layers(theta))
+        # Columns that were constant until now keep the weights they were given, or
+        # the units they lead to would be born dead.
+        first = self.split(moved)[0][0]
+        first[~known] = previous.split(theta)[0][0][~known]
+        return moved
+
+    def raw_penalty_weights(self, l2):
+        """l2 weights of the raw coefficients that equal those of theta."""
+        c = self.coordinates
+        weights, _ = self.split(l2 * self.unit * self.penalised())
+        weights[0] *= np.divide(
+            1.0, c.scale**2, out=np.zeros_like(c.scale), where=c.scale > 0
+        )[:, None]
+        weights[-1] /= c.spread**2
+        return weights
+
+    # ---- kernels -----------------------------------------------------------------
+
+    def bind(self, X, block_rows):
+        """Address of the compiled sum of gradients, and the data it works on.
+
+        Parameters
+        ----------
+        X : array or CSR matrix
+        block_rows : int
+            Rows handled at a time.
+
+        Returns
+        -------
+        block : int
+        data : tuple
+        data_type : numba type of `data`
+        """
+        from skgd._kernels import compiling, network
+
+        element = compiling.numba_type(self.dtype)
+        c = self.coordinates
+        block_rows = min(block_rows, BLOCK_ROWS)
+        is_csr = sparse.issparse(X)
+        answer = (c.shift, c.spread, c.spread / c.unit)
+        mean, scale = c.mean.astype(self.dtype), c.scale.astype(self.dtype)
+        shared = (
+            block_rows,
+            tuple(part.astype(self.dtype) for part in answer),
+            self._layers(block_rows, is_csr, compiling, element),
+        )
+        if is_csr:
+            index = compiling.numba_type(X.indices.dtype)
+            pointers = X.indptr.astype(X.indices.dtype, copy=False)
+            data = (X.data, X.indices, pointers, mean, scale, *shared)
+            data_type = compiling.network_csr_data(element, index)
+            function = network.csr_block
+        else:
+            data = ((X, *as_vector(X), mean, scale), *shared)
+            data_type = compiling.network_dense_data(element)
+            function = network.dense_block
+        signature = compiling.block_signature(data_type, element)
+        return compiling.address(function, signature), data, data_type
+
+    def _layers(self, block_rows, is_csr, compiling, element):
+        """Sizes, activations and buffers, as ``compiling.network_data`` has them."""
+        widths = np.array(self.widths)
+        # CSR rows are not copied, so their layer takes no room.
+        room = block_rows * widths * np.r_[not is_csr, np.ones(len(widths) - 1, bool)]
+        sizes = widths[:-1] * widths[1:]
+        layout = np.stack(
+            [
+                widths,
+                np.r_[0, np.cumsum(room)[:-1]],
+                np.r_[0, 0, np.cumsum(sizes)[:-1]],
+                np.r_[0, self.n_weights + np.r_[0, np.cumsum(widths[1:-1])]],
+            ]
+        ).astype(np.int64)
+        signature = compiling.activation_signature(element)
+        addresses = [
+            compiling.address(type(f).apply, signature) for f in self.activations
+        ]
+        constants = [f.parameters() for f in self.activations]
+        table = np.zeros((len(constants), max(map(len, constants), default=0)))
+        for row, values in zip(table, constants, strict=True):
+            row[: len(values)] = values
+        buffers = [np.empty(room.sum(), self.dtype) for _ in range(3)]
+        return (
+            layout,
+            np.array(addresses, dtype=np.int64),
+            table,
+            *buffers,
+            np.empty(self.size, self.dtype),
+            self.dropout,
+            self.stream,
+        )

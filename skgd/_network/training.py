@@ -1,0 +1,256 @@
+"""How a network is trained: its task, first weights, coordinates, rates and epochs.
+
+The loop is that of all estimators. What the user sees is in ``estimator.py``, the
+layers are in ``model.py``, the numbers of ``lr="auto"`` in ``automatic.py``.
+"""
+
+import numpy as np
+from sklearn.utils import ClassifierTags, RegressorTags
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import column_or_1d, validate_data
+
+from skgd._estimator.base import BaseGD
+from skgd._input.targets import Classification, Multilabel, Regression
+from skgd._input.validation import FLOATS, check_start, validate_given
+from skgd._network.automatic import (
+    BATCH_SIZE,
+    SCHEDULE_FREE,
+    STREAM_EPOCHS,
+    LinearDecay,
+    automatic_epochs,
+    automatic_rate,
+    largest_curvature,
+)
+from skgd._network.coordinates import Coordinates, Scaling
+from skgd._network.model import Network
+from skgd._training.objective import Objective, best_constants
+from skgd._training.plan import Plan, rows_per_update
+from skgd._training.state import Averaging
+from skgd.activations import get_activation
+from skgd.losses import LOSSES
+from skgd.optimizers import Adam
+
+
+def is_classifier(estimator):
+    """Whether the loss makes the network a classifier."""
+    return _task_name(estimator.loss) == "classification"
+
+
+def _task_name(loss):
+    """What the loss is for; regression for those that could serve either."""
+    if isinstance(loss, str):
+        loss = LOSSES.get(loss)
+    tasks = getattr(loss, "tasks", ("classification",))
+    return "regression" if "regression" in tasks else "classification"
+
+
+class NetworkGD(BaseGD):
+    """A network as ``BaseGD`` wants it."""
+
+    def _checked_data(self, X, y, reset):
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=FLOATS,
+            multi_output=True,
+            y_numeric=not is_classifier(self),
+        )
+        if not is_classifier(self):
+            return X, y
+        Classification.check(y, 'set loss="squared_error" to make this a regressor')
+        if type_of_target(y) != "multilabel-indicator":
+            y = column_or_1d(y, warn=True)
+        return X, y
+
+    def _new_task(self, y, classes):
+        if not is_classifier(self):
+            return Regression(y)
+        if y.ndim == 2:
+            return Multilabel(y)
+        return Classification(np.unique(y if classes is None else classes))
+
+    def _measures_rows(self):
+        return self.standardize or self.lr == "auto"
+
+    def _hidden_layer_sizes(self):
+        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
+        if sizes.size and (sizes.dtype.kind not in "iu" or sizes.min() < 1):
+            raise ValueError(
+                "hidden_layer_sizes must be a positive int or a sequence of them, got "
+                f"{self.hidden_layer_sizes!r}."
+            )
+        return sizes.astype(int).tolist()
+
+    def _activations(self, n_layers):
+        given = self.activation
+        if isinstance(given, (list, tuple)):
+            if len(given) != n_layers:
+                raise ValueError(
+                    f"activation has {len(given)} entries for {n_layers} hidden layers."
+                )
+        else:
+            given = [given] * n_layers
+        activations = [get_activation(one) for one in given]
+        for activation, one in zip(activations, given, strict=True):
+            validate_given(activation, one)
+        return activations
+
+    def _plan(self, task, loss, rows, model, streaming=False):
+        validate_given(loss, self.loss)
+        optimizer, schedule = self._rule_and_schedule()
+        averaging = Averaging(start=int(self.average))
+        lr = self.lr
+        if lr == "auto":
+            if not streaming:
+                first = self._state.epoch if model is not None else 0
+                schedule = LinearDecay(schedule, first)
+            elif not self.average:
+                averaging = SCHEDULE_FREE
+                if isinstance(optimizer, Adam):
+                    # Gradients between point and mean take the place of momentum.
+                    parameters = optimizer.get_params() | {"beta_1": 0.0}
+                    optimizer = type(optimizer)(**parameters)
+        if model is None:
+            model = self._new_network(task, loss, rows)
+        elif streaming and self.standardize:
+            model = self._network_after(model, rows, loss)
+        objective = self._objective(task, loss, model, self.alpha)
+        if lr == "auto":
+            lr = automatic_rate(
+                optimizer,
+                self.solver,
+                self.batch_size,
+                lambda: self._curvature(objective, rows),
+            )
+        return Plan(
+            objective=objective,
+            optimizer=optimizer,
+            schedule=schedule,
+            solver=self.solver,
+            batch_size=self._rows_per_update(len(rows)),
+            lr=float(lr),
+            averaging=averaging,
+            clip_norm=self.clip_norm,
+            shuffle=self.shuffle,
+        )
+
+    def _rows_per_update(self, n_rows):
+        return rows_per_update(self.solver, self.batch_size, n_rows, BATCH_SIZE)
+
+    def _most_epochs(self, n_rows):
+        if self.max_iter != "auto":
+            return self.max_iter
+        if n_rows is None:
+            return STREAM_EPOCHS
+        batch_size = self._rows_per_update(n_rows)
+        return automatic_epochs(self.solver, n_rows, batch_size)
+
+    def _objective(self, task, loss, model, alpha):
+        exclusive = isinstance(task, Classification) and task.n_outputs > 1
+        return Objective(
+            model, loss, exclusive and loss.softmax, *model.penalty_weights(0.0, alpha)
+        )
+
+    def _curvature(self, objective, rows):
+        """Measured once for a network, and kept with it."""
+        model = objective.model
+        if model.curvature is None:
+            constant = self._best_constants(objective, rows)
+            model.curvature = largest_curvature(
+                objective, rows, constant, self._rows_per_update(len(rows))
+            )
+        return model.curvature
+
+    def _best_constants(self, objective, rows):
+        """Intercepts of the scores to start from."""
+        if self.standardize:
+            return best_constants(objective, rows)
+        return np.zeros(objective.model.n_outputs)
+
+    def _new_network(self, task, loss, rows):
+        hidden = self._hidden_layer_sizes()
+        n_features = rows.X.shape[1]
+        if self.standardize:
+            is_regression = task.name == "regression"
+            scaling = Scaling.empty(
+                n_features, task.n_targets if is_regression else None
+            ).updated(rows, loss)
+            coordinates = scaling.coordinates(loss, task.n_outputs)
+        else:
+            scaling = None
+            coordinates = Coordinates.raw(n_features, task.n_outputs)
+        network = Network(
+            (n_features, *hidden, task.n_outputs),
+            self._activations(len(hidden)),
+            self.dropout,
+            rows.X.dtype,
+            coordinates,
+        )
+        network.scaling = scaling
+        return network
+
+    def _network_after(self, model, rows, loss):
+        """The network in the coordinates of all rows seen, those of `rows` included."""
+        scaling = model.scaling.updated(rows, loss)
+        network = model.moved(scaling.coordinates(loss, model.n_outputs))
+        network.scaling = scaling
+        return network
+
+    def _start_theta(self, plan, rows, rng):
+        model = plan.model
+        theta = model.start(rng, self._best_constants(plan.objective, rows))
+        model.seed_dropout(rng)
+        return theta
+
+    def _with_init(self, model, theta, name, value):
+        coefs, intercepts = model.raw_layers(theta)
+        parts = coefs if name == "coefs_init" else intercepts
+        if len(value) != len(parts):
+            raise ValueError(
+                f"{name} has {len(value)} entries; expected one for each of the "
+                f"{len(parts)} layers."
+            )
+        for layer, part in enumerate(value):
+            shape = parts[layer].shape
+            parts[layer] = check_start(part, shape, f"{name}[{layer}]")
+        return model.theta(coefs, intercepts)
+
+    def _weights_shown(self, task, model, theta):
+        coefs, intercepts = model.coefficients(theta)
+        return {
+            "coefs_": coefs,
+            "intercepts_": intercepts,
+            "n_layers_": len(model.widths),
+            "n_outputs_": model.n_outputs,
+            "_model": model,
+        }
+
+    def _rate_advice(self, plan, bound):
+        remedy = "Use lr='auto', or a smaller one"
+        if not self.standardize:
+            remedy += ", or standardize=True, or scale the features"
+        return f"{remedy}; clip_norm=1 helps where single batches do the damage."
+
+    def _ends_as_planned(self):
+        return self.lr == "auto"
+
+    def _needs_positive_targets(self):
+        loss = self.loss if not isinstance(self.loss, str) else LOSSES.get(self.loss)
+        return not getattr(loss, "identity_link", True)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        if is_classifier(self):
+            tags.estimator_type = "classifier"
+            tags.classifier_tags = ClassifierTags(multi_class=True, multi_label=True)
+        else:
+            tags.estimator_type = "regressor"
+            tags.regressor_tags = RegressorTags()
+            tags.target_tags.positive_only = self._needs_positive_targets()
+        return tags

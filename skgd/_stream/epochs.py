@@ -1,0 +1,183 @@
+"""Epochs over a stream: sums of gradients and updates, block by block.
+
+The updates themselves are those of ``_training/epochs.py``; where blocks come from is
+the matter of ``blocks.py``.
+"""
+
+import math
+from contextlib import closing
+
+import numpy as np
+
+from skgd._stream.blocks import joined, taken
+from skgd._training.epochs import Batches, shuffle_order
+from skgd._training.objective import BoundObjective
+
+# Bytes of features that are shuffled together, and rows where they are sparse.
+WINDOW_BYTES = 64 * 2**20
+SPARSE_WINDOW_ROWS = 65_536
+
+
+class StreamObjective:
+    """An objective over the rows of a stream: each evaluation is a pass.
+
+    Parameters
+    ----------
+    objective : skgd._training.objective.Objective
+    stream : skgd._stream.blocks.Stream
+    rows : skgd._stream.survey.Surveyed
+        What is known of the rows.
+    block_rows : int
+        Rows handled at a time by the kernels.
+    window : int
+        Rows shuffled together.
+    """
+
+    def __init__(self, objective, stream, rows, block_rows, window):
+        self.objective = objective
+        self.stream = stream
+        self.rows = rows
+        self.block_rows = block_rows
+        self.window = window
+        self._head = objective.bind(rows.head, block_rows)
+
+    @property
+    def n_rows(self):
+        return self.stream.n_rows
+
+    def loss_and_gradient(self, theta):
+        """Sum of losses over all rows, and of its gradient, without the penalty.
+
+        The blocks are added in the order in which they come. They hold whole shards of
+        the sum, so the gradient is that of one large table to the last bit.
+        """
+        gradient = np.zeros(theta.size)
+        return self._sum(theta, gradient), gradient
+
+    gradient = BoundObjective.gradient
+
+    def mean_loss(self, theta):
+        """Mean loss over all rows."""
+        return self._sum(theta, np.empty(0)) / self.n_rows
+
+    def value(self, theta):
+        """F(theta) over all rows."""
+        return self.mean_loss(theta) + self.objective.penalty(theta)
+
+    def value_at_head(self, theta):
+        """F(theta) over the first rows."""
+        return self._head.value_at_head(theta)
+
+    def _sum(self, theta, gradient):
+        total = 0.0
+        with closing(self.stream.blocks()) as blocks:
+            for rows in blocks:
+                bound = self.objective.bind(rows, self.block_rows)
+                total += bound.add_to(gradient, theta)
+        return total
+
+    def batches(self, stepper, rates, batch_size, shuffle, on_step):
+        """The epoch of many updates."""
+        return StreamedBatches(self, stepper, rates, batch_size, shuffle, on_step)
+
+
+class StreamedBatches:
+    """``solver="minibatch"`` and ``"sgd"`` over a stream; see ``_epochs.Batches``.
+
+    Parameters
+    ----------
+    bound : StreamObjective
+    stepper : skgd._training.epochs.Stepper
+    rates : callable(state, n_steps, start, stop) -> array
+        Learning rates of the updates from `start` to `stop` of an epoch.
+    batch_size : int
+        Blocks must hold whole batches.
+    shuffle : bool
+    on_step : callable(state), optional
+    """
+
+    def __init__(self, bound, stepper, rates, batch_size, shuffle, on_step=None):
+        self.bound = bound
+        self.stepper = stepper
+        self.rates = rates
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.on_step = on_step
+
+    def run(self, state):
+        """One epoch in place; returns (mean objective seen, last rate)."""
+        bound = self.bound
+        n_steps = None
+        if bound.n_rows is not None:
+            n_steps = -(-bound.n_rows // self.batch_size)
+        total, done, rate = 0.0, 0, math.nan
+        blocks = bound.stream.blocks()
+        if self.shuffle:
+            blocks = shuffled(blocks, bound.window, bound.stream.size, state.rng)
+        with closing(blocks):
+            for rows in blocks:
+                batches = Batches(
+                    bound.objective.bind(rows, bound.block_rows),
+                    self.stepper,
+                    None,
+                    self.batch_size,
+                    shuffle=False,
+                    on_step=self.on_step,
+                )
+                stop = done + batches.n_steps
+                rates = self.rates(state, n_steps or batches.n_steps, done, stop)
+                loss, n_updates = batches.advance(state, rates)
+                rate = self.stepper.rate(state, rates)
+                if n_updates < batches.n_steps:
+                    return math.nan, rate
+                total += loss
+                done = stop
+        value = total / bound.n_rows
+        return value + bound.objective.penalty(state.theta), rate
+
+
+def window_rows(n_features, itemsize, is_sparse):
+    """Rows that are shuffled together where the user does not say."""
+    if is_sparse:
+        return SPARSE_WINDOW_ROWS
+    return WINDOW_BYTES // max(1, n_features * itemsize)
+
+
+def shuffled(blocks, window, size, rng):
+    """Blocks of rows in random order, each drawn from a moving window of the stream.
+
+    Half of the rows in the window, drawn at random, go out when it is full; the other
+    half stays and mixes with those that follow. A stream that fits into the window is
+    shuffled as a table is.
+
+    Parameters
+    ----------
+    blocks : generator of Rows
+    window : int
+        Rows in the window; rounded to two halves of whole blocks.
+    size : int
+        Rows of a block.
+    rng : numpy.random.Generator
+
+    Yields
+    ------
+    Rows
+    """
+    half = size * max(1, window // (2 * size))
+    held, n_held = [], 0
+    with closing(blocks):
+        for rows in blocks:
+            if n_held == 2 * half:
+                full, order = joined(held), _random_order(n_held, rng)
+                yield full.in_order(order[:half])
+                held, n_held = [taken(full, order[half:])], half
+            held.append(rows)
+            n_held += len(rows)
+        if held:
+            yield joined(held).in_order(_random_order(n_held, rng))
+
+
+def _random_order(n, rng):
+    order = np.arange(n)
+    shuffle_order(order, rng)
+    return order

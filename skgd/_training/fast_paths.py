@@ -1,0 +1,245 @@
+"""Which compiled loop makes the updates of an epoch, and how it is called.
+
+Each computes what the general loop computes, where a rule, a penalty and the layout of
+the rows allow a shorter way.
+"""
+
+import numpy as np
+
+from skgd._input.rows import as_vector
+from skgd._training.state import Lazy
+
+# Keeps a quotient of nothing by nothing finite.
+TINY = np.finfo(np.float64).tiny
+
+
+def epoch_kernel(bound, stepper, batch_size):
+    """The compiled loop over batches for these rows and this rule."""
+    if stepper.optimizer.keeps_derivatives:
+        return _derivative_changes(bound, stepper, batch_size)
+    if bound.is_csr and stepper.is_free and bound.objective.model.mean is None:
+        return _free_nonzeros_only(bound, stepper, batch_size)
+    if bound.is_csr and stepper.is_plain and bound.objective.model.raw:
+        return _nonzeros_only(bound, stepper, batch_size)
+    if batch_size == 1 and stepper.is_plain and _has_plain_rows(bound):
+        if bound.objective.model.n_outputs == 1:
+            return _one_row(bound, stepper)
+        return _one_row_for_each_output(bound, stepper)
+    return _every_weight(bound, stepper, batch_size)
+
+
+def _has_plain_rows(bound):
+    """Whether dense rows lie in one piece and a linear model takes them as they are."""
+    model = bound.objective.model
+    if bound.is_csr or not (model.is_linear and model.raw):
+        return False
+    return as_vector(bound.rows.X)[0].size > 0
+
+
+def _generic_kernel(bound, stepper, batch_size):
+    """callable(state, order, rates, output, loss_p, arguments of the step)."""
+    from skgd._kernels import compiling, epoch
+
+    kernel = compiling.kernel(
+        epoch.run_epoch, compiling.epoch_signature(bound.data_type, stepper.element)
+    )
+
+    def run(state, order, rates, output, loss_p, arguments):
+        return kernel(
+            bound.block,
+            bound.data,
+            bound.rows.targets,
+            bound.rows.weights,
+            order,
+            batch_size,
+            output,
+            bound.loss,
+            loss_p,
+            state.theta,
+            np.empty_like(state.theta),
+            *arguments,
+            rates,
+            state.step,
+        )
+
+    return run
+
+
+def _every_weight(bound, stepper, batch_size):
+    """Any rule; an update costs as much as there are parameters."""
+    kernel = _generic_kernel(bound, stepper, batch_size)
+
+    def run(state, order, rates):
+        arguments = stepper.arguments(state)
+        return kernel(state, order, rates, bound.output, bound.loss_p, arguments)
+
+    return run
+
+
+def _derivative_changes(bound, stepper, batch_size):
+    """Rules that are given the change of each row's derivative since its last visit."""
+    kernel = _generic_kernel(bound, stepper, batch_size)
+    n_rows = len(bound.rows)
+    n_steps = -(-n_rows // batch_size)
+    p = np.array([n_rows, batch_size, n_steps], dtype=np.float64)
+
+    def run(state, order, rates):
+        output, loss_p = bound.derivative_changes(state.derivatives)
+        if loss_p is not state.derivatives:
+            # Other rows than before: nothing is known of their derivatives.
+            state.derivatives = loss_p
+            state.vectors[:], state.memory[:] = 0.0, 0.0
+        state.vectors[1] = bound.objective.l2
+        (update, _, *rest), *others = stepper.arguments(state)
+        arguments = (update, p, *rest), *others
+        return kernel(state, order, rates, output, loss_p, arguments)
+
+    return run
+
+
+def _one_row(bound, stepper):
+    """Plain steps on single dense rows, without a gradient in between."""
+    from skgd._kernels import compiling, dense_rows
+
+    kernel = compiling.kernel(
+        dense_rows.run_epoch, compiling.rows_signature(bound.data_type, stepper.element)
+    )
+    strength_l1, strength_l2 = stepper.strengths
+
+    def run(state, order, rates):
+        if not state.kind.is_plain:
+            return _every_weight(bound, stepper, 1)(state, order, rates)
+        return kernel(
+            bound.data,
+            bound.rows.targets,
+            bound.rows.weights,
+            order,
+            bound.loss,
+            bound.loss_p,
+            state.theta,
+            state.average,
+            state.kind.start,
+            strength_l1,
+            strength_l2,
+            rates,
+            state.step,
+        )
+
+    return run
+
+
+def _one_row_for_each_output(bound, stepper):
+    """As `_one_row`, for several outputs, whose weights it brings into order first."""
+    from skgd._kernels import compiling, dense_outputs
+
+    kernel = compiling.kernel(
+        dense_outputs.run_epoch,
+        compiling.outputs_signature(bound.data_type, stepper.element),
+    )
+    strength_l1, strength_l2 = stepper.strengths
+
+    def run(state, order, rates):
+        if state.average.size:
+            return _every_weight(bound, stepper, 1)(state, order, rates)
+        return kernel(
+            bound.data,
+            bound.rows.targets,
+            bound.rows.weights,
+            order,
+            bound.output,
+            bound.loss,
+            bound.loss_p,
+            state.theta,
+            strength_l1,
+            strength_l2,
+            rates,
+        )
+
+    return run
+
+
+def _nonzeros_only(bound, stepper, batch_size):
+    """Plain steps on CSR rows; an update costs as much as its rows have nonzeros."""
+    from skgd._kernels import compiling, csr_lazy
+
+    kernel = compiling.kernel(
+        csr_lazy.run_epoch, compiling.lazy_signature(bound.data_type, stepper.element)
+    )
+    strength_l1, strength_l2 = stepper.strengths
+
+    def run(state, order, rates):
+        possible = state.kind.is_plain and not (state.average.size and strength_l1)
+        if not possible or rates.max() * strength_l2 >= 1.0:
+            return _every_weight(bound, stepper, batch_size)(state, order, rates)
+        n_features = bound.objective.model.n_features
+        lazy = Lazy.of(state, strength_l1, strength_l2, n_features)
+        result = kernel(
+            bound.data,
+            bound.rows.targets,
+            bound.rows.weights,
+            order,
+            batch_size,
+            bound.output,
+            bound.loss,
+            bound.loss_p,
+            state.theta,
+            lazy.kept,
+            lazy.seen,
+            lazy.factors,
+            lazy.moved,
+            state.average,
+            state.kind.start,
+            strength_l1,
+            strength_l2,
+            rates,
+            state.step,
+        )
+        lazy.keep_in(state)
+        return result
+
+    return run
+
+
+def _free_nonzeros_only(bound, stepper, batch_size):
+    """DoWG with an interpolated mean on CSR rows, at the cost of their nonzeros."""
+    from skgd._kernels import compiling, csr_free
+
+    kernel = compiling.kernel(
+        csr_free.run_epoch, compiling.free_signature(bound.data_type, stepper.element)
+    )
+    l1, l2, _ = stepper.penalties
+
+    def run(state, order, rates):
+        kind = state.kind
+        if not state.base.size or kind.start != 1 or kind.power:
+            return _every_weight(bound, stepper, batch_size)(state, order, rates)
+        initial = state.vectors[0]
+        if state.step == 0:
+            initial[:] = state.base
+            state.memory[:] = stepper.p[0] ** 2, 0.0
+        result = kernel(
+            bound.data,
+            bound.rows.targets,
+            bound.rows.weights,
+            order,
+            batch_size,
+            bound.output,
+            bound.loss,
+            bound.loss_p,
+            state.theta,
+            state.base,
+            state.average,
+            initial,
+            state.memory,
+            stepper.p[1],
+            l1,
+            l2,
+            kind.interpolation,
+            rates,
+            state.step,
+        )
+        length = state.memory[0] / np.sqrt(max(state.memory[1], TINY))
+        state.metric[:] = min(length, stepper.p[1])
+        return result
+
+    return run

@@ -1,0 +1,254 @@
+"""The objective F(theta): mean loss of a model over rows, plus penalty.
+
+Binds a model, a loss and penalty weights to the compiled kernels. It evaluates F and
+its gradient and runs one compiled epoch; when to do which is decided elsewhere.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+from skgd._training.epochs import Batches
+from skgd._training.threads import ThreadedSum
+from skgd.losses import LogLoss
+from skgd.penalties import penalty_value
+
+# Rows on which the objective at the start and at the end are compared.
+HEAD_ROWS = 10_000
+
+# With fewer rows, threads cost more than they save.
+THREADED_ROWS = 32_768
+
+
+@dataclass(frozen=True)
+class Objective:
+    """F(theta) = sum_i s_i l(y_i, z_i) / n + penalty, with weights s of mean 1.
+
+    Attributes
+    ----------
+    model : LinearModel or a network
+    loss : skgd.losses.Loss
+    softmax : bool
+        Whether `loss` acts on the whole row of scores as softmax cross-entropy.
+    l1, l2 : float64 arrays of shape (n_parameters,) or of size 0
+        Penalty weights of each entry of theta.
+    """
+
+    model: object
+    loss: object
+    softmax: bool
+    l1: np.ndarray
+    l2: np.ndarray
+
+    def penalty(self, theta):
+        return self.model.unit * penalty_value(theta, self.l1, self.l2)
+
+    def bind(self, rows, block_rows=None, n_jobs=1):
+        """The objective over given rows, ready to evaluate."""
+        return BoundObjective(self, rows, block_rows or self.model.block_rows, n_jobs)
+
+
+class BoundObjective:
+    """An objective over rows: compiled functions and the arrays they read.
+
+    Parameters
+    ----------
+    objective : Objective
+    rows : skgd._input.rows.Rows
+    block_rows : int
+        Rows handled at a time by the kernels.
+    n_jobs : int
+        Threads for sums over many rows of a linear model.
+    """
+
+    def __init__(self, objective, rows, block_rows, n_jobs=1):
+        from skgd._kernels import compiling, epoch, outputs
+
+        self.objective = objective
+        self.rows = rows
+        self.block_rows = block_rows
+        self.n_jobs = n_jobs if objective.model.is_linear else 1
+        self.dtype = objective.model.dtype
+        self.element = compiling.numba_type(self.dtype)
+        self.block, self.data, self.data_type = objective.model.bind(rows.X, block_rows)
+        if objective.model.is_linear and objective.model.n_outputs == 1:
+            self.output = outputs.COLUMN
+        else:
+            self.output = compiling.address(
+                outputs.softmax if objective.softmax else outputs.separable,
+                compiling.output_signature(self.element),
+            )
+        self.loss = _loss_address(objective)
+        self.loss_p = np.array(objective.loss.parameters(), dtype=np.float64)
+        self._sum = compiling.kernel(
+            epoch.sum_rows, compiling.sum_signature(self.data_type, self.element)
+        )
+
+    def derivative_changes(self, p):
+        """The output that trains on changes of derivatives, and its parameters.
+
+        Parameters
+        ----------
+        p : float64 array
+            What an earlier call returned, or an empty array.
+
+        Returns
+        -------
+        output : int
+            Address of the compiled function.
+        p : float64 array
+            The parameters of the loss and the last derivative of each row, zero where
+            there was none. The kernel writes into it.
+        """
+        from skgd._kernels import compiling, outputs
+
+        output = compiling.address(
+            outputs.softmax_change
+            if self.objective.softmax
+            else outputs.separable_change,
+            compiling.output_signature(self.element),
+        )
+        n_derivatives = self.rows.targets.shape[0] * self.objective.model.n_outputs
+        if p.size != self.loss_p.size + n_derivatives:
+            p = np.concatenate([self.loss_p, np.zeros(n_derivatives)])
+        return output, p
+
+    @cached_property
+    def _threads(self):
+        from skgd._kernels import compiling, epoch
+
+        kernel = compiling.kernel(
+            epoch.shard_sums, compiling.shard_signature(self.data_type, self.element)
+        )
+        add_shards = compiling.kernel(
+            epoch.add_shards, compiling.add_signature(self.element)
+        )
+
+        def shard_sums(data, theta, order, losses, gradients):
+            kernel(
+                self.block,
+                data,
+                self.rows.targets,
+                self.rows.weights,
+                order,
+                self.output,
+                self.loss,
+                self.loss_p,
+                theta,
+                losses,
+                gradients,
+            )
+
+        # The data hold the buffers of a kernel, so that each thread needs its own.
+        bind = self.objective.model.bind
+        others = [bind(self.rows.X, self.block_rows)[1] for _ in range(self.n_jobs - 1)]
+        return ThreadedSum(shard_sums, add_shards, [self.data, *others])
+
+    def _sum_rows(self, theta, order, gradient):
+        if self.n_jobs > 1 and order.size >= THREADED_ROWS:
+            return self._threads.add_to(gradient, theta, order)
+        shard = np.empty(theta.size if gradient.size else 0, self.dtype)
+        return self._sum(
+            self.block,
+            self.data,
+            self.rows.targets,
+            self.rows.weights,
+            order,
+            self.output,
+            self.loss,
+            self.loss_p,
+            theta,
+            shard,
+            gradient,
+        )
+
+    def mean_loss(self, theta, order=None):
+        """sum_i s_i l_i / sum_i s_i over the rows of `order` (default: all)."""
+        order = self.rows.order if order is None else order
+        total = self._sum_rows(theta, order, np.empty(0))
+        return total / self.rows.weight(order)
+
+    def value(self, theta, order=None):
+        """F(theta) over the rows of `order` (default: all)."""
+        return self.mean_loss(theta, order) + self.objective.penalty(theta)
+
+    def move_to(self, rows):
+        """Look at other dense rows from now on, not more than before."""
+        self.rows = rows
+        self.data = self.objective.model.bound_to(rows.X, self.data)
+        vars(self).pop("_threads", None)
+
+    def value_at_head(self, theta):
+        """F(theta) over the first rows: enough of them to tell good from bad."""
+        return self.value(theta, self.rows.order[:HEAD_ROWS])
+
+    def loss_and_gradient(self, theta):
+        """Sum of losses over all rows, and of its gradient, without the penalty.
+
+        Returns
+        -------
+        loss : float
+        gradient : float64 array of shape (n_parameters,)
+        """
+        gradient = np.zeros(theta.size)
+        return self.add_to(gradient, theta), gradient
+
+    def add_to(self, gradient, theta):
+        """Sum of losses over all rows; that of its gradient is added to `gradient`.
+
+        An empty `gradient` asks for the losses only.
+        """
+        return self._sum_rows(theta, self.rows.order, gradient)
+
+    def gradient(self, theta):
+        """F(theta) and the gradient of its smooth part, l2 included."""
+        loss, gradient = self.loss_and_gradient(theta)
+        n = self.n_rows
+        gradient /= n
+        if self.objective.l2.size:
+            gradient += self.objective.l2 * theta
+        return loss / n + self.objective.penalty(theta), gradient
+
+    @property
+    def n_rows(self):
+        return self.rows.order.size
+
+    def batches(self, stepper, rates, batch_size, shuffle, on_step):
+        """The epoch of many updates."""
+        return Batches(self, stepper, rates, batch_size, shuffle, on_step)
+
+    @property
+    def is_csr(self):
+        return sparse.issparse(self.rows.X)
+
+
+def _loss_address(objective):
+    """What the compiled outputs call for each row, where they call anything."""
+    from skgd._kernels import compiling, outputs
+
+    if objective.softmax:
+        return 0
+    if type(objective.loss) is LogLoss:
+        return outputs.LOGISTIC
+    return compiling.address(
+        type(objective.loss).value_and_derivative, compiling.loss_signature()
+    )
+
+
+def best_constants(objective, rows):
+    """The best constant score for each output."""
+    targets, weights = rows.visited_targets(), rows.visited_weights()
+    n_outputs = objective.model.n_outputs
+    if n_outputs > targets.shape[1]:
+        share = np.bincount(
+            targets[:, 0].astype(int), weights=weights, minlength=n_outputs
+        )
+        share = np.maximum(share, 0.5) / weights.sum()
+        if objective.softmax:
+            return np.log(share) - np.log(share).mean()
+        targets = np.where(targets == np.arange(n_outputs), 1.0, -1.0)
+    return np.array(
+        [objective.loss.best_constant(column, weights) for column in targets.T]
+    )

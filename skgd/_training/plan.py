@@ -1,0 +1,125 @@
+"""From constructor parameters to the parts of a training run.
+
+The one place that decides which objective, rule, rate and kind of epoch a call means.
+"""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+from skgd._training.epochs import FullBatch
+from skgd._training.full_gradient import FullGradientDescent, proximal_step
+from skgd._training.objective import Objective
+from skgd._training.state import Averaging
+from skgd._training.stepper import Stepper, epoch_rates
+from skgd._training.threads import one_blas_thread
+
+
+@dataclass
+class Plan:
+    """The parts of one training run.
+
+    Attributes
+    ----------
+    objective : Objective
+    optimizer : Optimizer or FullGradientDescent
+    schedule : Schedule
+    solver : {'batch', 'minibatch', 'sgd'}
+    batch_size : int
+        Rows per update.
+    lr : float
+        Base learning rate.
+    averaging : Averaging
+        Which mean of the parameters is the answer.
+    clip_norm : float or None
+    shuffle : bool
+    last_step : float or None
+        Length of a proximal step down the full gradient, taken at the end of fit.
+    n_jobs : int
+        Threads for sums over all rows.
+    """
+
+    objective: Objective
+    optimizer: object
+    schedule: object
+    solver: str
+    batch_size: int
+    lr: float
+    averaging: Averaging
+    clip_norm: float | None
+    shuffle: bool
+    last_step: float | None = None
+    n_jobs: int = 1
+
+    @property
+    def model(self):
+        return self.objective.model
+
+    def bind(self, rows):
+        """The objective over the training rows."""
+        return self.objective.bind(rows, self.block_rows(rows.X), self.n_jobs)
+
+    def blas_threads(self):
+        """The context in which to train, as to the threads of matrix products."""
+        return one_blas_thread() if self.model.multiplies_matrices else nullcontext()
+
+    def block_rows(self, X):
+        """Rows that the kernels handle at a time."""
+        if self.solver != "batch" and hasattr(X, "indptr"):
+            return self.batch_size
+        return min(self.batch_size, self.model.block_rows)
+
+    @property
+    def adds_up(self):
+        """Whether an epoch takes the gradient of all rows at one point."""
+        return self.solver == "batch" or isinstance(self.optimizer, FullGradientDescent)
+
+    def epoch(self, bound, horizon, on_step=None):
+        """One pass over the bound rows, ready to run.
+
+        Parameters
+        ----------
+        bound : BoundObjective
+        horizon : float or None
+            Epochs the whole run may take, for the schedules that end with it.
+        on_step : callable(state), optional
+            Called after each update within an epoch.
+        """
+        if isinstance(self.optimizer, FullGradientDescent):
+            return self.optimizer.on(bound)
+        if self.optimizer.keeps_derivatives and (
+            self.solver == "batch" or not self.model.is_linear
+        ):
+            raise ValueError(
+                "optimizer='saga' improves on steps of few rows of a linear model; "
+                f"got solver={self.solver!r}. Use solver='minibatch' or 'sgd' of "
+                "GDRegressor or GDClassifier, or another optimizer."
+            )
+        stepper = Stepper(self.objective, self.optimizer, self.clip_norm)
+
+        def rates(state, n_steps, *part):
+            return epoch_rates(state, self.lr, self.schedule, n_steps, horizon, *part)
+
+        if self.solver == "batch":
+            return FullBatch(bound, stepper, rates)
+        return bound.batches(stepper, rates, self.batch_size, self.shuffle, on_step)
+
+    def rate_used(self, rates):
+        """The base rate, or the last length that the method found by itself."""
+        if self.optimizer.finds_rate and rates:
+            return rates[-1]
+        return self.lr
+
+    def finish(self, bound, state):
+        """The last touch after training: exact zeros where a mean has none."""
+        if self.last_step is not None:
+            answer = state.answer()
+            answer[:] = proximal_step(bound, answer, self.last_step)
+
+
+def rows_per_update(solver, batch_size, n_rows, auto):
+    """How many rows make one update."""
+    if solver == "batch":
+        return n_rows
+    if solver == "sgd":
+        return 1
+    return min(auto if batch_size == "auto" else batch_size, n_rows)

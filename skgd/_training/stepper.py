@@ -1,0 +1,110 @@
+"""The update of theta by a gradient, and the rates of the coming updates.
+
+When to make one is decided in ``_training/epochs.py``.
+"""
+
+import functools
+import math
+
+import numpy as np
+
+from skgd.optimizers import DoWG
+from skgd.schedules import Clock, Constant
+
+
+class Stepper:
+    """The update of theta by a gradient: rule, penalties, averaging, clipping.
+
+    Parameters
+    ----------
+    objective : skgd._training.objective.Objective
+    optimizer : skgd.optimizers.Optimizer
+    clip_norm : float or None
+    """
+
+    def __init__(self, objective, optimizer, clip_norm):
+        from skgd._kernels import compiling
+
+        self.optimizer = optimizer
+        self.element = compiling.numba_type(objective.model.dtype)
+        self.rule = compiling.address(
+            type(optimizer).update, compiling.rule_signature(self.element)
+        )
+        self.p = np.array(optimizer.hyperparameters(), dtype=np.float64)
+        decay = np.empty(0)
+        if optimizer.weight_decay:
+            decay = optimizer.weight_decay * objective.model.penalised()
+        self.penalties = (objective.l1, objective.l2, decay)
+        self.clip_norm = math.inf if clip_norm is None else float(clip_norm)
+        # Nothing but theta -= lr * gradient: kernels may take a shorter way.
+        self.is_plain = (
+            type(optimizer).__name__ == "GD" and clip_norm is None and not decay.size
+        )
+
+    @property
+    def strengths(self):
+        """l1 and l2 weight of every penalised parameter in raw coordinates."""
+        l1, l2, _ = self.penalties
+        return float(l1.max(initial=0.0)), float(l2.max(initial=0.0))
+
+    @property
+    def is_free(self):
+        """Whether the rule is DoWG and nothing else claims the step."""
+        return isinstance(self.optimizer, DoWG) and self.clip_norm == math.inf
+
+    def rate(self, state, rates):
+        """The last rate used: of the schedule, or the length the rule found."""
+        if self.optimizer.finds_rate:
+            return float(state.metric[0])
+        return float(rates[-1])
+
+    def arguments(self, state):
+        """What the compiled step needs besides theta, gradient and rate."""
+        return (
+            (self.rule, self.p, state.vectors, state.memory, state.metric),
+            self.penalties,
+            state.averaging(),
+            self.clip_norm,
+        )
+
+
+def epoch_rates(state, lr, schedule, n_steps, horizon, start=0, stop=None):
+    """Learning rates of the next updates.
+
+    Parameters
+    ----------
+    state : State
+    lr : float
+    schedule : Schedule
+    n_steps : int
+        Updates in the coming epoch.
+    horizon : float or None
+        Epochs the whole run may take.
+    start : int
+        How many of them have been made.
+    stop : int or None
+        The first one not to come next; None for the whole epoch.
+
+    Returns
+    -------
+    float64 array of shape (stop - start,)
+    """
+    stop = n_steps if stop is None else stop
+    if type(schedule) is Constant:
+        return _one_rate(float(lr), stop - start)
+    index = np.arange(start, stop)
+    clock = Clock(
+        step=state.step - start + index,
+        epoch=state.epoch + index / n_steps,
+        horizon=horizon,
+        steps_per_epoch=n_steps,
+        losses=state.losses,
+    )
+    factors = np.asarray(schedule.factor(clock), np.float64)
+    return lr * np.broadcast_to(factors, index.shape)
+
+
+@functools.lru_cache(maxsize=8)
+def _one_rate(lr, n_steps):
+    """The same rate for all updates; not to be written to."""
+    return np.broadcast_to(lr, (n_steps,))
