@@ -4,7 +4,9 @@ Subclasses say what y means, which model maps theta to scores, and how theta is 
 to the user. The loop itself lives in ``_training/loop.py``.
 """
 
+import copy
 import functools
+import operator
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, is_classifier
@@ -13,6 +15,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from sklearn.utils.validation import _num_samples
 
+from skgd._estimator.interrupts import Presses
+from skgd._estimator.transaction import all_or_nothing
 from skgd._input.chunks import checked_chunk
 from skgd._input.random import generator
 from skgd._input.rows import Rows, hold_out
@@ -61,6 +65,7 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         # From the signature of __init__, which scikit-learn reads anew each time.
         return super()._get_param_names()
 
+    @all_or_nothing
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_batches(
@@ -145,25 +150,14 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         >>> model.coef_.round(2)
         array([1., 2., 3.])
         """
-        before = vars(self).copy()
-        try:
-            return fit_batches(
-                self,
-                Source(batches, target),
-                classes,
-                (X_val, y_val, sample_weight_val),
-                shuffle_rows,
-                n_ahead,
-            )
-        except BaseException:
-            self._go_back(before)
-            raise
-
-    def _go_back(self, before):
-        """The attributes as they were, but for those of callbacks under way."""
-        under_way = {k: v for k, v in vars(self).items() if "_callback" in k}
-        vars(self).clear()
-        vars(self).update(before | under_way)
+        return fit_batches(
+            self,
+            Source(batches, target),
+            classes,
+            (X_val, y_val, sample_weight_val),
+            shuffle_rows,
+            n_ahead,
+        )
 
     # ---- fit -------------------------------------------------------------------
 
@@ -183,16 +177,17 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         weights = check_weights(sample_weight, X)
         task = self._task if resumed else self._new_task(y, None)
         loss = get_loss(self.loss, task.name)
-        rng = self._state.rng if resumed else generator(self.random_state)
+        rng = self._random_stream(resumed)
 
         rows = self._weighted_rows(X, y, weights, task, loss)
         rows, held_out = self._split(rows, task, loss, validation, rng)
         rows = rows.with_mean_weight_one()
 
-        plan = self._plan(task, loss, rows, self._model if resumed else None)
+        model = self._model.to_train() if resumed else None
+        plan = self._plan(task, loss, rows, model)
         if resumed:
             state = self._state.resumed(plan.optimizer, plan.averaging)
-            state = state.with_own_stream()
+            state.rng = rng
             self._set_start(plan, state, init)
         else:
             theta = self._first_theta(plan, rows, init, rng)
@@ -201,6 +196,12 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
         with plan.blas_threads():
             return self._run(plan, task, state, plan.bind(rows), held_out, data)
+
+    def _random_stream(self, resumed):
+        """A random stream to draw from: a new one, or a copy of the one kept."""
+        if resumed:
+            return copy.deepcopy(self._state.rng)
+        return generator(self.random_state)
 
     def _run(self, plan, task, state, bound, held_out, data):
         """Train on bound rows, and keep what came of it.
@@ -247,6 +248,7 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             validate=validate,
             on_epoch=on_epoch if hasattr(self, "_skl_callbacks") else None,
             verbose=int(self.verbose),
+            presses=Presses(epochs_break=hasattr(bound, "stream")),
         )
         if report.stop_reason != "diverged":
             plan.finish(bound, state)
@@ -258,15 +260,7 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         return self
 
     def _partial_fit(self, X, y, sample_weight, classes):
-        """One pass over the rows, in the order given; no change in case of an error."""
-        before = vars(self).copy()
-        try:
-            return self._one_pass(X, y, sample_weight, classes)
-        except BaseException:
-            self._go_back(before)
-            raise
-
-    def _one_pass(self, X, y, sample_weight, classes):
+        """One pass over the rows, in the order given."""
         refuse_foreign(X=X, y=y, sample_weight=sample_weight)
         if get_optimizer(self.optimizer).keeps_derivatives:
             raise ValueError(
@@ -280,6 +274,8 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
                 "between the calls."
             )
         first = not hasattr(self, "_state")
+        if not first:
+            self._check_late_parameters()
         if not first and _num_samples(X) == 0:
             return self
         if first:
@@ -301,7 +297,7 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             self._task = task
             return self
 
-        model = None if first else self._model
+        model = None if first else self._model.to_train()
         plan = self._plan(task, loss, rows, model, streaming=True)
         if first:
             rng = generator(self.random_state)
@@ -329,10 +325,21 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             self._prepare_next(plan, bound, horizon)
         return self
 
+    def _check_late_parameters(self):
+        """Check parameters set since the last call, which scikit-learn leaves out."""
+        checked = vars(self).get("_checked", ())
+        values = self._parameter_values()
+        if len(checked) != len(values) or any(map(operator.is_not, checked, values)):
+            self._validate_params()
+
+    def _parameter_values(self):
+        return [vars(self)[name] for name in self._get_param_names()]
+
     def __getstate__(self):
         """Without what the next call of partial_fit would prepare again."""
         state = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_quick"}
+        again = ("_quick", "_checked")
+        return {name: value for name, value in state.items() if name not in again}
 
     # ---- input -----------------------------------------------------------------
 
@@ -519,8 +526,12 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         """What the estimator is after training."""
         for name in ("validation_scores_", "best_validation_score_", "_quick"):
             vars(self).pop(name, None)
-        vars(self).update(self._attributes(plan, task, state, report))
-        self._state, self._model = state, plan.model
+        vars(self).update(
+            self._attributes(plan, task, state, report),
+            _state=state,
+            _model=plan.model,
+            _checked=self._parameter_values(),
+        )
 
     def _rate_advice(self, plan, bound):
         """What a diverged run should have done instead."""

@@ -191,11 +191,22 @@ class State:
             setattr(state, name, getattr(self, name).copy())
         return state
 
+    def checkpoint(self):
+        """What `go_back` needs: a copy, and where the random stream is."""
+        saved = self.copy()
+        saved.lazy = copy.deepcopy(self.lazy)
+        return saved, self.rng.bit_generator.state
+
+    def go_back(self, checkpoint):
+        """Be as at the checkpoint, which is used up."""
+        saved, stream = checkpoint
+        vars(self).update(vars(saved))
+        self.rng.bit_generator.state = stream
+
     def resumed(self, optimizer, kind):
         """A copy to go on from, with room for the optimizer and mean of this call.
 
-        The random stream is shared, which costs a call of partial_fit nothing; see
-        `with_own_stream`. Another optimizer starts with empty state, another kind of
+        The random stream is shared: who draws from it takes a copy. Another optimizer starts with empty state, another kind of
         mean from the current answer. A line search starts again from the answer: what
         it remembers are objectives of rows that may not be those of this call.
         """
@@ -216,11 +227,6 @@ class State:
             state.theta, state.base, state.average = fresh.points()
             state.kind = kind
         return state
-
-    def with_own_stream(self):
-        """Give the state a copy of its random stream to draw from."""
-        self.rng = copy.deepcopy(self.rng)
-        return self
 
     def forget_optimizer(self):
         """Clear the optimizer's vectors after a failure that may have spoilt them."""
