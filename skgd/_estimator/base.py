@@ -173,7 +173,11 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         """
         refuse_foreign(X=X, y=y, sample_weight=sample_weight)
         resumed = self.warm_start and hasattr(self, "_state")
+        if resumed:
+            self._check_late_parameters()
         X, y = self._checked_data(X, y, reset=not resumed)
+        if resumed:
+            X = X.astype(self._model.dtype, copy=False)
         weights = check_weights(sample_weight, X)
         task = self._task if resumed else self._new_task(y, None)
         loss = get_loss(self.loss, task.name)
@@ -188,10 +192,13 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         if resumed:
             state = self._state.resumed(plan.optimizer, plan.averaging)
             state.rng = rng
+            self._follow(plan, state)
             self._set_start(plan, state, init)
         else:
             theta = self._first_theta(plan, rows, init, rng)
             state = State.start(theta, plan.optimizer, plan.averaging, rng)
+        if plan.optimizer.keeps_derivatives:
+            state.belongs_to(plan.table(rows) if self.warm_start else None)
 
         data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
         with plan.blas_threads():
@@ -326,11 +333,27 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         return self
 
     def _check_late_parameters(self):
-        """Check parameters set since the last call, which scikit-learn leaves out."""
+        """Check parameters set since the last call that this call goes on from.
+
+        scikit-learn does not validate them where ``partial_fit`` goes on, and some
+        cannot be changed in a model that is there.
+        """
         checked = vars(self).get("_checked", ())
         values = self._parameter_values()
-        if len(checked) != len(values) or any(map(operator.is_not, checked, values)):
-            self._validate_params()
+        if len(checked) == len(values) and all(map(operator.is_, checked, values)):
+            return
+        self._validate_params()
+        for name, value in self._fixed_parameters(self._task).items():
+            if self._made_with.get(name, value) != value:
+                raise ValueError(
+                    f"{name} was changed to {getattr(self, name)!r}, which a model "
+                    "that is trained already cannot follow. Set it back to go on, or "
+                    "start a new model: by fit with warm_start=False, or in a clone."
+                )
+
+    def _fixed_parameters(self, task):
+        """What of the parameters cannot change in a model that is there, by name."""
+        return {}
 
     def _parameter_values(self):
         return [vars(self)[name] for name in self._get_param_names()]
@@ -417,7 +440,13 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         """Take the state's points along if the plan's coordinates have moved."""
         if plan.model is self._model:
             return
-        for point in state.points() + plan.optimizer.points(state.vectors):
+        if plan.model.raw != self._model.raw:
+            # Between steps in the units of the columns and in those of lr="auto".
+            state.restart(plan.optimizer)
+        points = state.points()
+        if not plan.optimizer.searches:
+            points += plan.optimizer.points(state.vectors)
+        for point in points:
             if point.size:
                 point[:] = plan.model.translated(point, self._model)
 
@@ -531,6 +560,7 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             _state=state,
             _model=plan.model,
             _checked=self._parameter_values(),
+            _made_with=self._fixed_parameters(task),
         )
 
     def _rate_advice(self, plan, bound):

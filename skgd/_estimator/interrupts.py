@@ -1,4 +1,4 @@
-"""Ctrl-C during `fit`: keep the weights of a single fit, or end what the fit is part of.
+"""Ctrl-C during `fit`: keep the weights of a single fit, or end what it is part of.
 
 A single fit that is interrupted keeps the weights it has reached. Where the fit is one
 of many, as in a search, keeping half-trained weights and going on with the next one
@@ -15,8 +15,8 @@ from pathlib import Path
 
 from skgd._training.loop import EpochBroken
 
-# A fit in a loop that may take longer than this many seconds at its pace is treated as a
-# single one: there is something to lose.
+# A fit in a loop that may take longer than this many seconds at its pace is treated as
+# a single one: there is something to lose.
 SMALL_FIT = 5.0
 
 # Nobody means a fit in a loop that has not run for this many seconds.

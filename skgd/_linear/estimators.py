@@ -111,7 +111,7 @@ class LinearGD(BaseGD):
             model, curvature = self._automatic_model(
                 task, loss, softmax, rows, model, batch_size, streaming
             )
-        elif model is None:
+        elif model is None or not model.raw:
             model = self._new_model(task, rows)
         objective = Objective(model, loss, softmax, *model.penalty_weights(l1, l2))
         if automatic:
@@ -189,6 +189,9 @@ class LinearGD(BaseGD):
             scale,
             moments,
         )
+
+    def _fixed_parameters(self, task):
+        return {"fit_intercept": bool(self.fit_intercept)}
 
     def _penalty_strengths(self):
         return penalty_strengths(self.penalty, self.alpha, self.l1_ratio)

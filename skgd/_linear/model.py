@@ -159,7 +159,7 @@ class LinearModel:
         )
 
     def to_train(self):
-        """This model: training moves nothing in it."""
+        """The model itself: training moves nothing in it."""
         return self
 
     def having_seen(self, seen):

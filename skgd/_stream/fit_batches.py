@@ -71,6 +71,8 @@ def fit_batches(estimator, source, classes, validation, shuffle_rows, n_ahead):
     if estimator.max_iter != 1:
         source.require_again(f"max_iter={estimator.max_iter} epochs read it many times")
     resumed = estimator.warm_start and hasattr(estimator, "_state")
+    if resumed:
+        estimator._check_late_parameters()
     X, y, weights = _first_batch(estimator, source, reset=not resumed)
     dtype = estimator._model.dtype if resumed else X.dtype
     task, class_weight = _stream_task(estimator, source, y, classes, resumed)
@@ -98,6 +100,7 @@ def fit_batches(estimator, source, classes, validation, shuffle_rows, n_ahead):
     if resumed:
         state = estimator._state.resumed(plan.optimizer, plan.averaging)
         state.rng = rng
+        estimator._follow(plan, state)
     else:
         theta = estimator._first_theta(plan, rows, {}, rng)
         state = State.start(theta, plan.optimizer, plan.averaging, rng)

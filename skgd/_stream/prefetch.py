@@ -10,8 +10,8 @@ from contextlib import closing
 
 from sklearn import config_context, get_config
 
-# Seconds to wait at the end for a read that is under way, so that the next pass does not
-# begin beside it; and after a Ctrl-C, whose answer must not wait for a slow source.
+# Seconds to wait at the end for a read that is under way, so that the next pass does
+# not begin beside it; and after a Ctrl-C, whose answer must not wait for a slow source.
 LAST_READ = 10.0
 LAST_READ_INTERRUPTED = 0.5
 

@@ -96,7 +96,7 @@ def test_a_second_press_raises(model, method):
         return 1.0
 
     model.set_params(lr_schedule=twice)
-    before = {name: value for name, value in vars(model).items()}
+    before = vars(model).copy()
     data = ([(X, Y)],) if method == "fit_batches" else (X, Y)
     with pytest.raises(KeyboardInterrupt):
         getattr(model, method)(*data)
@@ -141,6 +141,11 @@ def test_searches_stop(model, search):
     assert schedule.pressed == 1
 
 
+def for_ever(call):
+    while True:
+        call()
+
+
 @EVERY
 @pytest.mark.parametrize("epoch", [0, 3])
 def test_loops_of_small_fits_stop(model, epoch):
@@ -154,8 +159,7 @@ def test_loops_of_small_fits_stop(model, epoch):
 
     for n_presses in range(1, 5):
         with pytest.raises(KeyboardInterrupt):
-            while True:
-                one_more()
+            for_ever(one_more)
         assert schedule.pressed == n_presses == n_fits
 
 

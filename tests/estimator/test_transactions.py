@@ -3,6 +3,7 @@
 import pickle
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -220,6 +221,14 @@ def blown(call, calls, error=None):
     return with_fuse
 
 
+EXPECTED = (
+    ValueError,  # of the package and of scikit-learn
+    RuntimeError,
+    MemoryError,
+    KeyboardInterrupt,
+    DivergenceWarning,
+)
+
 REFUSED = [
     more_columns_and_few_weights,
     not_a_number,
@@ -243,9 +252,8 @@ def refuse(model, bad, method, layout="dense"):
     parameters = model.get_params(deep=False)
     call = bad(model, method, *rows(model, layout, shift=5))
     before, attributes = pickle.dumps(model), dict(vars(model))
-    with pytest.raises(BaseException) as caught:
+    with pytest.raises(EXPECTED):
         call()
-    assert not isinstance(caught.value, (AssertionError, AttributeError, NameError))
     assert pickle.dumps(model) == before
     assert list(vars(model)) == list(attributes)
     assert all(vars(model)[name] is value for name, value in attributes.items())
@@ -303,7 +311,7 @@ def test_feature_names_stay(method, columns):
     table = pandas.DataFrame(X, columns=["a", "b", "c"])
     model = regressor(lr=0.01).fit(table, Y)
     other = pandas.DataFrame(X[:, : len(columns)], columns=columns)
-    with pytest.raises(ValueError, match="inconsistent numbers|sample_weight|names"):
+    with pytest.raises(ValueError, match=r"inconsistent numbers|sample_weight|names"):
         train(model, method, other, Y, sample_weight=np.ones(3))
     assert model.feature_names_in_.tolist() == ["a", "b", "c"]
     assert model.n_features_in_ == 3
@@ -451,8 +459,7 @@ def test_ctrl_c_at_any_line_of_partial_fit(make, short):
         if quick is not None:  # which is not pickled: let it serve this copy
             quick.task, quick.values = model._task, list(model.get_params().values())
             model._quick, quick.model = quick, model._model
-        current = model
-        if not interrupted_at(line, lambda: train(current, "partial_fit", X, y)):
+        if not interrupted_at(line, partial(train, model, "partial_fit", X, y)):
             break
         outcomes.append(bits(model))
         line += 1
