@@ -12,6 +12,7 @@ import argparse
 import sys
 import warnings
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +101,7 @@ def main():
     print(f"{'':36}{'files':>6}{'changes':>9}{'for each epoch':>16}")
     for name, fit in fits().items():
         fit(1)
-        one, two, three = (Walk().watch(lambda n=n: fit(n)) for n in (1, 2, 3))
+        one, two, three = (Walk().watch(partial(fit, n)) for n in (1, 2, 3))
         each = len(three.steps) - len(two.steps)
         print(f"{name:36}{len(one.files):>6}{len(one.steps):>9}{each:>16}")
         if arguments.steps:

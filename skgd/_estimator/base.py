@@ -40,16 +40,7 @@ SLACK = 1.001
 class BaseGD(CallbackSupportMixin, BaseEstimator):
     """Training by gradient descent, whatever the model and the task.
 
-    Subclasses provide
-
-    - ``_checked_data(X, y, reset)``: X and y as scikit-learn validates them;
-    - ``_new_task(y, classes)``: a task of ``skgd._input.targets``;
-    - ``_plan(task, loss, rows, model, streaming)``: the parts of a run, for the model
-      of an earlier call or a new one;
-    - ``_start_theta(plan, rows, rng)``: parameters at the start;
-    - ``_with_init(model, theta, name, value)``: theta with a user's starting value;
-    - ``_penalty_strengths()``: (l1, l2);
-    - ``_weights_shown(task, model, theta)``: the fitted attributes that hold theta.
+    Subclasses provide the methods that ``skgd._estimator.hooks`` documents.
     """
 
     # Where the parameters in scikit-learn's HTML view of an estimator link to.

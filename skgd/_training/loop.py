@@ -202,7 +202,7 @@ def train(
             if on_epoch is not None and on_epoch(state, report):
                 report.stop_reason = "callback"
                 break
-            if presses.should_stop():
+            if presses.asked and presses.should_stop():
                 break
             if patience is not None and patience.exhausted(watched):
                 report.stop_reason = "tol" if validate is None else "early_stopping"
