@@ -195,7 +195,8 @@ RUNNING = {
         ["boolean"],
         "bool",
         """Let `fit` continue from the previous call, optimizer state, schedule and
-        random stream included, instead of starting afresh.""",
+        random stream included, instead of starting afresh. What cannot be changed in a
+        model that is there, such as `fit_intercept`, must be what it was.""",
     ),
     "verbose": Parameter(
         0,
@@ -347,7 +348,9 @@ best_loss_ : float
 best_epoch_ : int
     Epoch, from 1, of the lowest objective, or of the best validation score.
 stop_reason_ : str
-    "tol", "early_stopping", "max_iter", "diverged", "callback" or "interrupted".
+    "tol", "early_stopping", "max_iter", "diverged", "callback", or "interrupted" after
+    a Ctrl-C in a single fit, whose weights are kept. In loops and searches of many fits
+    `KeyboardInterrupt` is raised instead.
 validation_scores_ : list of float
     Score of the held-out rows after each epoch, higher is better; minus the loss for
     ``scoring="loss"``. Only with validation.
