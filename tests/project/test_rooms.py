@@ -15,12 +15,12 @@ FLOORS = [
     {"_kernels"},
     {"losses", "optimizers", "schedules", "activations", "penalties"},
     {"_input"},
-    {"_training"},
+    {"_training", "_export"},
     {"_stream"},
     {"_estimator", "data"},
     {"_linear", "_network", "pipeline"},
     {"__init__"},
-    {"display"},
+    {"display", "export", "__main__"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
