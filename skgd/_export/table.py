@@ -82,7 +82,7 @@ def coefficient_table(
     >>> model = GDRegressor(solver="batch", tol=1e-10).fit(X[["bmi", "bp"]], y)
     >>> coefficient_table(model, X[["bmi", "bp"]], y)["std_err"].round(2)
     intercept    19.35
-    bmi           0.71
+    bmi           0.70
     bp            0.23
     Name: std_err, dtype: float64
     """
