@@ -14,6 +14,7 @@ import skgd
 import skgd.activations
 import skgd.data
 import skgd.display
+import skgd.export
 import skgd.losses
 import skgd.optimizers
 import skgd.pipeline
@@ -104,6 +105,7 @@ def test_a_wrong_output_is_found(tmp_path):
         skgd.activations,
         skgd.data,
         skgd.display,
+        skgd.export,
         skgd.losses,
         skgd.optimizers,
         skgd.pipeline,
