@@ -4,7 +4,9 @@ Subclasses say what y means, which model maps theta to scores, and how theta is 
 to the user. The loop itself lives in ``_training/loop.py``.
 """
 
+import copy
 import functools
+import operator
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, is_classifier
@@ -13,6 +15,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from sklearn.utils.validation import _num_samples
 
+from skgd._estimator.interrupts import Presses
+from skgd._estimator.other_forms import OtherForms
+from skgd._estimator.transaction import all_or_nothing
 from skgd._input.chunks import checked_chunk
 from skgd._input.random import generator
 from skgd._input.rows import Rows, hold_out
@@ -33,7 +38,7 @@ AUTO_BATCH_SIZE = 64
 SLACK = 1.001
 
 
-class BaseGD(CallbackSupportMixin, BaseEstimator):
+class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
     """Training by gradient descent, whatever the model and the task.
 
     Subclasses provide
@@ -61,6 +66,7 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         # From the signature of __init__, which scikit-learn reads anew each time.
         return super()._get_param_names()
 
+    @all_or_nothing
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_batches(
@@ -145,98 +151,14 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         >>> model.coef_.round(2)
         array([1., 2., 3.])
         """
-        before = vars(self).copy()
-        try:
-            return fit_batches(
-                self,
-                Source(batches, target),
-                classes,
-                (X_val, y_val, sample_weight_val),
-                shuffle_rows,
-                n_ahead,
-            )
-        except BaseException:
-            self._go_back(before)
-            raise
-
-    # ---- in other forms --------------------------------------------------------
-
-    def to_sklearn(self):
-        """The fitted estimator of scikit-learn that predicts the same.
-
-        Whoever loads it needs scikit-learn only. For pipelines and ensembles there is
-        :func:`skgd.export.to_sklearn`.
-
-        Returns
-        -------
-        estimator
-            `LogisticRegression` for log_loss, `SGDClassifier` for losses of margins,
-            `LinearRegression`, `PoissonRegressor`, `GammaRegressor`, `MLPClassifier`,
-            `MLPRegressor`. Labels and predicted numbers are the same to the bit,
-            probabilities to 2e-16.
-
-        Raises
-        ------
-        ValueError
-            Where scikit-learn has no such estimator, for example for other activations
-            than identity, logistic, tanh and relu.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from skgd import GDClassifier
-        >>> X, y = load_iris(return_X_y=True)
-        >>> GDClassifier().fit(X, y).to_sklearn()
-        LogisticRegression()
-        """
-        from skgd._export.twins import twin
-
-        return twin(self)
-
-    def to_onnx(self, *, dtype=np.float32, opset=18):
-        """The fitted estimator as an ONNX model, for runtimes without Python.
-
-        Needs the extra "onnx". The input is "X", of shape (n_samples, n_features). A
-        regressor has the output "variable", of shape (n_samples, n_targets), a
-        classifier "label" and "probabilities", of shape (n_samples, n_classes), which
-        hold the scores where the loss has no probabilities: names and shapes of
-        skl2onnx.
-
-        Parameters
-        ----------
-        dtype : {numpy.float32, numpy.float64}, default=numpy.float32
-            Precision of the input and of all arithmetic.
-        opset : int, default=18
-            Version of the operators; 18 is the oldest possible.
-
-        Returns
-        -------
-        onnx.ModelProto
-
-        Raises
-        ------
-        ValueError
-            For activations and links of your own, and for GELU in float64, which
-            onnxruntime does not have.
-        ImportError
-            Without the package onnx.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from skgd import GDClassifier
-        >>> X, y = load_iris(return_X_y=True)
-        >>> model = GDClassifier().fit(X, y).to_onnx()  # doctest: +SKIP
-        """
-        from skgd._export.onnx_model import onnx_model
-
-        return onnx_model(self, dtype, opset)
-
-    def _go_back(self, before):
-        """The attributes as they were, but for those of callbacks under way."""
-        under_way = {k: v for k, v in vars(self).items() if "_callback" in k}
-        vars(self).clear()
-        vars(self).update(before | under_way)
+        return fit_batches(
+            self,
+            Source(batches, target),
+            classes,
+            (X_val, y_val, sample_weight_val),
+            shuffle_rows,
+            n_ahead,
+        )
 
     # ---- fit -------------------------------------------------------------------
 
@@ -252,28 +174,42 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         """
         refuse_foreign(X=X, y=y, sample_weight=sample_weight)
         resumed = self.warm_start and hasattr(self, "_state")
+        if resumed:
+            self._check_late_parameters()
         X, y = self._checked_data(X, y, reset=not resumed)
+        if resumed:
+            X = X.astype(self._model.dtype, copy=False)
         weights = check_weights(sample_weight, X)
         task = self._task if resumed else self._new_task(y, None)
         loss = get_loss(self.loss, task.name)
-        rng = self._state.rng if resumed else generator(self.random_state)
+        rng = self._random_stream(resumed)
 
         rows = self._weighted_rows(X, y, weights, task, loss)
         rows, held_out = self._split(rows, task, loss, validation, rng)
         rows = rows.with_mean_weight_one()
 
-        plan = self._plan(task, loss, rows, self._model if resumed else None)
+        model = self._model.to_train() if resumed else None
+        plan = self._plan(task, loss, rows, model)
         if resumed:
             state = self._state.resumed(plan.optimizer, plan.averaging)
-            state = state.with_own_stream()
+            state.rng = rng
+            self._follow(plan, state)
             self._set_start(plan, state, init)
         else:
             theta = self._first_theta(plan, rows, init, rng)
             state = State.start(theta, plan.optimizer, plan.averaging, rng)
+        if plan.optimizer.keeps_derivatives:
+            state.belongs_to(plan.table(rows) if self.warm_start else None)
 
         data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
         with plan.blas_threads():
             return self._run(plan, task, state, plan.bind(rows), held_out, data)
+
+    def _random_stream(self, resumed):
+        """A random stream to draw from: a new one, or a copy of the one kept."""
+        if resumed:
+            return copy.deepcopy(self._state.rng)
+        return generator(self.random_state)
 
     def _run(self, plan, task, state, bound, held_out, data):
         """Train on bound rows, and keep what came of it.
@@ -320,6 +256,7 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             validate=validate,
             on_epoch=on_epoch if hasattr(self, "_skl_callbacks") else None,
             verbose=int(self.verbose),
+            presses=Presses(epochs_break=hasattr(bound, "stream")),
         )
         if report.stop_reason != "diverged":
             plan.finish(bound, state)
@@ -331,15 +268,7 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         return self
 
     def _partial_fit(self, X, y, sample_weight, classes):
-        """One pass over the rows, in the order given; no change in case of an error."""
-        before = vars(self).copy()
-        try:
-            return self._one_pass(X, y, sample_weight, classes)
-        except BaseException:
-            self._go_back(before)
-            raise
-
-    def _one_pass(self, X, y, sample_weight, classes):
+        """One pass over the rows, in the order given."""
         refuse_foreign(X=X, y=y, sample_weight=sample_weight)
         if get_optimizer(self.optimizer).keeps_derivatives:
             raise ValueError(
@@ -353,6 +282,8 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
                 "between the calls."
             )
         first = not hasattr(self, "_state")
+        if not first:
+            self._check_late_parameters()
         if not first and _num_samples(X) == 0:
             return self
         if first:
@@ -374,7 +305,7 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             self._task = task
             return self
 
-        model = None if first else self._model
+        model = None if first else self._model.to_train()
         plan = self._plan(task, loss, rows, model, streaming=True)
         if first:
             rng = generator(self.random_state)
@@ -402,10 +333,37 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             self._prepare_next(plan, bound, horizon)
         return self
 
+    def _check_late_parameters(self):
+        """Check parameters set since the last call that this call goes on from.
+
+        scikit-learn does not validate them where ``partial_fit`` goes on, and some
+        cannot be changed in a model that is there.
+        """
+        checked = vars(self).get("_checked", ())
+        values = self._parameter_values()
+        if len(checked) == len(values) and all(map(operator.is_, checked, values)):
+            return
+        self._validate_params()
+        for name, value in self._fixed_parameters(self._task).items():
+            if self._made_with.get(name, value) != value:
+                raise ValueError(
+                    f"{name} was changed to {getattr(self, name)!r}, which a model "
+                    "that is trained already cannot follow. Set it back to go on, or "
+                    "start a new model: by fit with warm_start=False, or in a clone."
+                )
+
+    def _fixed_parameters(self, task):
+        """What of the parameters cannot change in a model that is there, by name."""
+        return {}
+
+    def _parameter_values(self):
+        return [vars(self)[name] for name in self._get_param_names()]
+
     def __getstate__(self):
         """Without what the next call of partial_fit would prepare again."""
         state = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_quick"}
+        again = ("_quick", "_checked")
+        return {name: value for name, value in state.items() if name not in again}
 
     # ---- input -----------------------------------------------------------------
 
@@ -483,7 +441,13 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         """Take the state's points along if the plan's coordinates have moved."""
         if plan.model is self._model:
             return
-        for point in state.points() + plan.optimizer.points(state.vectors):
+        if plan.model.raw != self._model.raw:
+            # Between steps in the units of the columns and in those of lr="auto".
+            state.restart(plan.optimizer)
+        points = state.points()
+        if not plan.optimizer.searches:
+            points += plan.optimizer.points(state.vectors)
+        for point in points:
             if point.size:
                 point[:] = plan.model.translated(point, self._model)
 
@@ -592,8 +556,13 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         """What the estimator is after training."""
         for name in ("validation_scores_", "best_validation_score_", "_quick"):
             vars(self).pop(name, None)
-        vars(self).update(self._attributes(plan, task, state, report))
-        self._state, self._model = state, plan.model
+        vars(self).update(
+            self._attributes(plan, task, state, report),
+            _state=state,
+            _model=plan.model,
+            _checked=self._parameter_values(),
+            _made_with=self._fixed_parameters(task),
+        )
 
     def _rate_advice(self, plan, bound):
         """What a diverged run should have done instead."""

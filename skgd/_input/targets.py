@@ -123,6 +123,11 @@ class Classification:
 
     def encode(self, y):
         """float64 targets of shape (n_rows, 1)."""
+        if y.ndim != 1:
+            raise ValueError(
+                f"y has shape {y.shape}, but this estimator was fitted with one label "
+                "for each row."
+            )
         index = np.searchsorted(self.classes, y)
         index[index == len(self.classes)] = 0
         unseen = np.unique(y[self.classes[index] != y])

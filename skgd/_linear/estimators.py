@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from skgd._estimator import parameters as _parameters
 from skgd._estimator.base import AUTO_BATCH_SIZE, BaseGD
 from skgd._estimator.parameters import with_parameters
+from skgd._estimator.transaction import all_or_nothing
 from skgd._input.moments import Moments, Seen
 from skgd._input.targets import Classification, Regression
 from skgd._input.validation import FLOATS, check_start, refuse_foreign, validate_given
@@ -46,6 +47,7 @@ SEARCHED_TABLE = 16_384
 class LinearGD(BaseGD):
     """The linear model of both estimators: coef_, intercept_ and raw scores."""
 
+    @all_or_nothing
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -109,7 +111,7 @@ class LinearGD(BaseGD):
             model, curvature = self._automatic_model(
                 task, loss, softmax, rows, model, batch_size, streaming
             )
-        elif model is None:
+        elif model is None or not model.raw:
             model = self._new_model(task, rows)
         objective = Objective(model, loss, softmax, *model.penalty_weights(l1, l2))
         if automatic:
@@ -187,6 +189,9 @@ class LinearGD(BaseGD):
             scale,
             moments,
         )
+
+    def _fixed_parameters(self, task):
+        return {"fit_intercept": bool(self.fit_intercept)}
 
     def _penalty_strengths(self):
         return penalty_strengths(self.penalty, self.alpha, self.l1_ratio)
@@ -303,6 +308,7 @@ class GDRegressor(RegressorMixin, LinearGD):
     """
 
     @quickly
+    @all_or_nothing
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, *, sample_weight=None):
@@ -425,6 +431,7 @@ class GDClassifier(ClassifierMixin, LinearGD):
     """
 
     @quickly
+    @all_or_nothing
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, *, classes=None, sample_weight=None):

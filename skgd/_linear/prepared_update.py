@@ -127,9 +127,9 @@ class Quick:
         state.highest = max(state.highest, value)
         if self.plan.schedule.watches_losses:
             state.losses = [*state.losses, value]
-        if seen is not None:
-            estimator._model = self.model.having_seen(seen)
-        self._keep(estimator, state, value, self.stepper.rate(state, rates), started)
+        model = estimator._model if seen is None else self.model.having_seen(seen)
+        rate = self.stepper.rate(state, rates)
+        self._keep(estimator, state, model, value, rate, started)
         return True
 
     def _are_known(self, classes):
@@ -138,12 +138,17 @@ class Quick:
         known = self.task.classes
         return known is not None and np.array_equal(classes, known)
 
-    def _keep(self, estimator, state, value, rate, started):
-        """The attributes that a call of partial_fit leaves."""
+    def _keep(self, estimator, state, model, value, rate, started):
+        """The attributes that a call of partial_fit leaves.
+
+        All are set in one step of the interpreter, so that a Ctrl-C comes before it or
+        after it.
+        """
         shown = estimator._weights_shown(self.task, self.model, state.answer())
         vars(estimator).update(
             shown,
             _state=state,
+            _model=model,
             n_iter_=1,
             t_=state.step,
             lr_=self.plan.rate_used([rate]),

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skgd._estimator import parameters as _parameters
 from skgd._estimator.parameters import with_parameters
+from skgd._estimator.transaction import all_or_nothing
 from skgd._input.targets import Classification, Multilabel
 from skgd._input.validation import FLOATS, check_weights, refuse_foreign
 from skgd._network.training import NetworkGD, is_classifier
@@ -122,6 +123,7 @@ class MLPGD(NetworkGD):
     True
     """
 
+    @all_or_nothing
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -170,6 +172,7 @@ class MLPGD(NetworkGD):
         init = {"coefs_init": coefs_init, "intercepts_init": intercepts_init}
         return self._fit(X, y, sample_weight, init, (X_val, y_val, sample_weight_val))
 
+    @all_or_nothing
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, *, classes=None, sample_weight=None):

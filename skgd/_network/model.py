@@ -3,6 +3,8 @@
 How theta moves is not decided here, nor what the scores mean.
 """
 
+import copy
+
 import numpy as np
 from scipy import sparse
 
@@ -57,6 +59,12 @@ class Network:
             self.widths, self.activations, self.dropout, self.dtype, coordinates
         )
         network.stream, network.curvature = self.stream, self.curvature
+        return network
+
+    def to_train(self):
+        """The same network, with a random stream of its own for training to move."""
+        network = copy.copy(self)
+        network.stream = self.stream.copy()
         return network
 
     def without_dropout(self):
@@ -182,6 +190,8 @@ class Network:
     def translated(self, theta, previous):
         """Parameters of the same function as `theta` has in the network `previous`."""
         known = previous.coordinates.scale > 0
+        if self.coordinates is previous.coordinates:
+            return theta
         moved = self.theta(*previous.raw_layers(theta))
         # Columns that were constant until now keep the weights they were given, or
         # the units they lead to would be born dead.

@@ -27,7 +27,7 @@ from skgd._training.objective import Objective, best_constants
 from skgd._training.plan import Plan, rows_per_update
 from skgd._training.state import Averaging
 from skgd.activations import get_activation
-from skgd.losses import LOSSES
+from skgd.losses import LOSSES, get_loss
 from skgd.optimizers import Adam
 
 
@@ -71,6 +71,16 @@ class NetworkGD(BaseGD):
         if y.ndim == 2:
             return Multilabel(y)
         return Classification(np.unique(y if classes is None else classes))
+
+    def _fixed_parameters(self, task):
+        hidden = self._hidden_layer_sizes()
+        return {
+            "hidden_layer_sizes": hidden,
+            "activation": [type(one) for one in self._activations(len(hidden))],
+            "dropout": float(self.dropout),
+            "standardize": bool(self.standardize),
+            "loss": type(get_loss(self.loss, task.name)),
+        }
 
     def _measures_rows(self):
         return self.standardize or self.lr == "auto"

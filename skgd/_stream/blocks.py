@@ -4,7 +4,9 @@ What is done with them is decided in ``_stream/epochs.py``; where batches come f
 the matter of ``_stream/source.py``.
 """
 
+import threading
 from contextlib import closing
+from itertools import takewhile
 
 import numpy as np
 from scipy import sparse
@@ -70,7 +72,9 @@ class Stream:
     def blocks(self, keep=False):
         """One pass, as Rows that all count; see `Source.open` for `keep`."""
         n_rows = 0
-        with closing(read_ahead(self._cut(keep), self.n_ahead)) as blocks:
+        unwanted = threading.Event()
+        cut = self._cut(keep, unwanted)
+        with closing(read_ahead(cut, self.n_ahead, unwanted)) as blocks:
             for rows in blocks:
                 n_rows += len(rows)
                 yield rows
@@ -87,10 +91,12 @@ class Stream:
                 "zero are not counted.)"
             )
 
-    def _cut(self, keep):
-        batches = self.source.open(self.size, keep)
-        with closing(batches):
-            yield from recut((self.read(*batch) for batch in batches), self.size)
+    def _cut(self, keep, unwanted):
+        with closing(self.source.open(self.size, keep)) as batches:
+            # A read that outlasted its run must not come to the estimator any more.
+            wanted = takewhile(lambda batch: not unwanted.is_set(), batches)
+            read = (self.read(*batch) for batch in wanted)
+            yield from recut(read, self.size)
 
 
 def recut(batches, size):

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import is_classifier
 
-from skgd._input.random import generator
 from skgd._input.targets import Classification
 from skgd._input.validation import check_weights, refuse_foreign
 from skgd._stream.blocks import SHARD_ROWS, Stream, block_rows, compressed
@@ -72,6 +71,8 @@ def fit_batches(estimator, source, classes, validation, shuffle_rows, n_ahead):
     if estimator.max_iter != 1:
         source.require_again(f"max_iter={estimator.max_iter} epochs read it many times")
     resumed = estimator.warm_start and hasattr(estimator, "_state")
+    if resumed:
+        estimator._check_late_parameters()
     X, y, weights = _first_batch(estimator, source, reset=not resumed)
     dtype = estimator._model.dtype if resumed else X.dtype
     task, class_weight = _stream_task(estimator, source, y, classes, resumed)
@@ -93,12 +94,14 @@ def fit_batches(estimator, source, classes, validation, shuffle_rows, n_ahead):
     weighted = weights is not None or class_weight is not None
     rows = _survey(estimator, stream, task, X.shape[1], weighted)
 
-    plan = estimator._plan(task, loss, rows, estimator._model if resumed else None)
+    model = estimator._model.to_train() if resumed else None
+    plan = estimator._plan(task, loss, rows, model)
+    rng = estimator._random_stream(resumed)
     if resumed:
         state = estimator._state.resumed(plan.optimizer, plan.averaging)
-        state = state.with_own_stream()
+        state.rng = rng
+        estimator._follow(plan, state)
     else:
-        rng = generator(estimator.random_state)
         theta = estimator._first_theta(plan, rows, {}, rng)
         state = State.start(theta, plan.optimizer, plan.averaging, rng)
 

@@ -6,14 +6,17 @@ Knows nothing of rows or batches.
 import contextvars
 import queue
 import threading
+from contextlib import closing
 
 from sklearn import config_context, get_config
 
-# Seconds to wait at the end for a read that is under way.
+# Seconds to wait at the end for a read that is under way, so that the next pass does
+# not begin beside it; and after a Ctrl-C, whose answer must not wait for a slow source.
 LAST_READ = 10.0
+LAST_READ_INTERRUPTED = 0.5
 
 
-def read_ahead(items, n_ahead):
+def read_ahead(items, n_ahead, unwanted=None):
     """The items of a generator, up to `n_ahead` of them made before they are asked for.
 
     Parameters
@@ -21,33 +24,34 @@ def read_ahead(items, n_ahead):
     items : generator
         Run and closed in a thread of its own, or in this one for ``n_ahead=0``.
     n_ahead : int
+    unwanted : threading.Event, optional
+        Set when nobody waits for items any more: after a read that took long, `items`
+        should look at it before it does anything else.
 
     Yields
     ------
     object
         The items in order. What `items` raises is raised here, after the items before
-        it. Closing this generator ends the thread.
+        it. Closing this generator ends the thread: at once, or when the read that it
+        waits for returns.
     """
     if not n_ahead:
-        try:
+        with closing(items):
             yield from items
-        finally:
-            items.close()
         return
     waiting = queue.Queue(n_ahead)
-    unwanted = threading.Event()
+    unwanted = threading.Event() if unwanted is None else unwanted
     end = object()
     settings = get_config()
 
     def produce():
         last = (end, None)
         try:
-            with config_context(**settings):
+            with config_context(**settings), closing(items):
                 for item in items:
                     waiting.put((item, None))
                     if unwanted.is_set():
                         break
-                items.close()
         except BaseException as error:
             last = (end, error)
         if not unwanted.is_set():
@@ -56,8 +60,9 @@ def read_ahead(items, n_ahead):
     # NumPy keeps its settings in the context, scikit-learn by thread.
     context = contextvars.copy_context()
     thread = threading.Thread(target=context.run, args=(produce,), daemon=True)
-    thread.start()
+    patience = LAST_READ
     try:
+        thread.start()
         while True:
             item, error = waiting.get()
             if error is not None:
@@ -66,10 +71,24 @@ def read_ahead(items, n_ahead):
                 return
             yield item
             del item
+    except BaseException as error:
+        if _comes_from_ctrl_c(error):
+            patience = LAST_READ_INTERRUPTED
+        raise
     finally:
         unwanted.set()
         _empty(waiting)
-        thread.join(LAST_READ)
+        if thread.ident is not None:
+            thread.join(patience)
+
+
+def _comes_from_ctrl_c(error):
+    """Whether the generator ends, or is closed, because of a Ctrl-C."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__context__
+    return False
 
 
 def _empty(waiting):

@@ -5,11 +5,8 @@ keep. What an epoch does, and what theta means, it does not know.
 """
 
 import math
-import signal
-import threading
 import time
 import warnings
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -108,7 +105,28 @@ class _Patience:
         return self.waited >= self.patience
 
 
-def train(epoch, state, limits, *, validate=None, on_epoch=None, verbose=0):
+class EpochBroken(KeyboardInterrupt):
+    """A wish to stop that comes in the middle of an epoch and is not to wait."""
+
+
+class Undisturbed:
+    """Nobody asks a run to stop; see ``skgd._estimator.interrupts.Presses``."""
+
+    asked = in_epoch = epochs_break = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def should_stop(self):
+        return False
+
+
+def train(
+    epoch, state, limits, *, validate=None, on_epoch=None, verbose=0, presses=None
+):
     """Run epochs until there is a reason to stop.
 
     Parameters
@@ -125,6 +143,8 @@ def train(epoch, state, limits, *, validate=None, on_epoch=None, verbose=0):
     on_epoch : callable(state, report) -> bool, optional
         Called after each epoch; True asks to stop.
     verbose : int
+    presses : skgd._estimator.interrupts.Presses, optional
+        Watches for Ctrl-C during the run. Without it, a press raises as usual.
 
     Returns
     -------
@@ -137,11 +157,18 @@ def train(epoch, state, limits, *, validate=None, on_epoch=None, verbose=0):
     best_value, report.best_parameters = math.inf, state.copy_parameters()
     ceiling = DIVERGENCE_FACTOR * limits.start if limits.start > 0 else math.inf
     started = time.perf_counter()
-    with _interruptible() as interrupted:
+    presses = Undisturbed() if presses is None else presses
+    presses.seconds = lambda: _whole_run(report, limits, started)
+    with presses:
         while report.n_epochs < limits.max_iter:
             before = state.copy_parameters()
-            with np.errstate(over="ignore", invalid="ignore"):
-                objective, rate = epoch.run(state)
+            try:
+                with np.errstate(over="ignore", invalid="ignore"):
+                    objective, rate = _run_epoch(epoch, state, presses)
+            except EpochBroken:
+                if not report.n_epochs:
+                    raise
+                break
             failed = not math.isfinite(objective) or objective > ceiling
             if failed or not state.is_finite():
                 report.stop_reason = "diverged"
@@ -175,23 +202,47 @@ def train(epoch, state, limits, *, validate=None, on_epoch=None, verbose=0):
             if on_epoch is not None and on_epoch(state, report):
                 report.stop_reason = "callback"
                 break
+            if presses.should_stop():
+                break
             if patience is not None and patience.exhausted(watched):
                 report.stop_reason = "tol" if validate is None else "early_stopping"
                 break
-            if interrupted():
-                report.stop_reason = "interrupted"
-                warnings.warn(
-                    f"Interrupted: training stopped after epoch {report.n_epochs}, "
-                    "with the weights it had reached.",
-                    ConvergenceWarning,
-                    stacklevel=2,
-                )
-                break
+    if presses.asked and report.stop_reason != "diverged":
+        report.stop_reason = "interrupted"
+        warnings.warn(
+            f"Interrupted: training stopped after epoch {report.n_epochs}, with the "
+            "weights it had reached.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
     if validate is not None and report.stop_reason != "diverged":
         state.restore_parameters(report.best_parameters)
     if verbose:
         print(f"Stopped after {report.n_epochs} epochs: {report.stop_reason}.")
     return report
+
+
+def _run_epoch(epoch, state, presses):
+    """One epoch; the state goes back to its start if that is left half way."""
+    if not presses.epochs_break:
+        return epoch.run(state)
+    saved = state.checkpoint()
+    try:
+        presses.in_epoch = True
+        result = epoch.run(state)
+        presses.in_epoch = False
+    except EpochBroken:
+        presses.in_epoch = False
+        state.go_back(saved)
+        raise
+    return result
+
+
+def _whole_run(report, limits, started):
+    """Seconds that all epochs allowed take at the pace so far."""
+    if not report.n_epochs:
+        return math.inf
+    return limits.max_iter * (time.perf_counter() - started) / report.n_epochs
 
 
 def _print_epoch(report, limits, verbose):
@@ -204,34 +255,3 @@ def _print_epoch(report, limits, verbose):
         if report[name]:
             line += f"  {name.replace('_', ' ')} {report[name][-1]:.6g}"
     print(line + f"  {report['seconds'][-1]:.2f} s")
-
-
-@contextmanager
-def _interruptible():
-    """Let the first Ctrl-C end training after the epoch; a second one acts at once.
-
-    Signals reach the main thread only, so elsewhere this changes nothing.
-    """
-    asked = False
-
-    def was_asked():
-        return asked
-
-    if threading.current_thread() is not threading.main_thread():
-        yield was_asked
-        return
-    previous = signal.getsignal(signal.SIGINT)
-    if previous is None:  # installed by other than Python code: leave it alone
-        yield was_asked
-        return
-
-    def on_interrupt(signum, frame):
-        nonlocal asked
-        signal.signal(signal.SIGINT, previous)
-        asked = True
-
-    signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield was_asked
-    finally:
-        signal.signal(signal.SIGINT, previous)

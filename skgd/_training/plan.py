@@ -6,6 +6,8 @@ The one place that decides which objective, rule, rate and kind of epoch a call 
 from contextlib import nullcontext
 from dataclasses import dataclass
 
+import joblib
+
 from skgd._training.epochs import FullBatch
 from skgd._training.full_gradient import FullGradientDescent, proximal_step
 from skgd._training.objective import Objective
@@ -57,6 +59,12 @@ class Plan:
     def bind(self, rows):
         """The objective over the training rows."""
         return self.objective.bind(rows, self.block_rows(rows.X), self.n_jobs)
+
+    def table(self, rows):
+        """What a table of the derivatives of rows belongs to, to compare."""
+        loss = self.objective.loss
+        values = rows.X, rows.targets, rows.weights, rows.order
+        return joblib.hash(values), type(loss), tuple(loss.parameters())
 
     def blas_threads(self):
         """The context in which to train, as to the threads of matrix products."""

@@ -10,6 +10,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 
+def rule_of(optimizer):
+    """What must be equal for one call to go on from the vectors of another.
+
+    The type, not its name, which somebody else's rule may have too; and what the
+    vectors stand for, which in some rules depends on their parameters.
+    """
+    vectors = getattr(optimizer, "state_names", ())
+    return type(optimizer), tuple(vectors), tuple(optimizer.memory_names)
+
+
 @dataclass(frozen=True)
 class Averaging:
     """Which mean of the parameters is the answer.
@@ -119,8 +129,10 @@ class State:
         Last derivative of each row, for rules that keep them; empty otherwise.
     losses : list of float
         Objective of the epochs made, for schedules that look at it.
-    rule : str
-        Name of the optimizer whose vectors these are.
+    rule : tuple
+        Whose vectors these are; see `rule_of`.
+    table : object
+        What the derivatives belong to; None where nobody may ask for them again.
     lazy : Lazy or None
         How sparse rows keep penalised weights between calls.
     highest : float
@@ -139,7 +151,8 @@ class State:
     epoch: int = 0
     derivatives: np.ndarray = field(default_factory=lambda: np.empty(0))
     losses: list = field(default_factory=list)
-    rule: str = ""
+    rule: tuple = ()
+    table: object = None
     lazy: Lazy | None = None
     highest: float = 0.0
 
@@ -157,8 +170,14 @@ class State:
             average=theta.copy() if kind.start else nothing,
             kind=kind,
             rng=rng,
-            rule=type(optimizer).__name__,
+            rule=rule_of(optimizer),
         )
+
+    def belongs_to(self, table):
+        """Forget the derivatives of rows unless they are those of `table`."""
+        if table is None or self.table != table:
+            self.derivatives = np.empty(0)
+        self.table = table
 
     def averaging(self):
         """What the compiled step needs to know of the mean."""
@@ -191,20 +210,32 @@ class State:
             setattr(state, name, getattr(self, name).copy())
         return state
 
+    def checkpoint(self):
+        """What `go_back` needs: a copy, and where the random stream is."""
+        saved = self.copy()
+        saved.lazy = copy.deepcopy(self.lazy)
+        return saved, self.rng.bit_generator.state
+
+    def go_back(self, checkpoint):
+        """Be as at the checkpoint, which is used up."""
+        saved, stream = checkpoint
+        vars(self).update(vars(saved))
+        self.rng.bit_generator.state = stream
+
     def resumed(self, optimizer, kind):
         """A copy to go on from, with room for the optimizer and mean of this call.
 
-        The random stream is shared, which costs a call of partial_fit nothing; see
-        `with_own_stream`. Another optimizer starts with empty state, another kind of
-        mean from the current answer. A line search starts again from the answer: what
-        it remembers are objectives of rows that may not be those of this call.
+        The random stream is shared: who draws from it takes a copy. Another optimizer
+        starts with empty state, another kind of mean from the current answer. A line
+        search starts again from the answer: what it remembers are objectives of rows
+        that may not be those of this call.
         """
         state = self.copy()
         state.lazy = copy.deepcopy(self.lazy)
         state.losses = list(self.losses)
         state.derivatives = self.derivatives.copy()
         vectors, memory, metric = optimizer.start(self.theta.size, self.theta.dtype)
-        rule = type(optimizer).__name__
+        rule = rule_of(optimizer)
         if optimizer.searches:
             state.theta[:] = self.answer()
         same = rule == self.rule and vectors.shape == self.vectors.shape
@@ -217,14 +248,14 @@ class State:
             state.kind = kind
         return state
 
-    def with_own_stream(self):
-        """Give the state a copy of its random stream to draw from."""
-        self.rng = copy.deepcopy(self.rng)
-        return self
-
     def forget_optimizer(self):
         """Clear the optimizer's vectors after a failure that may have spoilt them."""
         self.vectors[:] = 0.0
+
+    def restart(self, optimizer):
+        """Drop what the optimizer remembers."""
+        fresh = optimizer.start(self.theta.size, self.theta.dtype)
+        self.vectors, self.memory, self.metric = fresh
 
     def is_finite(self):
         return bool(np.isfinite(self.theta).all())

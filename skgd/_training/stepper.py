@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from skgd.optimizers import DoWG
+from skgd.optimizers import GD, DoWG
 from skgd.schedules import Clock, Constant
 
 
@@ -37,9 +37,7 @@ class Stepper:
         self.penalties = (objective.l1, objective.l2, decay)
         self.clip_norm = math.inf if clip_norm is None else float(clip_norm)
         # Nothing but theta -= lr * gradient: kernels may take a shorter way.
-        self.is_plain = (
-            type(optimizer).__name__ == "GD" and clip_norm is None and not decay.size
-        )
+        self.is_plain = type(optimizer) is GD and clip_norm is None and not decay.size
 
     @property
     def strengths(self):
