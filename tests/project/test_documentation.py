@@ -18,6 +18,7 @@ import skgd.losses
 import skgd.optimizers
 import skgd.pipeline
 import skgd.schedules
+import skgd.testing
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -108,6 +109,7 @@ def test_a_wrong_output_is_found(tmp_path):
         skgd.optimizers,
         skgd.pipeline,
         skgd.schedules,
+        skgd.testing,
     ],
     ids=lambda module: module.__name__,
 )
