@@ -69,6 +69,11 @@ class Loss(BaseEstimator):
         softmax instead of one against the rest.  Default: False.
     identity_link : bool
         Whether predictions are the raw scores, in the units of y.  Default: True.
+    convex : bool
+        Whether every tangent lies below the loss, as the methods that look for the
+        minimum assume.  Declare False for a loss that is not: training then goes down
+        to some stationary point, and :func:`skgd.testing.check_loss` does not object.
+        Default: True.
     trivial_minimum : bool
         Whether w = 0 minimises the loss without having learnt anything, so that a
         search for lower values leads there.  Default: False.
@@ -98,6 +103,7 @@ class Loss(BaseEstimator):
     probabilities = False
     softmax = False
     identity_link = True
+    convex = True
     trivial_minimum = False
     _parameter_constraints: ClassVar[dict] = {}
 

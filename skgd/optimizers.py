@@ -39,7 +39,7 @@ class Optimizer(BaseEstimator):
 
     A rule is never changed by training.  What it remembers between updates lives in
     arrays that the caller keeps, so that a fit can be stopped, pickled and resumed.
-    A new rule is a subclass with `update`, `hyperparameters` and the attributes below.
+    A new rule is a subclass with `update`, `parameters` and the attributes below.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class Optimizer(BaseEstimator):
     keeps_derivatives = False
     _parameter_constraints: ClassVar[dict] = {}
 
-    def hyperparameters(self):
+    def parameters(self):
         """Return the numbers that `update` reads from `p`, a tuple of floats."""
         return ()
 
@@ -144,7 +144,7 @@ class Optimizer(BaseEstimator):
         t : int
             Number of this update, from 1.
         p : sequence of float
-            The result of `hyperparameters`.
+            The result of `parameters`.
         memory : ndarray of shape (len(memory_names),)
             Numbers the rule remembers.
         metric : ndarray of shape (n,)
@@ -173,7 +173,7 @@ class GD(Optimizer):
     >>> from skgd.optimizers import GD
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), GD()
     >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.hyperparameters(), memory, metric)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
     >>> theta
     array([ 0.95, -1.6 ])
     """
@@ -230,7 +230,7 @@ class Momentum(Optimizer):
     def __init__(self, momentum=0.9):
         self.momentum = momentum
 
-    def hyperparameters(self):
+    def parameters(self):
         return (float(self.momentum),)
 
     @staticmethod
@@ -274,7 +274,7 @@ class Nesterov(Momentum):
     >>> from skgd.optimizers import Nesterov
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), Nesterov()
     >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.hyperparameters(), memory, metric)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
     >>> theta
     array([ 0.905, -1.24 ])
     """
@@ -316,7 +316,7 @@ class AdaGrad(Optimizer):
     >>> from skgd.optimizers import AdaGrad
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), AdaGrad()
     >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.hyperparameters(), memory, metric)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
     >>> theta
     array([ 0.9, -1.9])
     """
@@ -329,7 +329,7 @@ class AdaGrad(Optimizer):
     def __init__(self, epsilon=1e-10):
         self.epsilon = epsilon
 
-    def hyperparameters(self):
+    def parameters(self):
         return (float(self.epsilon),)
 
     @staticmethod
@@ -383,7 +383,7 @@ class RMSProp(Optimizer):
     >>> from skgd.optimizers import RMSProp
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), RMSProp()
     >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.01, 1, rule.hyperparameters(), memory, metric)
+    >>> rule.update(theta, grad, state, 0.01, 1, rule.parameters(), memory, metric)
     >>> theta.round(6)
     array([ 0.9, -1.9])
     """
@@ -413,7 +413,7 @@ class RMSProp(Optimizer):
             names.append("grad_avg")
         return tuple(names)
 
-    def hyperparameters(self):
+    def parameters(self):
         return (
             float(self.rho),
             float(self.epsilon),
@@ -481,7 +481,7 @@ class AdaDelta(Optimizer):
     >>> from skgd.optimizers import AdaDelta
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), AdaDelta()
     >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 1.0, 1, rule.hyperparameters(), memory, metric)
+    >>> rule.update(theta, grad, state, 1.0, 1, rule.parameters(), memory, metric)
     >>> theta.round(6)
     array([ 0.996838, -1.996838])
     """
@@ -495,7 +495,7 @@ class AdaDelta(Optimizer):
         self.rho = rho
         self.epsilon = epsilon
 
-    def hyperparameters(self):
+    def parameters(self):
         return (float(self.rho), float(self.epsilon))
 
     @staticmethod
@@ -546,7 +546,7 @@ class Adam(Optimizer):
     >>> from skgd.optimizers import Adam
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), Adam()
     >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.hyperparameters(), memory, metric)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
     >>> theta.round(6)
     array([ 0.9, -1.9])
     """
@@ -572,7 +572,7 @@ class Adam(Optimizer):
         highest = ("max_exp_avg_sq",) if self.amsgrad else ()
         return ("exp_avg", "exp_avg_sq", *highest)
 
-    def hyperparameters(self):
+    def parameters(self):
         return (
             float(self.beta_1),
             float(self.beta_2),
@@ -641,7 +641,7 @@ class AdamW(Adam):
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), AdamW()
     >>> state, memory, metric = rule.start(2)
     >>> theta *= 1 - 0.1 * rule.weight_decay
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.hyperparameters(), memory, metric)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
     >>> theta.round(6)
     array([ 0.899, -1.898])
     """
@@ -703,7 +703,7 @@ class NAdam(Optimizer):
     >>> from skgd.optimizers import NAdam
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), NAdam()
     >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.hyperparameters(), memory, metric)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
     >>> theta.round(6)
     array([ 0.894355, -1.894355])
     """
@@ -725,7 +725,7 @@ class NAdam(Optimizer):
         self.epsilon = epsilon
         self.momentum_decay = momentum_decay
 
-    def hyperparameters(self):
+    def parameters(self):
         return (
             float(self.beta_1),
             float(self.beta_2),
@@ -789,7 +789,7 @@ class AdaMax(Optimizer):
     >>> from skgd.optimizers import AdaMax
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), AdaMax()
     >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.hyperparameters(), memory, metric)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
     >>> theta.round(6)
     array([ 0.9, -1.9])
     """
@@ -808,7 +808,7 @@ class AdaMax(Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
 
-    def hyperparameters(self):
+    def parameters(self):
         return (float(self.beta_1), float(self.beta_2), float(self.epsilon))
 
     @staticmethod
@@ -859,7 +859,7 @@ class DoWG(Optimizer):
     >>> from skgd.optimizers import DoWG
     >>> rule, theta = DoWG(initial_distance=0.1), np.array([1.0])
     >>> state, memory, metric = rule.start(1)
-    >>> rule.update(theta, theta.copy(), state, 1.0, 1, rule.hyperparameters(), memory,
+    >>> rule.update(theta, theta.copy(), state, 1.0, 1, rule.parameters(), memory,
     ...             metric)
     >>> theta.round(3)
     array([0.9])
@@ -881,7 +881,7 @@ class DoWG(Optimizer):
     def points(self, state):
         return [state[0]]
 
-    def hyperparameters(self):
+    def parameters(self):
         return (float(self.initial_distance), float(self.longest))
 
     @staticmethod

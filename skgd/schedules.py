@@ -125,6 +125,44 @@ class Schedule(BaseEstimator):
         return self.factor(Clock(step, epoch, n_epochs, steps_per_epoch, losses)).copy()
 
 
+def checked_factors(schedule, clock):
+    """The factors of a schedule, or ValueError if no rate can be made of them.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    clock : Clock
+
+    Returns
+    -------
+    ndarray of float64, of the shape of ``clock.step``
+    """
+    name, shape = type(schedule).__name__, np.shape(clock.step)
+    given = schedule.factor(clock)
+    try:
+        factors = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name}.factor must return numbers, one for each entry of clock.step, but "
+            f"returned {given!r}."
+        ) from error
+    if factors.shape not in ((), shape):
+        raise ValueError(
+            f"{name}.factor returned an array of shape {factors.shape} for {shape} "
+            "updates; it must have the shape of clock.step."
+        )
+    # NaN fails both comparisons.
+    if factors.size and not (factors.min() >= 0.0 and factors.max() < math.inf):
+        wrong = np.broadcast_to(~((factors >= 0.0) & (factors < math.inf)), shape)
+        at = np.argmax(wrong)
+        raise ValueError(
+            f"{name}.factor must return finite numbers that are not negative, but "
+            f"returned {np.broadcast_to(factors, shape).flat[at]} at step "
+            f"{np.asarray(clock.step).flat[at]}."
+        )
+    return np.broadcast_to(factors, shape)
+
+
 def _share_done(schedule, clock):
     """Share of the way to the end of training, from 0 to 1."""
     end = clock.horizon if schedule.epochs is None else schedule.epochs

@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
+from skgd.testing.rehearsal import rehearse
+
 # Types of X that are trained on as they are.
 FLOATS = (np.float64, np.float32)
 
@@ -50,7 +52,7 @@ def check_weights(sample_weight, X):
 
 
 def validate_given(part, given):
-    """InvalidParameterError if the user gave an object with a wrong hyper-parameter.
+    """An error if the user gave an object that is wrong, or has a wrong parameter.
 
     Parameters
     ----------
@@ -61,6 +63,7 @@ def validate_given(part, given):
     """
     if part is given:
         part._validate_params()
+        rehearse(part)
 
 
 def check_start(values, shape, name):

@@ -15,6 +15,9 @@ from skgd._network.coordinates import Coordinates
 # enough for the activations of a hundred units to stay in the second-level cache.
 BLOCK_ROWS = 256
 
+# Where the constants of the activations are in ``compiling.network_data``.
+ACTIVATION_P = 2
+
 
 class Network:
     """Scores a_L * spread + shift of layers a_l = f_l(a_{l-1} W_l + b_l).
@@ -237,7 +240,7 @@ class Network:
         shared = (
             block_rows,
             tuple(part.astype(self.dtype) for part in answer),
-            self._layers(block_rows, is_csr, compiling, element),
+            self._layers(block_rows, is_csr),
         )
         if is_csr:
             index = compiling.numba_type(X.indices.dtype)
@@ -252,8 +255,20 @@ class Network:
         signature = compiling.block_signature(data_type, element)
         return compiling.address(function, signature), data, data_type
 
-    def _layers(self, block_rows, is_csr, compiling, element):
+    def raise_noted(self, data):
+        """Raise what a user's activation raised in compiled code, if one did."""
+        from skgd._kernels import compiling, user_code
+
+        table = data[-1][ACTIVATION_P]
+        for f, row in zip(self.activations, table, strict=True):
+            if compiling.is_foreign(type(f).apply):
+                user_code.activation(f, row.size, self.dtype).check(row)
+
+    def _layers(self, block_rows, is_csr):
         """Sizes, activations and buffers, as ``compiling.network_data`` has them."""
+        from skgd._kernels import user_code
+        from skgd._kernels.network import CHUNK
+
         widths = np.array(self.widths)
         # CSR rows are not copied, so their layer takes no room.
         room = block_rows * widths * np.r_[not is_csr, np.ones(len(widths) - 1, bool)]
@@ -266,18 +281,17 @@ class Network:
                 np.r_[0, self.n_weights + np.r_[0, np.cumsum(widths[1:-1])]],
             ]
         ).astype(np.int64)
-        signature = compiling.activation_signature(element)
-        addresses = [
-            compiling.address(type(f).apply, signature) for f in self.activations
+        callees = [
+            user_code.activation(f, max(CHUNK, width), self.dtype)
+            for f, width in zip(self.activations, self.widths[1:-1], strict=True)
         ]
-        constants = [f.parameters() for f in self.activations]
-        table = np.zeros((len(constants), max(map(len, constants), default=0)))
-        for row, values in zip(table, constants, strict=True):
-            row[: len(values)] = values
+        table = np.zeros((len(callees), max((c.p.size for c in callees), default=0)))
+        for row, callee in zip(table, callees, strict=True):
+            row[: callee.p.size] = callee.p
         buffers = [np.empty(room.sum(), self.dtype) for _ in range(3)]
         return (
             layout,
-            np.array(addresses, dtype=np.int64),
+            np.array([callee.address for callee in callees], dtype=np.int64),
             table,
             *buffers,
             np.empty(self.size, self.dtype),

@@ -92,7 +92,9 @@ def _derivative_changes(bound, stepper, batch_size):
         state.vectors[1] = bound.objective.l2
         (update, _, *rest), *others = stepper.arguments(state)
         arguments = (update, p, *rest), *others
-        return kernel(state, order, rates, output, loss_p, arguments)
+        result = kernel(state, order, rates, output, loss_p, arguments)
+        bound.raise_noted(loss_p)
+        return result
 
     return run
 

@@ -80,11 +80,20 @@ class BoundObjective:
                 outputs.softmax if objective.softmax else outputs.separable,
                 compiling.output_signature(self.element),
             )
-        self.loss = _loss_address(objective)
-        self.loss_p = np.array(objective.loss.parameters(), dtype=np.float64)
+        self.loss, self.loss_p, self._check_loss = _callee(objective)
         self._sum = compiling.kernel(
             epoch.sum_rows, compiling.sum_signature(self.data_type, self.element)
         )
+
+    def raise_noted(self, p=None):
+        """Raise what a user's loss or activation raised in compiled code, if any did.
+
+        `p` are the parameters that the loss was given, by default its own.
+        """
+        if self._check_loss is not None:
+            self._check_loss(self.loss_p if p is None else p)
+        if not self.objective.model.is_linear:
+            self.objective.model.raise_noted(self.data)
 
     def derivative_changes(self, p):
         """The output that trains on changes of derivatives, and its parameters.
@@ -147,6 +156,11 @@ class BoundObjective:
         return ThreadedSum(shard_sums, add_shards, [self.data, *others])
 
     def _sum_rows(self, theta, order, gradient):
+        total = self._sum_of(theta, order, gradient)
+        self.raise_noted()
+        return total
+
+    def _sum_of(self, theta, order, gradient):
         if self.n_jobs > 1 and order.size >= THREADED_ROWS:
             return self._threads.add_to(gradient, theta, order)
         shard = np.empty(theta.size if gradient.size else 0, self.dtype)
@@ -224,17 +238,24 @@ class BoundObjective:
         return sparse.issparse(self.rows.X)
 
 
-def _loss_address(objective):
-    """What the compiled outputs call for each row, where they call anything."""
-    from skgd._kernels import compiling, outputs
+def _callee(objective):
+    """What the compiled outputs call for each row, where they call anything.
 
-    if objective.softmax:
-        return 0
-    if type(objective.loss) is LogLoss:
-        return outputs.LOGISTIC
-    return compiling.address(
-        type(objective.loss).value_and_derivative, compiling.loss_signature()
-    )
+    Returns
+    -------
+    address : int
+    p : float64 array
+        Its parameters.
+    check : callable(p) or None
+        Raises what a user's loss raised.
+    """
+    from skgd._kernels import outputs, user_code
+
+    written = type(objective.loss).value_and_derivative
+    if not (objective.softmax or written is LogLoss.value_and_derivative):
+        return user_code.loss(objective.loss)
+    p = np.array(objective.loss.parameters(), dtype=np.float64)
+    return 0 if objective.softmax else outputs.LOGISTIC, p, None
 
 
 def best_constants(objective, rows):

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from skgd.optimizers import GD, DoWG
-from skgd.schedules import Clock, Constant
+from skgd.schedules import Clock, Constant, checked_factors
 
 
 class Stepper:
@@ -23,21 +23,21 @@ class Stepper:
     """
 
     def __init__(self, objective, optimizer, clip_norm):
-        from skgd._kernels import compiling
+        from skgd._kernels import compiling, user_code
 
         self.optimizer = optimizer
         self.element = compiling.numba_type(objective.model.dtype)
-        self.rule = compiling.address(
-            type(optimizer).update, compiling.rule_signature(self.element)
+        self.rule, self.p, self._check = user_code.rule(
+            optimizer, objective.model.size, objective.model.dtype
         )
-        self.p = np.array(optimizer.hyperparameters(), dtype=np.float64)
         decay = np.empty(0)
         if optimizer.weight_decay:
             decay = optimizer.weight_decay * objective.model.penalised()
         self.penalties = (objective.l1, objective.l2, decay)
         self.clip_norm = math.inf if clip_norm is None else float(clip_norm)
         # Nothing but theta -= lr * gradient: kernels may take a shorter way.
-        self.is_plain = type(optimizer) is GD and clip_norm is None and not decay.size
+        is_gd = type(optimizer).update is GD.update
+        self.is_plain = is_gd and clip_norm is None and not decay.size
 
     @property
     def strengths(self):
@@ -48,7 +48,13 @@ class Stepper:
     @property
     def is_free(self):
         """Whether the rule is DoWG and nothing else claims the step."""
-        return isinstance(self.optimizer, DoWG) and self.clip_norm == math.inf
+        is_dowg = type(self.optimizer).update is DoWG.update
+        return is_dowg and self.clip_norm == math.inf
+
+    def raise_noted(self):
+        """Raise what a user's rule raised in compiled code, if it did."""
+        if self._check is not None:
+            self._check(self.p)
 
     def rate(self, state, rates):
         """The last rate used: of the schedule, or the length the rule found."""
@@ -98,8 +104,7 @@ def epoch_rates(state, lr, schedule, n_steps, horizon, start=0, stop=None):
         steps_per_epoch=n_steps,
         losses=state.losses,
     )
-    factors = np.asarray(schedule.factor(clock), np.float64)
-    return lr * np.broadcast_to(factors, index.shape)
+    return lr * checked_factors(schedule, clock)
 
 
 @functools.lru_cache(maxsize=8)

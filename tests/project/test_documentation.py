@@ -19,6 +19,7 @@ import skgd.losses
 import skgd.optimizers
 import skgd.pipeline
 import skgd.schedules
+import skgd.testing
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -110,6 +111,7 @@ def test_a_wrong_output_is_found(tmp_path):
         skgd.optimizers,
         skgd.pipeline,
         skgd.schedules,
+        skgd.testing,
     ],
     ids=lambda module: module.__name__,
 )

@@ -14,6 +14,7 @@ PACKAGE = Path(skgd.__file__).parent
 FLOORS = [
     {"_kernels"},
     {"losses", "optimizers", "schedules", "activations", "penalties"},
+    {"testing"},
     {"_input"},
     {"_training", "_export"},
     {"_stream"},

@@ -234,7 +234,7 @@ def run(rule, update=None, dtype=np.float64):
     update = rule.update if update is None else update
     theta = problem.start.copy()
     state, memory, metric = rule.start(theta.size, dtype)
-    p = np.array(rule.hyperparameters())
+    p = np.array(rule.parameters())
     path = []
     for t in range(1, N_STEPS + 1):
         grad, lr = problem.gradient(theta, t), problem.lr(t)
@@ -341,7 +341,7 @@ def test_centered_rmsprop_survives_a_variance_rounded_below_zero():
     rule = RMSProp(rho=0.9, centered=True)
     theta = np.zeros(20)
     state, memory, metric = rule.start(theta.size)
-    p = rule.hyperparameters()
+    p = rule.parameters()
     grad = np.random.default_rng(0).normal(size=theta.size)
     # From above, both averages stop a few roundings before they are there.
     rule.update(theta, 100 * grad, state, 1e-9, 1, p, memory, metric)
@@ -359,7 +359,7 @@ GRADIENT = np.array([1e-3, -0.5, 2.0, -30.0])
 def constant_gradient(rule, lr, n_steps, gradient=GRADIENT):
     """Yield (step made, metric) under a gradient that never changes."""
     state, memory, metric = rule.start(gradient.size)
-    p = rule.hyperparameters()
+    p = rule.parameters()
     for t in range(1, n_steps + 1):
         theta = np.zeros(gradient.size)
         rule.update(theta, gradient, state, lr, t, p, memory, metric)
@@ -444,7 +444,7 @@ def test_soft_threshold_by_metric_finds_the_lasso_solution(rule, lr):
     l1 = np.array([0.5, 1.0, 0.3, 0.4])
     theta = np.ones(4)
     state, memory, metric = rule.start(4)
-    p = rule.hyperparameters()
+    p = rule.parameters()
     for t in range(1, 3001):
         rule.update(theta, h * (theta - a), state, lr, t, p, memory, metric)
         theta = np.sign(theta) * np.maximum(np.abs(theta) - metric * l1, 0)
@@ -467,7 +467,7 @@ def test_momentum_on_three_points():
     def errors(rule, lr, digits):
         theta = np.array([0.0, 1.0])
         state, memory, metric = rule.start(2)
-        p, found = rule.hyperparameters(), []
+        p, found = rule.parameters(), []
         for t in range(1, 61):
             grad = 2 * columns.T @ (columns @ theta - heights)
             rule.update(theta, grad, state, lr, t, p, memory, metric)
