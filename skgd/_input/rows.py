@@ -102,6 +102,17 @@ def hold_out(rows, labels, fraction, rng):
     return rows.in_order(np.sort(training)), rows.in_order(np.sort(validation))
 
 
+def spread_out(n, most):
+    """Numbers of `most` of n rows, one from each of as many stretches of equal length.
+
+    Where in its stretch goes by multiples of the golden ratio, so that rows which
+    repeat in a pattern are seen in all its parts.
+    """
+    k = np.arange(most)
+    within = k * ((np.sqrt(5.0) - 1.0) / 2.0) % 1.0
+    return np.minimum((k + within) * (n / most), n - 1).astype(np.int64)
+
+
 def as_vector(X):
     """X as one contiguous vector without a copy, and the distance of its rows there.
 

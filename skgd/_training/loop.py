@@ -40,12 +40,15 @@ class Limits:
         Epochs without improvement before stopping.
     start : float
         The objective at the start of training.
+    start_of_all : callable() -> float, optional
+        The same over all rows, where `start` is that of a sample.
     """
 
     max_iter: int
     margin: float | None
     patience: int
     start: float
+    start_of_all: object = None
 
 
 @dataclass
@@ -136,12 +139,17 @@ def train(epoch, state, limits, *, validate=None, on_epoch=None, verbose=0):
         patience = _Patience(limits.margin, limits.patience)
     best_value, report.best_parameters = math.inf, state.copy_parameters()
     ceiling = DIVERGENCE_FACTOR * limits.start if limits.start > 0 else math.inf
+    start_of_all = limits.start_of_all
     started = time.perf_counter()
     with _interruptible() as interrupted:
         while report.n_epochs < limits.max_iter:
             before = state.copy_parameters()
             with np.errstate(over="ignore", invalid="ignore"):
                 objective, rate = epoch.run(state)
+            if objective > ceiling and start_of_all is not None:
+                # A few rows that the sample lacks may be larger than all others.
+                ceiling = max(ceiling, DIVERGENCE_FACTOR * start_of_all())
+                start_of_all = None
             failed = not math.isfinite(objective) or objective > ceiling
             if failed or not state.is_finite():
                 report.stop_reason = "diverged"
