@@ -5,12 +5,12 @@ to the user. The loop itself lives in ``_training/loop.py``.
 """
 
 import functools
+from dataclasses import replace
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, is_classifier
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import check_scoring
 from sklearn.utils.validation import _num_samples
 
 from skgd._estimator.causes import (
@@ -20,6 +20,7 @@ from skgd._estimator.causes import (
     strong_decay,
     vanishing_targets,
 )
+from skgd._estimator.scoring import scorer_of
 from skgd._input.chunks import checked_chunk
 from skgd._input.random import generator
 from skgd._input.rows import Rows, hold_out
@@ -191,6 +192,7 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         validation : tuple (X_val, y_val, sample_weight_val)
         """
         refuse_foreign(X=X, y=y, sample_weight=sample_weight)
+        given = X, y
         resumed = self.warm_start and hasattr(self, "_state")
         X, y = self._checked_data(X, y, reset=not resumed)
         weights = check_weights(sample_weight, X)
@@ -199,7 +201,7 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         rng = self._state.rng if resumed else generator(self.random_state)
 
         rows = self._weighted_rows(X, y, weights, task, loss)
-        rows, held_out = self._split(rows, task, loss, validation, rng)
+        rows, held_out = self._split(rows, task, loss, validation, rng, given)
         rows = rows.with_mean_weight_one()
 
         plan = self._plan(task, loss, rows, self._model if resumed else None)
@@ -393,21 +395,27 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         loss.check_target(rows.visited_targets())
         return rows
 
-    def _split(self, rows, task, loss, validation, rng):
-        """Training rows and the rows to validate on, or None."""
+    def _split(self, rows, task, loss, validation, rng, given=None):
+        """Training rows and the rows to validate on, or None.
+
+        `given` are the X and y of which `rows` are, as the user passed them.
+        """
         X_val, y_val, weights = validation
         if X_val is None and y_val is None:
             if not self.early_stopping:
                 return rows, None
             labels = task.labels(rows.targets)
-            return hold_out(rows, labels, self.validation_fraction, rng)
+            rows, held_out = hold_out(rows, labels, self.validation_fraction, rng)
+            return rows, replace(held_out, given=given)
         if X_val is None or y_val is None:
             raise ValueError("Pass X_val and y_val together, or neither.")
         refuse_foreign(X_val=X_val, y_val=y_val)
+        given = X_val, y_val
         X_val, y_val = self._checked_data(X_val, y_val, reset=False)
         X_val = X_val.astype(rows.X.dtype, copy=False)
         weights = check_weights(weights, X_val)
-        return rows, self._weighted_rows(X_val, y_val, weights, task, loss)
+        held_out = self._weighted_rows(X_val, y_val, weights, task, loss)
+        return rows, replace(held_out, given=given)
 
     # ---- the parts of a run ------------------------------------------------------
 
@@ -468,15 +476,12 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         bound = plan.objective.bind(held_out)
         if self.scoring == "loss":
             return lambda state: (bound.mean_loss(state.answer()), None)
-        scorer = check_scoring(self, scoring=self.scoring)
-        X, y = held_out.X[held_out.order], held_out.y[held_out.order]
-        weights = held_out.visited_weights()
+        score_of = scorer_of(self, held_out)
 
         def validate(state):
             # Scorers ask an estimator, so this one answers with the current weights.
             self._show(plan, task, state)
-            score = scorer(self, X, y, sample_weight=weights)
-            return bound.mean_loss(state.answer()), float(score)
+            return bound.mean_loss(state.answer()), score_of(self)
 
         return validate
 
@@ -534,6 +539,8 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             "best_loss_": min(report["loss"], default=np.inf),
             "best_epoch_": report.best_epoch,
             "stop_reason_": report.stop_reason,
+            "validation_scores_": None,
+            "best_validation_score_": None,
         }
         scores = list(report["validation_score"])
         if report["validation_loss"]:
@@ -544,8 +551,7 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
 
     def _keep(self, plan, task, state, report):
         """What the estimator is after training."""
-        for name in ("validation_scores_", "best_validation_score_", "_quick"):
-            vars(self).pop(name, None)
+        vars(self).pop("_quick", None)
         vars(self).update(self._attributes(plan, task, state, report))
         self._state, self._model = state, plan.model
 

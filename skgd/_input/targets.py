@@ -140,16 +140,19 @@ class Classification:
         return self.classes[indices]
 
     def labels(self, targets):
-        """Classes to stratify by."""
-        return targets[:, 0]
+        """Classes to stratify by, as the user knows them."""
+        return self.classes[self._index(targets)]
+
+    def _index(self, targets):
+        """Which of `classes` encoded targets stand for."""
+        index = targets[:, 0].astype(int)
+        return (index + 1) // 2 if self.n_outputs == 1 else index
 
     def class_weights(self, class_weight, targets, sample_weight):
         """The weight of each row's class, or None."""
         if class_weight is None:
             return None
-        index = targets[:, 0].astype(int)
-        if self.n_outputs == 1:
-            index = (index + 1) // 2
+        index = self._index(targets)
         if class_weight == "balanced":
             counts = sample_weight > 0
             used = np.unique(index[counts])
