@@ -24,13 +24,18 @@ from skgd._estimator.scoring import scorer_of
 from skgd._input.chunks import checked_chunk
 from skgd._input.random import generator
 from skgd._input.rows import Rows, hold_out
-from skgd._input.validation import check_weights, refuse_foreign, validate_given
+from skgd._input.validation import (
+    check_sum,
+    check_weights,
+    refuse_foreign,
+    validate_given,
+)
 from skgd._input.warnings import warn_user
 from skgd._stream.fit_batches import fit_batches
 from skgd._stream.source import Source
 from skgd._training.loop import DivergenceWarning, Limits, train
 from skgd._training.state import State
-from skgd.losses import get_loss
+from skgd.losses import LOSSES, get_loss
 from skgd.optimizers import get_optimizer
 from skgd.schedules import get_schedule
 
@@ -200,7 +205,7 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         loss = get_loss(self.loss, task.name)
         rng = self._state.rng if resumed else generator(self.random_state)
 
-        rows = self._weighted_rows(X, y, weights, task, loss)
+        rows = self._weighted_rows(X, y, weights, task, loss, where="fit")
         rows, held_out = self._split(rows, task, loss, validation, rng, given)
         rows = rows.with_mean_weight_one()
 
@@ -312,7 +317,9 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             )
         task = self._known_task(classes) if known else self._new_task(y, classes)
         loss = get_loss(self.loss, task.name)
-        rows = self._weighted_rows(X, y, weights, task, loss, streaming=True)
+        rows = self._weighted_rows(
+            X, y, weights, task, loss, streaming=True, where="partial_fit"
+        )
         if not len(rows):
             # The classes named in a first call hold for the stream.
             self._task = task
@@ -366,13 +373,22 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         return X.astype(dtype, copy=False), y
 
     def _weighted_rows(
-        self, X, y, sample_weight, task, loss, streaming=False, class_weight=None
+        self,
+        X,
+        y,
+        sample_weight,
+        task,
+        loss,
+        streaming=False,
+        class_weight=None,
+        where="",
     ):
         """Rows with encoded targets and the product of sample and class weights.
 
-        `class_weight` takes the place of the parameter of that name.
+        `class_weight` takes the place of the parameter of that name, and `where` says
+        in which call unseen labels would turn up.
         """
-        targets = task.encode(y)
+        targets = task.encode(y, where)
         if class_weight is None:
             class_weight = getattr(self, "class_weight", None)
         if streaming and class_weight == "balanced":
@@ -386,7 +402,9 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             weights = np.ones(X.shape[0]) if sample_weight is None else sample_weight
             factors = task.class_weights(class_weight, targets, weights)
             if factors is not None:
-                sample_weight = weights * factors
+                with np.errstate(over="ignore"):
+                    sample_weight = weights * factors
+                check_sum(sample_weight, "sample_weight times class_weight")
         rows = Rows.of(X, y, targets, sample_weight)
         if not len(rows) and not streaming:
             raise ValueError(
@@ -414,7 +432,9 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         X_val, y_val = self._checked_data(X_val, y_val, reset=False)
         X_val = X_val.astype(rows.X.dtype, copy=False)
         weights = check_weights(weights, X_val)
-        held_out = self._weighted_rows(X_val, y_val, weights, task, loss)
+        held_out = self._weighted_rows(
+            X_val, y_val, weights, task, loss, where="validation"
+        )
         return rows, replace(held_out, given=given)
 
     # ---- the parts of a run ------------------------------------------------------
@@ -572,6 +592,11 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
     def _measures_rows(self):
         """Whether a run starts from the moments of the rows."""
         return self.lr == "auto"
+
+    def _needs_positive_targets(self):
+        """Whether the loss bars negative targets; no for one that is not known."""
+        loss = self.loss if not isinstance(self.loss, str) else LOSSES.get(self.loss)
+        return not getattr(loss, "identity_link", True)
 
     def _ends_as_planned(self):
         """Whether the rate is made to arrive at zero in the last epoch."""

@@ -397,6 +397,7 @@ class GDRegressor(RegressorMixin, LinearGD):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        tags.target_tags.positive_only = self._needs_positive_targets()
         return tags
 
 

@@ -265,10 +265,6 @@ class NetworkGD(BaseGD):
     def _ends_as_planned(self):
         return self.lr == "auto"
 
-    def _needs_positive_targets(self):
-        loss = self.loss if not isinstance(self.loss, str) else LOSSES.get(self.loss)
-        return not getattr(loss, "identity_link", True)
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
