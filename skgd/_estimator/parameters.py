@@ -146,7 +146,9 @@ STOPPING = {
         "'loss', str or callable",
         """What early stopping watches: 'loss' is the mean loss of the held-out rows
         (lower is better), anything else a scorer as in `GridSearchCV` (higher is
-        better).""",
+        better): the name of one, or ``callable(estimator, X, y)``, which is handed rows
+        of X as it was passed, data frames included. Weights of the rows go to scorers
+        that take `sample_weight`. A score of NaN is an error.""",
     ),
 }
 
@@ -348,11 +350,11 @@ best_epoch_ : int
     Epoch, from 1, of the lowest objective, or of the best validation score.
 stop_reason_ : str
     "tol", "early_stopping", "max_iter", "diverged", "callback" or "interrupted".
-validation_scores_ : list of float
+validation_scores_ : list of float or None
     Score of the held-out rows after each epoch, higher is better; minus the loss for
-    ``scoring="loss"``. Only with validation.
-best_validation_score_ : float
-    Its maximum. Only with validation.
+    ``scoring="loss"``. None without validation.
+best_validation_score_ : float or None
+    Its maximum. None without validation.
 """
 
 SHARED = SOLVER_BATCH | RATE | GRADIENT | STOPPING | RUNNING

@@ -3,6 +3,7 @@
 Nothing is copied: held-out rows and rows of weight zero are left out of the order.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -26,6 +27,8 @@ class Rows:
         The targets as the user gave them, for scorers.
     as_they_came : bool
         Whether the order is known to be that of all rows of X.
+    given : tuple (X, y) or None
+        What the user passed, where a scorer is to be handed rows of it.
     """
 
     X: object
@@ -34,6 +37,7 @@ class Rows:
     order: np.ndarray
     y: np.ndarray
     as_they_came: bool = field(default=False, kw_only=True)
+    given: tuple | None = field(default=None, kw_only=True)
 
     @classmethod
     def of(cls, X, y, targets, weights=None):
@@ -90,8 +94,14 @@ def hold_out(rows, labels, fraction, rng):
     Returns
     -------
     training, validation : Rows
+
+    Raises
+    ------
+    ValueError
+        If there are too few rows for that, naming the class.
     """
     stratify = None if labels is None else labels[rows.order]
+    _check_split(len(rows), stratify, fraction)
     training, validation = train_test_split(
         rows.order,
         test_size=fraction,
@@ -100,6 +110,41 @@ def hold_out(rows, labels, fraction, rng):
     )
     # Sorted, so that without shuffling the rows are visited as they came.
     return rows.in_order(np.sort(training)), rows.in_order(np.sort(validation))
+
+
+def _check_split(n, labels, fraction):
+    """ValueError if n rows cannot be split so that both parts have all classes."""
+    n_validation = math.ceil(n * fraction)
+    share = f"validation_fraction={fraction} of {n} rows is {n_validation}"
+    remedy = "Change validation_fraction, or pass X_val and y_val."
+    if labels is None:
+        if n_validation >= n:
+            raise ValueError(f"{share}, which leaves none to train on. {remedy}")
+        return
+    classes, counts = np.unique(labels, return_counts=True)
+    if counts.min() < 2:
+        label = classes[counts.argmin()].tolist()
+        raise ValueError(
+            f"Class {label!r} has only one row, which cannot be both trained and "
+            "validated on: early_stopping=True holds out a validation_fraction of each "
+            "class. Add rows of it, or pass X_val and y_val."
+        )
+    if min(n_validation, n - n_validation) < len(classes):
+        raise ValueError(
+            f"{share}, which leaves {n - n_validation} to train on; both parts need a "
+            f"row of each of the {len(classes)} classes. {remedy}"
+        )
+
+
+def spread_out(n, most):
+    """Numbers of `most` of n rows, one from each of as many stretches of equal length.
+
+    Where in its stretch goes by multiples of the golden ratio, so that rows which
+    repeat in a pattern are seen in all its parts.
+    """
+    k = np.arange(most)
+    within = k * ((np.sqrt(5.0) - 1.0) / 2.0) % 1.0
+    return np.minimum((k + within) * (n / most), n - 1).astype(np.int64)
 
 
 def as_vector(X):

@@ -121,12 +121,14 @@ def choose(
         last_step = None
         if objective.l1.size and batch_size < len(rows):
             # A mean of points has no exact zeros, and one step from it has.
-            last_step = 1.0 / smoothness(objective, rows, moments, len(rows), curvature)
+            last_step = _longest_step(
+                smoothness(objective, rows, moments, len(rows), curvature)
+            )
         if type(optimizer) is GD:
             longest = math.inf
             if batch_size < len(rows) and objective.loss.curvature is not None:
                 row_norm = mean_row_norm(moments, objective.model)
-                longest = 2.0 * batch_size / (curvature * row_norm)
+                longest = 2.0 * batch_size * _longest_step(curvature * row_norm)
             optimizer = DoWG(longest=longest)
         distance = optimizer.initial_distance * spread
         optimizer = clone(optimizer).set_params(initial_distance=distance)
@@ -140,7 +142,7 @@ def choose(
                 "float, or use optimizer='gd'."
             )
         bound = smoothness(objective, rows, moments, batch_size, curvature)
-        return Choice(optimizer, 1.0 / (3.0 * bound), mean)
+        return Choice(optimizer, _longest_step(3.0 * bound), mean)
     if batch_size < len(rows) and not average:
         mean = Averaging(start=1, power=LATE_WEIGHT)
     if optimizer.auto_lr is not None:
@@ -153,7 +155,12 @@ def choose(
     if objective.loss.curvature is None:
         return Choice(optimizer, share * STEP_WITHOUT_CURVATURE * spread, mean)
     bound = smoothness(objective, rows, moments, batch_size, curvature)
-    return Choice(optimizer, share / bound, mean)
+    return Choice(optimizer, share * _longest_step(bound), mean)
+
+
+def _longest_step(curvature):
+    """One over the curvature; 1 where nothing is curved, so that no step matters."""
+    return 1.0 / curvature if curvature > 0.0 else 1.0
 
 
 def target_spread(task, loss, targets):

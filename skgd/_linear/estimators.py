@@ -14,8 +14,10 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from skgd._estimator import parameters as _parameters
 from skgd._estimator.base import AUTO_BATCH_SIZE, BaseGD
+from skgd._estimator.causes import need_scaling, warn_of_unusable
 from skgd._estimator.parameters import with_parameters
 from skgd._estimator.transaction import all_or_nothing
+from skgd._input.columns import usable_moments
 from skgd._input.moments import Moments, Seen
 from skgd._input.targets import Classification, Regression
 from skgd._input.validation import FLOATS, check_start, refuse_foreign, validate_given
@@ -28,6 +30,7 @@ from skgd._linear.step_size import (
     loss_curvature,
     smoothness,
 )
+from skgd._training.full_gradient import FullGradientDescent
 from skgd._training.objective import Objective, best_constants
 from skgd._training.plan import Plan, rows_per_update
 from skgd._training.state import Averaging
@@ -175,8 +178,10 @@ class LinearGD(BaseGD):
         if not kept:
             centre = self.fit_intercept and centring_pays(rows.X, batch_size)
             ridge = self._penalty_strengths()[1] / curvature
-            coordinates = centred_coordinates(seen.features, ridge, centre)
-            model = self._new_model(task, rows, *coordinates, seen.features)
+            moments, *unusable = usable_moments(seen.features, rows, rows.X.dtype)
+            warn_of_unusable(self, *unusable)
+            coordinates = centred_coordinates(moments, ridge, centre)
+            model = self._new_model(task, rows, *coordinates, moments)
         return model.having_seen(seen), curvature
 
     def _new_model(self, task, rows, mean=None, scale=None, moments=None):
@@ -224,34 +229,60 @@ class LinearGD(BaseGD):
         return model.theta(coef, intercept)
 
     def _raw_scores(self, X):
-        """X @ coef_.T + intercept_, one column per output."""
+        """The scores of features as the user gave them."""
         check_is_fitted(self, "coef_")
         refuse_foreign(X=X)
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        return self._scores(X)
+
+    def _scores(self, X):
+        """X @ coef_.T + intercept_, one column per output."""
         coef = np.atleast_2d(self.coef_)
         return safe_sparse_dot(X, coef.T, dense_output=True) + self.intercept_
 
-    def _rate_advice(self, plan, bound):
-        """What a diverged run should have done instead."""
+    def _stable_rate(self, plan, bound):
         objective = plan.objective
         curvature = 0.5 if objective.softmax else objective.loss.curvature
-        stable = ""
-        if curvature is not None:
-            with np.errstate(all="ignore"):
-                moments = Moments.of(bound.rows)
-                steepest = smoothness(
-                    objective, bound.rows, moments, plan.batch_size, curvature
-                )
-                # Half the limit leaves room for the noise of gradients of a few rows.
-                rate = (2.0 if plan.solver == "batch" else 1.0) / steepest
-            if rate > 0:
-                stable = (
-                    "Plain gradient steps on these features are stable below about "
-                    f"lr={rate:.2g}. "
-                )
+        if curvature is None:
+            return None
+        with np.errstate(all="ignore"):
+            moments = Moments.of(bound.rows)
+            steepest = smoothness(
+                objective, bound.rows, moments, plan.batch_size, curvature
+            )
+            # Half the limit leaves room for the noise of gradients of a few rows.
+            return (2.0 if plan.solver == "batch" else 1.0) / steepest
+
+    def _remedy(self, plan, bound):
+        if self.lr == "auto":
+            return self._remedy_of_automatic_rate(plan)
+        stable = self._stable_rate(plan, bound)
+        advice = "Use lr='auto'"
+        if stable is not None and stable > 0:
+            advice = (
+                "Plain gradient steps on these features are stable below about "
+                f"lr={stable:.2g}. {advice}"
+            )
+        if need_scaling(Moments.of(bound.rows)):
+            advice += (
+                ", or scale the features, for example "
+                "make_pipeline(StandardScaler(), ...)"
+            )
+        return f"{advice}."
+
+    def _remedy_of_automatic_rate(self, plan):
+        """Another way to the minimum where the rate found by itself has failed."""
+        searched = isinstance(plan.optimizer, FullGradientDescent)
+        if not searched and plan.objective.loss.smooth:
+            return (
+                "Use optimizer='gd' with solver='batch', which searches for the length "
+                "of each step."
+            )
+        if not searched and self.optimizer != "gd":
+            return "Use optimizer='gd', whose steps forgive large rows."
         return (
-            f"{stable}Use lr='auto', or scale the features, for example "
-            "make_pipeline(StandardScaler(), ...)."
+            "Look for a few values far larger than all others, in X or in y, and "
+            "transform or clip them, or strengthen the penalty."
         )
 
     def _prepare_next(self, plan, bound, horizon):
@@ -372,6 +403,7 @@ class GDRegressor(RegressorMixin, LinearGD):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        tags.target_tags.positive_only = self._needs_positive_targets()
         return tags
 
 

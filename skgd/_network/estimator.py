@@ -271,6 +271,9 @@ class MLPGD(NetworkGD):
         """Scores of the last layer, one column per output."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        return self._scores(X)
+
+    def _scores(self, X):
         a = safe_sparse_dot(X, self.coefs_[0], dense_output=True) + self.intercepts_[0]
         layers = zip(
             self._model.activations, self.coefs_[1:], self.intercepts_[1:], strict=True

@@ -17,7 +17,7 @@ def epoch_kernel(bound, stepper, batch_size):
     """The compiled loop over batches for these rows and this rule."""
     if stepper.optimizer.keeps_derivatives:
         return _derivative_changes(bound, stepper, batch_size)
-    if bound.is_csr and stepper.is_free and bound.objective.model.mean is None:
+    if bound.is_csr and stepper.is_free and _is_uncentred(bound.objective.model):
         return _free_nonzeros_only(bound, stepper, batch_size)
     if bound.is_csr and stepper.is_plain and bound.objective.model.raw:
         return _nonzeros_only(bound, stepper, batch_size)
@@ -26,6 +26,10 @@ def epoch_kernel(bound, stepper, batch_size):
             return _one_row(bound, stepper)
         return _one_row_for_each_output(bound, stepper)
     return _every_weight(bound, stepper, batch_size)
+
+
+def _is_uncentred(model):
+    return model.is_linear and model.mean is None
 
 
 def _has_plain_rows(bound):

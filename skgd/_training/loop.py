@@ -37,12 +37,15 @@ class Limits:
         Epochs without improvement before stopping.
     start : float
         The objective at the start of training.
+    start_of_all : callable() -> float, optional
+        The same over all rows, where `start` is that of a sample.
     """
 
     max_iter: int
     margin: float | None
     patience: int
     start: float
+    start_of_all: object = None
 
 
 @dataclass
@@ -156,6 +159,7 @@ def train(
         patience = _Patience(limits.margin, limits.patience)
     best_value, report.best_parameters = math.inf, state.copy_parameters()
     ceiling = DIVERGENCE_FACTOR * limits.start if limits.start > 0 else math.inf
+    start_of_all = limits.start_of_all
     started = time.perf_counter()
     presses = Undisturbed() if presses is None else presses
     presses.seconds = lambda: _whole_run(report, limits, started)
@@ -169,6 +173,10 @@ def train(
                 if not report.n_epochs:
                     raise
                 break
+            if objective > ceiling and start_of_all is not None:
+                # A few rows that the sample lacks may be larger than all others.
+                ceiling = max(ceiling, DIVERGENCE_FACTOR * start_of_all())
+                start_of_all = None
             failed = not math.isfinite(objective) or objective > ceiling
             if failed or not state.is_finite():
                 report.stop_reason = "diverged"

@@ -10,13 +10,14 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
+from skgd._input.rows import spread_out
 from skgd._training.epochs import Batches
 from skgd._training.threads import ThreadedSum
 from skgd.losses import LogLoss
 from skgd.penalties import penalty_value
 
 # Rows on which the objective at the start and at the end are compared.
-HEAD_ROWS = 10_000
+SAMPLE_ROWS = 10_000
 
 # With fewer rows, threads cost more than they save.
 THREADED_ROWS = 32_768
@@ -194,9 +195,16 @@ class BoundObjective:
         self.data = self.objective.model.bound_to(rows.X, self.data)
         vars(self).pop("_threads", None)
 
-    def value_at_head(self, theta):
-        """F(theta) over the first rows: enough of them to tell good from bad."""
-        return self.value(theta, self.rows.order[:HEAD_ROWS])
+    def value_of_sample(self, theta):
+        """F(theta) over rows from all over: enough of them to tell good from bad."""
+        order = self.rows.order
+        if order.size > SAMPLE_ROWS:
+            order = order[spread_out(order.size, SAMPLE_ROWS)]
+        return self.value(theta, order)
+
+    def value_of_all(self, theta):
+        """F(theta) over all rows."""
+        return self.value(theta)
 
     def loss_and_gradient(self, theta):
         """Sum of losses over all rows, and of its gradient, without the penalty.

@@ -25,7 +25,13 @@ SHARED = (
     {"lr": 0.01, "lr_schedule": "cosine"},
 )
 VARIANTS = {
-    GDRegressor: (*SHARED, {"loss": "huber"}, {"loss": "absolute_error"}),
+    GDRegressor: (
+        *SHARED,
+        {"loss": "huber"},
+        {"loss": "absolute_error"},
+        {"loss": "poisson"},
+        {"loss": "gamma"},
+    ),
     GDClassifier: (*SHARED, {"loss": "hinge"}, {"loss": "perceptron"}),
 }
 ESTIMATORS = [
