@@ -69,6 +69,10 @@ class Loss(BaseEstimator):
         softmax instead of one against the rest.  Default: False.
     identity_link : bool
         Whether predictions are the raw scores, in the units of y.  Default: True.
+    least : float or None
+        A value below which ℓ never falls, and which it reaches or approaches.  A
+        model whose mean loss is close to it needs no other proof of being close to
+        the minimum.  None, the default, if there is none or nobody has said.
     trivial_minimum : bool
         Whether w = 0 minimises the loss without having learnt anything, so that a
         search for lower values leads there.  Default: False.
@@ -98,6 +102,7 @@ class Loss(BaseEstimator):
     probabilities = False
     softmax = False
     identity_link = True
+    least = None
     trivial_minimum = False
     _parameter_constraints: ClassVar[dict] = {}
 
@@ -135,6 +140,40 @@ class Loss(BaseEstimator):
         value, derivative : float, float
         """
         raise NotImplementedError("a loss must define value_and_derivative(y, z, p)")
+
+    def slopes(self):
+        """The slopes on both sides of the kink of a loss that has one.
+
+        Such a loss is ℓ = max(low r, high r) of a residual r(y, z), see
+        :meth:`residual`.  A search along full gradients rounds the kink off, and
+        sharpens it until the answer is that of ℓ (Nesterov, "Smooth minimization of
+        non-smooth functions", 2005).
+
+        Returns
+        -------
+        (low, high) : tuple of float, or None
+            low ≤ 0 ≤ high.  None, the default, for losses without this form.
+        """
+        return None
+
+    @staticmethod
+    def residual(y, z, p):
+        """Return r(y, z) and dr/dz, for losses with :meth:`slopes`.
+
+        Written as :meth:`value_and_derivative`, and compiled like it.
+
+        Parameters
+        ----------
+        y, z : float
+            Target and raw score.
+        p : float64 array
+            The numbers from :meth:`parameters`, and others after them.
+
+        Returns
+        -------
+        r, derivative : float, float
+        """
+        raise NotImplementedError("a loss with slopes must define residual(y, z, p)")
 
     def value(self, y, z):
         """Elementwise ℓ(y, z), without compilation.
@@ -321,6 +360,7 @@ class SquaredError(Loss):
     array([4.5, 0. ])
     """
 
+    least = 0.0
     tasks = REGRESSION | CLASSIFICATION
     smooth = True
     curvature = 1.0
@@ -363,6 +403,7 @@ class Huber(Loss):
     array([0.5, 1. ])
     """
 
+    least = 0.0
     smooth = True
     curvature = 1.0
     _parameter_constraints: ClassVar[dict] = {
@@ -412,6 +453,8 @@ class AbsoluteError(Loss):
     array([-1.,  0.,  1.])
     """
 
+    least = 0.0
+
     @staticmethod
     def value_and_derivative(y, z, p):
         residual = z - y
@@ -420,6 +463,13 @@ class AbsoluteError(Loss):
         if residual < 0.0:
             return -residual, -1.0
         return abs(residual), 0.0
+
+    def slopes(self):
+        return -1.0, 1.0
+
+    @staticmethod
+    def residual(y, z, p):
+        return z - y, 1.0
 
     def best_constant(self, y, sample_weight=None):
         return _weighted_quantile(*_weighted(y, sample_weight), 0.5)
@@ -454,6 +504,7 @@ class Quantile(Loss):
     array([0.75, 0.25])
     """
 
+    least = 0.0
     _parameter_constraints: ClassVar[dict] = {
         "quantile": [Interval(Real, 0, 1, closed="neither")]
     }
@@ -473,6 +524,13 @@ class Quantile(Loss):
         if residual < 0.0:
             return -quantile * residual, -quantile
         return abs(residual), 0.0
+
+    def slopes(self):
+        return -float(self.quantile), 1.0 - float(self.quantile)
+
+    @staticmethod
+    def residual(y, z, p):
+        return z - y, 1.0
 
     def best_constant(self, y, sample_weight=None):
         return _weighted_quantile(*_weighted(y, sample_weight), self.quantile)
@@ -506,6 +564,7 @@ class EpsilonInsensitive(Loss):
     array([0. , 1.5])
     """
 
+    least = 0.0
     _parameter_constraints: ClassVar[dict] = {
         "epsilon": [Interval(Real, 0, None, closed="left")]
     }
@@ -523,6 +582,14 @@ class EpsilonInsensitive(Loss):
         if excess <= 0.0:
             return 0.0, 0.0
         return excess, math.copysign(1.0, residual)
+
+    def slopes(self):
+        return 0.0, 1.0
+
+    @staticmethod
+    def residual(y, z, p):
+        residual = z - y
+        return abs(residual) - p[0], math.copysign(1.0, residual)
 
     def best_constant(self, y, sample_weight=None):
         y, weight = _weighted(y, sample_weight)
@@ -559,6 +626,7 @@ class SquaredEpsilonInsensitive(Loss):
     array([ 0., -3.])
     """
 
+    least = 0.0
     smooth = True
     curvature = 2.0
     _parameter_constraints: ClassVar[dict] = {
@@ -720,6 +788,7 @@ class LogLoss(Loss):
     1.0986
     """
 
+    least = 0.0
     tasks = CLASSIFICATION
     smooth = True
     curvature = 0.25
@@ -769,6 +838,7 @@ class Perceptron(Loss):
     array([-1.,  0.,  1.])
     """
 
+    least = 0.0
     tasks = CLASSIFICATION
     trivial_minimum = True
 
@@ -804,6 +874,7 @@ class Hinge(Loss):
     array([0.75, 0.  , 2.  ])
     """
 
+    least = 0.0
     tasks = CLASSIFICATION
 
     @staticmethod
@@ -812,6 +883,13 @@ class Hinge(Loss):
         if margin > 1.0:
             return 0.0, 0.0
         return 1.0 - margin, -y
+
+    def slopes(self):
+        return 0.0, 1.0
+
+    @staticmethod
+    def residual(y, z, p):
+        return 1.0 - y * z, -y
 
     def best_constant(self, y, sample_weight=None):
         return float(np.sign(_weighted_mean(y, sample_weight)))
@@ -838,6 +916,7 @@ class SquaredHinge(Loss):
     array([0.25, 0.  , 4.  ])
     """
 
+    least = 0.0
     tasks = CLASSIFICATION
     smooth = True
     curvature = 2.0
@@ -882,6 +961,7 @@ class ModifiedHuber(Loss):
     array([0.  , 0.5 , 0.75])
     """
 
+    least = 0.0
     tasks = CLASSIFICATION
     smooth = True
     curvature = 2.0

@@ -539,13 +539,17 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
 
     def _judge(self, report, plan, state, bound, start):
         """Warn about a run that failed or did not finish, naming the remedy."""
-        finished = report.stop_reason in ("tol", "max_iter") and start > 0
+        ends = ("tol", "converged", "rounding", "max_iter")
+        finished = report.stop_reason in ends and start > 0
         if finished and bound.value_at_head(state.answer()) > SLACK * start:
             state.restore_parameters(report.best_parameters)
             report.stop_reason = "diverged"
         self._warn_if_diverged(report, plan, state, bound)
         if report.stop_reason == "tol":
             self._warn_if_stuck(plan, state, bound)
+        if report.gap_kind is not None:
+            self._warn_if_far(report, plan)
+            return
         if report.stop_reason != "max_iter" or self._ends_as_planned():
             return
         if self.tol is not None:
@@ -555,6 +559,9 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
                 "max_iter, or set tol=None to run exactly max_iter epochs.",
                 ConvergenceWarning,
             )
+
+    def _warn_if_far(self, report, plan):
+        """Warn about a search that ended far from the minimum, by its own gap."""
 
     def _constant(self, plan, rows):
         """Parameters of the best constant, or None where that says nothing."""

@@ -86,6 +86,10 @@ class BoundObjective:
             epoch.sum_rows, compiling.sum_signature(self.data_type, self.element)
         )
 
+    def with_objective(self, objective):
+        """Another objective of the same model over the same rows."""
+        return objective.bind(self.rows, self.block_rows, self.n_jobs)
+
     def derivative_changes(self, p):
         """The output that trains on changes of derivatives, and its parameters.
 
