@@ -141,7 +141,7 @@ class Loss(BaseEstimator):
         """
         raise NotImplementedError("a loss must define value_and_derivative(y, z, p)")
 
-    def slopes(self):
+    def residual_slopes(self):
         """The slopes on both sides of the kink of a loss that has one.
 
         Such a loss is ℓ = max(low r, high r) of a residual r(y, z), see
@@ -158,7 +158,7 @@ class Loss(BaseEstimator):
 
     @staticmethod
     def residual(y, z, p):
-        """Return r(y, z) and dr/dz, for losses with :meth:`slopes`.
+        """Return r(y, z) and dr/dz, for losses with :meth:`residual_slopes`.
 
         Written as :meth:`value_and_derivative`, and compiled like it.
 
@@ -173,7 +173,7 @@ class Loss(BaseEstimator):
         -------
         r, derivative : float, float
         """
-        raise NotImplementedError("a loss with slopes must define residual(y, z, p)")
+        raise NotImplementedError("a loss with residual_slopes must define residual(y, z, p)")
 
     def value(self, y, z):
         """Elementwise ℓ(y, z), without compilation.
@@ -464,7 +464,7 @@ class AbsoluteError(Loss):
             return -residual, -1.0
         return abs(residual), 0.0
 
-    def slopes(self):
+    def residual_slopes(self):
         return -1.0, 1.0
 
     @staticmethod
@@ -525,7 +525,7 @@ class Quantile(Loss):
             return -quantile * residual, -quantile
         return abs(residual), 0.0
 
-    def slopes(self):
+    def residual_slopes(self):
         return -float(self.quantile), 1.0 - float(self.quantile)
 
     @staticmethod
@@ -583,7 +583,7 @@ class EpsilonInsensitive(Loss):
             return 0.0, 0.0
         return excess, math.copysign(1.0, residual)
 
-    def slopes(self):
+    def residual_slopes(self):
         return 0.0, 1.0
 
     @staticmethod
@@ -884,7 +884,7 @@ class Hinge(Loss):
             return 0.0, 0.0
         return 1.0 - margin, -y
 
-    def slopes(self):
+    def residual_slopes(self):
         return 0.0, 1.0
 
     @staticmethod

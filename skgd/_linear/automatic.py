@@ -170,7 +170,7 @@ def choose(
 def secant_descent(objective, rows, first_step, tol, constant):
     """The search along full gradients, with what it needs to know of the rows."""
     loss, model = objective.loss, objective.model
-    kinked = loss.slopes() is not None
+    kinked = loss.residual_slopes() is not None
     pairs = KINK_PAIRS if kinked else PAIRS
     if objective.l1.size:
         pairs = PROXIMAL_KINK_PAIRS if kinked else PROXIMAL_PAIRS

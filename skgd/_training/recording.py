@@ -51,7 +51,7 @@ class RecordedRows(BoundObjective):
         self.output = compiling.address(
             recorded.recorded, compiling.output_signature(self.element)
         )
-        slopes = objective.loss.slopes()
+        slopes = objective.loss.residual_slopes()
         if slopes is not None:
             self.loss = compiling.address(
                 type(objective.loss).residual, compiling.loss_signature()
