@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import expit
+from scipy.special import expit, xlogy
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
@@ -71,11 +71,14 @@ class Loss(BaseEstimator):
         Whether predictions are the raw scores, in the units of y.  Default: True.
     least : float or None
         A value below which ℓ never falls, and which it reaches or approaches.  A
-        model whose mean loss is close to it needs no other proof of being close to
-        the minimum.  None, the default, if there is none or nobody has said.
+        model whose mean loss is that low needs no other proof of being near the
+        minimum.  None, the default, if there is none or nobody has said.
     trivial_minimum : bool
         Whether w = 0 minimises the loss without having learnt anything, so that a
         search for lower values leads there.  Default: False.
+    of_residual : bool
+        Whether ℓ(y, z) = ℓ(0, z - y).  Sums of such losses keep their digits when y
+        is far from zero.  Default: False, which is always right.
 
     Examples
     --------
@@ -104,6 +107,7 @@ class Loss(BaseEstimator):
     identity_link = True
     least = None
     trivial_minimum = False
+    of_residual = False
     _parameter_constraints: ClassVar[dict] = {}
 
     def parameters(self):
@@ -173,7 +177,7 @@ class Loss(BaseEstimator):
         -------
         r, derivative : float, float
         """
-        raise NotImplementedError("a loss with residual_slopes must define residual(y, z, p)")
+        raise NotImplementedError("a loss with residual_slopes defines residual")
 
     def value(self, y, z):
         """Elementwise ℓ(y, z), without compilation.
@@ -275,6 +279,88 @@ class Loss(BaseEstimator):
             low, high, stride = low - stride, high + stride, 2.0 * stride
         return 0.0
 
+    def conjugate(self, y, u):
+        """Convex conjugate ℓ*(y, u) = sup_z (u z - ℓ(y, z)), elementwise.
+
+        With it a model can be proven to be near its minimum; without it the distance
+        is estimated.  Whoever defines it defines :meth:`slopes`, and
+        :meth:`curvature_at` or :meth:`kinks`, too.
+
+        Parameters
+        ----------
+        y, u : arrays
+            Targets, and slopes, of broadcastable shapes.
+
+        Returns
+        -------
+        float64 array of the broadcast shape
+            inf for slopes that the loss nowhere has, not even in the limit.
+
+        Raises
+        ------
+        NotImplementedError
+            If the loss does not define it, which is the default.
+
+        References
+        ----------
+        R. T. Rockafellar, "Convex Analysis" (1970).
+
+        Examples
+        --------
+        >>> from skgd.losses import Hinge
+        >>> Hinge().conjugate([1.0, 1.0, 1.0], [-1.0, -0.5, 0.5])
+        array([-1. , -0.5,  inf])
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no conjugate")
+
+    def slopes(self, y):
+        """Bounds of dℓ/dz over all z, where ℓ* is finite.
+
+        Parameters
+        ----------
+        y : array
+            Targets.
+
+        Returns
+        -------
+        low, high : float64 arrays of the shape of y
+            low ≤ 0 ≤ high; -inf or inf where there is no bound, as by default.
+        """
+        y = np.asarray(y, dtype=np.float64)
+        return np.full(y.shape, -np.inf), np.full(y.shape, np.inf)
+
+    def curvature_at(self, y, z):
+        """d²ℓ/dz², elementwise; one of the two one-sided values where ℓ' bends.
+
+        Parameters
+        ----------
+        y, z : arrays
+            Targets and raw scores of broadcastable shapes.
+
+        Returns
+        -------
+        float64 array of the broadcast shape
+            By default zero, as between the kinks of a piecewise linear loss.
+        """
+        return np.zeros(np.broadcast(y, z).shape)
+
+    def kinks(self, y):
+        """Where the slope of a piecewise linear loss jumps.
+
+        Parameters
+        ----------
+        y : array
+            Targets.
+
+        Returns
+        -------
+        list of (position, below, above)
+            Arrays of the shape of y.  The slope of ℓ at z is the sum over the kinks of
+            `below` for z < position and `above` for z > position.  Empty, the default,
+            for losses that are not piecewise linear.
+        """
+        return []
+
     def probability(self, z):
         """P(y = +1 | z), elementwise, for losses with ``probabilities`` set.
 
@@ -362,6 +448,7 @@ class SquaredError(Loss):
 
     least = 0.0
     tasks = REGRESSION | CLASSIFICATION
+    of_residual = True
     smooth = True
     curvature = 1.0
 
@@ -372,6 +459,12 @@ class SquaredError(Loss):
 
     def best_constant(self, y, sample_weight=None):
         return _weighted_mean(y, sample_weight)
+
+    def conjugate(self, y, u):
+        return np.multiply(u, np.multiply(0.5, u) + y)
+
+    def curvature_at(self, y, z):
+        return np.ones(np.broadcast(y, z).shape)
 
 
 class Huber(Loss):
@@ -404,6 +497,7 @@ class Huber(Loss):
     """
 
     least = 0.0
+    of_residual = True
     smooth = True
     curvature = 1.0
     _parameter_constraints: ClassVar[dict] = {
@@ -431,6 +525,16 @@ class Huber(Loss):
 
         return _sign_change(slope, y.min(), y.max())
 
+    def conjugate(self, y, u):
+        value = np.multiply(u, np.multiply(0.5, u) + y)
+        return np.where(np.abs(u) <= self.epsilon, value, np.inf)
+
+    def slopes(self, y):
+        return _constant_slopes(y, -self.epsilon, self.epsilon)
+
+    def curvature_at(self, y, z):
+        return (np.abs(np.subtract(z, y)) <= self.epsilon).astype(np.float64)
+
 
 class AbsoluteError(Loss):
     """Absolute error: ``ℓ(y, z) = |z - y|``, dℓ/dz = sign(z - y).
@@ -454,6 +558,7 @@ class AbsoluteError(Loss):
     """
 
     least = 0.0
+    of_residual = True
 
     @staticmethod
     def value_and_derivative(y, z, p):
@@ -473,6 +578,15 @@ class AbsoluteError(Loss):
 
     def best_constant(self, y, sample_weight=None):
         return _weighted_quantile(*_weighted(y, sample_weight), 0.5)
+
+    def conjugate(self, y, u):
+        return np.where(np.abs(u) <= 1.0, np.multiply(u, y), np.inf)
+
+    def slopes(self, y):
+        return _constant_slopes(y, -1.0, 1.0)
+
+    def kinks(self, y):
+        return [(np.asarray(y, dtype=np.float64), *self.slopes(y))]
 
 
 class Quantile(Loss):
@@ -505,6 +619,7 @@ class Quantile(Loss):
     """
 
     least = 0.0
+    of_residual = True
     _parameter_constraints: ClassVar[dict] = {
         "quantile": [Interval(Real, 0, 1, closed="neither")]
     }
@@ -534,6 +649,16 @@ class Quantile(Loss):
 
     def best_constant(self, y, sample_weight=None):
         return _weighted_quantile(*_weighted(y, sample_weight), self.quantile)
+
+    def conjugate(self, y, u):
+        q, u = self.quantile, np.asarray(u)
+        return np.where((u >= -q) & (u <= 1.0 - q), u * y, np.inf)
+
+    def slopes(self, y):
+        return _constant_slopes(y, -self.quantile, 1.0 - self.quantile)
+
+    def kinks(self, y):
+        return [(np.asarray(y, dtype=np.float64), *self.slopes(y))]
 
 
 class EpsilonInsensitive(Loss):
@@ -565,6 +690,7 @@ class EpsilonInsensitive(Loss):
     """
 
     least = 0.0
+    of_residual = True
     _parameter_constraints: ClassVar[dict] = {
         "epsilon": [Interval(Real, 0, None, closed="left")]
     }
@@ -597,6 +723,20 @@ class EpsilonInsensitive(Loss):
         edges = np.concatenate([y - self.epsilon, y + self.epsilon])
         return _weighted_quantile(edges, np.concatenate([weight, weight]), 0.5)
 
+    def conjugate(self, y, u):
+        size = np.abs(u)
+        return np.where(size <= 1.0, np.multiply(u, y) + self.epsilon * size, np.inf)
+
+    def slopes(self, y):
+        return _constant_slopes(y, -1.0, 1.0)
+
+    def kinks(self, y):
+        y = np.asarray(y, dtype=np.float64)
+        return [
+            (y - self.epsilon, *_constant_slopes(y, -1.0, 0.0)),
+            (y + self.epsilon, *_constant_slopes(y, 0.0, 1.0)),
+        ]
+
 
 class SquaredEpsilonInsensitive(Loss):
     """Squared error beyond a tube that costs nothing.
@@ -627,6 +767,7 @@ class SquaredEpsilonInsensitive(Loss):
     """
 
     least = 0.0
+    of_residual = True
     smooth = True
     curvature = 2.0
     _parameter_constraints: ClassVar[dict] = {
@@ -656,6 +797,13 @@ class SquaredEpsilonInsensitive(Loss):
             return float(weight @ np.copysign(excess, residual))
 
         return _sign_change(slope, y.min(), y.max())
+
+    def conjugate(self, y, u):
+        size = np.abs(u)
+        return size * (0.25 * size + self.epsilon) + np.multiply(u, y)
+
+    def curvature_at(self, y, z):
+        return 2.0 * (np.abs(np.subtract(z, y)) > self.epsilon)
 
 
 class Poisson(Loss):
@@ -707,6 +855,20 @@ class Poisson(Loss):
         y, weight = _weighted(y, sample_weight)
         return math.log((float(weight @ y) or 0.5) / float(weight.sum()))
 
+    def conjugate(self, y, u):
+        mean = np.add(u, y)
+        inside = (mean >= 0.0) & (mean <= EXP_AT_LIMIT)
+        mean = np.where(inside, mean, 0.0)
+        return np.where(inside, xlogy(mean, mean) - mean, np.inf)
+
+    def slopes(self, y):
+        y = np.asarray(y, dtype=np.float64)
+        return -y, EXP_AT_LIMIT - y
+
+    def curvature_at(self, y, z):
+        z = np.broadcast_to(z, np.broadcast(y, z).shape)
+        return np.where(z > EXPONENT_LIMIT, 0.0, np.exp(np.minimum(z, EXPONENT_LIMIT)))
+
 
 class Gamma(Loss):
     """Half the gamma deviance with log link, for positive, skewed y.
@@ -755,6 +917,21 @@ class Gamma(Loss):
 
     def best_constant(self, y, sample_weight=None):
         return math.log(_weighted_mean(y, sample_weight))
+
+    def conjugate(self, y, u):
+        ratio = np.subtract(1.0, u)
+        y, ratio = np.broadcast_arrays(np.asarray(y, dtype=np.float64), ratio)
+        inside = (ratio >= 0.0) & (ratio <= y * EXP_AT_LIMIT)
+        ratio = np.where(inside, ratio, 0.0)
+        return np.where(inside, xlogy(ratio, ratio / y) - ratio, np.inf)
+
+    def slopes(self, y):
+        y = np.asarray(y, dtype=np.float64)
+        return 1.0 - y * EXP_AT_LIMIT, np.ones(y.shape)
+
+    def curvature_at(self, y, z):
+        ratio = y * np.exp(-np.maximum(z, -EXPONENT_LIMIT))
+        return np.where(np.less(z, -EXPONENT_LIMIT), 0.0, ratio)
 
 
 # ------------------------------------------------------------ classification
@@ -814,6 +991,19 @@ class LogLoss(Loss):
             positive, negative = positive + 0.5, negative + 0.5
         return math.log(positive) - math.log(negative)
 
+    def conjugate(self, y, u):
+        v = -np.multiply(y, u)
+        inside = (v >= 0.0) & (v <= 1.0)
+        v = np.where(inside, v, 0.0)
+        return np.where(inside, xlogy(v, v) + xlogy(1.0 - v, 1.0 - v), np.inf)
+
+    def slopes(self, y):
+        return _margin_slopes(y, 1.0)
+
+    def curvature_at(self, y, z):
+        z = np.broadcast_to(z, np.broadcast(y, z).shape)
+        return expit(z) * expit(-z)
+
 
 class Perceptron(Loss):
     """Loss of Rosenblatt's rule, y = ±1: ℓ(y, z) = max(0, -y z).
@@ -851,6 +1041,16 @@ class Perceptron(Loss):
 
     def best_constant(self, y, sample_weight=None):
         return 0.0
+
+    def conjugate(self, y, u):
+        v = -np.multiply(y, u)
+        return np.where((v >= 0.0) & (v <= 1.0), 0.0, np.inf)
+
+    def slopes(self, y):
+        return _margin_slopes(y, 1.0)
+
+    def kinks(self, y):
+        return [(np.zeros(np.shape(y)), *self.slopes(y))]
 
 
 class Hinge(Loss):
@@ -894,6 +1094,16 @@ class Hinge(Loss):
     def best_constant(self, y, sample_weight=None):
         return float(np.sign(_weighted_mean(y, sample_weight)))
 
+    def conjugate(self, y, u):
+        v = -np.multiply(y, u)
+        return np.where((v >= 0.0) & (v <= 1.0), -v, np.inf)
+
+    def slopes(self, y):
+        return _margin_slopes(y, 1.0)
+
+    def kinks(self, y):
+        return [(np.asarray(y, dtype=np.float64), *self.slopes(y))]
+
 
 class SquaredHinge(Loss):
     """Squared hinge, y = ±1: ℓ(y, z) = max(0, 1 - y z)², without a factor ½.
@@ -930,6 +1140,16 @@ class SquaredHinge(Loss):
 
     def best_constant(self, y, sample_weight=None):
         return _weighted_mean(y, sample_weight)
+
+    def conjugate(self, y, u):
+        v = -np.multiply(y, u)
+        return np.where(v >= 0.0, v * (0.25 * v - 1.0), np.inf)
+
+    def slopes(self, y):
+        return _margin_slopes(y, np.inf)
+
+    def curvature_at(self, y, z):
+        return 2.0 * (np.multiply(y, z) < 1.0)
 
 
 class ModifiedHuber(Loss):
@@ -979,6 +1199,16 @@ class ModifiedHuber(Loss):
 
     def best_constant(self, y, sample_weight=None):
         return _weighted_mean(y, sample_weight)
+
+    def conjugate(self, y, u):
+        v = -np.multiply(y, u)
+        return np.where((v >= 0.0) & (v <= 4.0), v * (0.25 * v - 1.0), np.inf)
+
+    def slopes(self, y):
+        return _margin_slopes(y, 4.0)
+
+    def curvature_at(self, y, z):
+        return 2.0 * (np.abs(np.multiply(y, z)) < 1.0)
 
 
 # ------------------------------------------------------------------ registry
@@ -1118,3 +1348,17 @@ def _sign_change(slope, low, high):
             maxiter=1000,
         )
     )
+
+
+# ------------------------------------------------------- helpers for conjugates
+
+
+def _constant_slopes(y, low, high):
+    """The same bounds for every target."""
+    return np.full(np.shape(y), float(low)), np.full(np.shape(y), float(high))
+
+
+def _margin_slopes(y, steepest):
+    """Bounds of the slope of a loss that falls with the margin, at most so steeply."""
+    positive = np.asarray(y) > 0
+    return np.where(positive, -steepest, 0.0), np.where(positive, 0.0, steepest)

@@ -108,7 +108,9 @@ class LinearGD(BaseGD):
         optimizer, schedule = self._rule_and_schedule()
         step_is_free = not streaming and self._step_is_free(schedule)
         searches = step_is_free and type(optimizer) in SEARCHING and loss.smooth
-        searches |= step_is_free and type(optimizer) is GD and bool(loss.residual_slopes())
+        searches |= (
+            step_is_free and type(optimizer) is GD and bool(loss.residual_slopes())
+        )
         batch_size = self._rows_per_update(len(rows), streaming, searches)
         averaging, lr = Averaging(start=int(self.average)), self.lr
         last_step = None
@@ -271,7 +273,8 @@ class LinearGD(BaseGD):
             return
         advice = "Raise max_iter."
         separable = (
-            plan.objective.loss.least == 0.0 and not plan.objective.loss.residual_slopes()
+            plan.objective.loss.least == 0.0
+            and not plan.objective.loss.residual_slopes()
         )
         if self._estimates_classes and separable and not any(self._penalty_strengths()):
             advice = (

@@ -8,12 +8,8 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
+from skgd._linear.certificate import certify
 from skgd._training.objective import BoundObjective, Objective
-
-try:
-    from skgd._linear.certificate import certify
-except ImportError:
-    certify = None
 
 # Columns up to which their second moments are worth a sweep over the rows.
 GRAM_COLUMNS = 500
@@ -48,8 +44,17 @@ class Evidence:
             self._moments = second_moments(bound.objective.model, bound.rows)
         return self._moments
 
-    def certificate(self, bound, point, output):
+    def certificate(self, bound, point, output, target):
         """A lower bound of the minimum over one output, or over all that are coupled.
+
+        Parameters
+        ----------
+        bound : BoundObjective or StreamObjective
+        point : float64 array
+            Parameters of the output.
+        output : int
+        target : float
+            A bound as tight as this is enough.
 
         Returns
         -------
@@ -59,7 +64,7 @@ class Evidence:
         model = bound.objective.model
         coupled = bound.objective.softmax or model.n_outputs == 1
         size = model.size if coupled else model.n_features + 1
-        if certify is None or not isinstance(bound, BoundObjective):
+        if not isinstance(bound, BoundObjective):
             return None
         if size > CERTIFIED_PARAMETERS:
             return None

@@ -460,23 +460,23 @@ class Search:
     def _prove(self, trial):
         """Ask for a lower bound; without one the estimate stands."""
         certificate = None
-        if self.evidence is not None and not self.kinked:
+        if self.evidence is not None:
             certificate = self.evidence.certificate(
-                self.epoch.bound, self.point, self.output
+                self.epoch.bound, self.point, self.output, self.target
             )
-        if certificate is not None and math.isfinite(certificate.lower):
-            bound = max(certificate.value - certificate.lower, 0.0)
-            if bound <= max(self.target, self.noise):
-                self.gap, self.proven = bound, True
-                self.reason = "converged"
-                return True
-        if self.proximal and self.evidence is not None:
+        enough = max(self.target, self.noise)
+        if certificate is not None and certificate.gap <= enough:
+            self.gap, self.proven = certificate.gap, True
+            self.reason = "converged"
+            return True
+        if self.proximal and not self.kinked and self.evidence is not None:
             self.looked += 1
             promised = 0.5 * self.memory[self.at.DECREMENT] > self.noise
             if promised and self.looked < PATIENT_POINTS:
                 return False
         elif (
-            certificate is not None
+            not self.kinked
+            and certificate is not None
             and certificate.step is not None
             and self.newton_steps < NEWTON_STEPS
         ):
