@@ -33,6 +33,11 @@ INTERPOLATION = 0.8
 # that of Ivgi, Hinder and Carmon, 2023). It leaves a fourth to a twentieth of the gap.
 LATE_WEIGHT = 8.0
 
+# The longest step of DoWG in units of the one that corrects an average row exactly. The
+# curvature of a loss without a bound is known at the best constant only.
+TURNS = 2.0
+TURNS_WITHOUT_CURVATURE = 0.5
+
 # Constant steps for losses without a bound of the curvature, per unit of spread.
 STEP_WITHOUT_CURVATURE = 0.1
 
@@ -135,9 +140,11 @@ def choose(
             last_step = 1.0 / smoothness(objective, rows, moments, len(rows), curvature)
         if type(optimizer) is GD:
             longest = math.inf
-            if batch_size < len(rows) and objective.loss.curvature is not None:
+            if batch_size < len(rows) and objective.loss.smooth:
+                bounded = objective.loss.curvature is not None
                 row_norm = mean_row_norm(moments, objective.model)
-                longest = 2.0 * batch_size / (curvature * row_norm)
+                turns = TURNS if bounded else TURNS_WITHOUT_CURVATURE
+                longest = turns * batch_size / (curvature * row_norm)
             optimizer = DoWG(longest=longest)
         distance = optimizer.initial_distance * spread
         optimizer = clone(optimizer).set_params(initial_distance=distance)

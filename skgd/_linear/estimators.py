@@ -191,7 +191,10 @@ class LinearGD(BaseGD):
         if not kept:
             centre = self.fit_intercept and centring_pays(rows.X, batch_size)
             ridge = self._penalty_strengths()[1] / curvature
-            coordinates = centred_coordinates(seen.features, ridge, centre)
+            updates = streaming or batch_size < len(rows)
+            coordinates = centred_coordinates(
+                seen.features, ridge, centre, batch_size if updates else None
+            )
             model = self._new_model(task, rows, *coordinates, seen.features)
         return model.having_seen(seen), curvature
 
