@@ -1,4 +1,4 @@
-"""The rows of a linear model, some at a time, in its coordinates and in double precision.
+"""The rows of a linear model, some at a time, in its coordinates, as float64.
 
 With a last column of ones for the intercept. Products only; what they are for is not
 known here.
@@ -14,7 +14,7 @@ BLOCK_ROWS = 1 << 13
 # Nonzeros of a block of sparse rows.
 BLOCK_NONZEROS = 1 << 20
 
-# Share of nonzeros from which the columns of a sparse block are multiplied as dense ones.
+# Share of nonzeros from which columns of a sparse block are multiplied as dense ones.
 DENSE_SHARE = 0.1
 
 

@@ -8,20 +8,18 @@ best one nearby. Products with rows are in ``blocks.py``, losses in ``fenchel.py
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, eigh
 
 from skgd._linear.blocks import blocks
 from skgd._linear.fenchel import SeparableLoss, SoftmaxLoss
+from skgd._linear.quadratic import QuadraticModel
 from skgd.losses import Loss
 from skgd.penalties import soft_threshold
 
 # Weights up to which the second derivatives are factorised.
 LARGEST = 512
 
-# Eigenvalues of a scaled matrix that are rounding, and squared pivots below which it
-# is worth while to look at them.
-SMALLEST_EIGENVALUE = 1e-12
-SMALLEST_PIVOT = 1e-4
+# Share of its l1 penalty from which the pull on a weight of zero is taken seriously.
+NEAR = 0.8
 
 # A sum of terms of both signs counts as zero at this share of the sum of their sizes.
 ROUNDING = 1e-12
@@ -51,17 +49,14 @@ class Certificate:
         F at the point is at most this far above its minimum, rounding included. inf
         where nothing can be proven.
     step : float64 array of shape (n_parameters,) or None
-        A Newton step from the point, in the coordinates of theta; None if there is
-        none. With an l1 penalty, of the weights that are not zero, as long as they
-        keep their signs. With kinks, of the objective with kinks rounded off.
-    width : float
-        Of the rounded kinks; 0 without kinks.
+        A Newton step from the point, in the coordinates of theta: with an l1 penalty to
+        the minimum of the quadratic model with the penalty inside, with kinks of the
+        objective with kinks rounded off. None where there are too many weights.
     """
 
     value: float
     gap: float
     step: np.ndarray | None
-    width: float = 0.0
 
     @property
     def lower(self):
@@ -84,7 +79,7 @@ def provable(loss):
     ) <= defined("value_and_derivative")
 
 
-def certify(bound, theta, width=None):
+def certify(bound, theta, widths=None, target=0.0):
     """Bound how far F(theta) is from the minimum of F.
 
     Parameters
@@ -93,10 +88,12 @@ def certify(bound, theta, width=None):
         The objective of a linear model over rows in memory.
     theta : array of shape (n_parameters,)
         Any point; the bound is good near the minimum.
-    width : float, default=None
+    widths : sequence of float, default=None
         Scores over which the kinks of a piecewise linear loss are rounded off to find
-        slopes. None tries those that leave about as many rows at kinks as there are
-        weights, as at a minimum.
+        slopes; the best of these widths counts. None tries those that leave about as
+        many rows at kinks as there are weights, as at a minimum.
+    target : float, default=0
+        No further width is tried once the gap is that small.
 
     Returns
     -------
@@ -124,47 +121,54 @@ def certify(bound, theta, width=None):
         return None
     problem = _Problem(bound, theta)
     if objective.softmax:
-        return problem.certificate(SoftmaxLoss(bound))
+        return problem.certificate([problem.attempt(SoftmaxLoss(bound))])
     plain = SeparableLoss(bound)
-    if not objective.loss.kinks(np.ones(1)):
-        return problem.certificate(plain)
-    widths = _widths(problem, plain) if width is None else [width]
-    found = [problem.certificate(plain)]
-    found += [problem.certificate(SeparableLoss(bound, width)) for width in widths]
-    best = min(found, key=lambda c: c.gap)
-    if best.step is None:
-        best = Certificate(best.value, best.gap, found[-1].step, found[-1].width)
-    return best
+    attempts = [problem.attempt(plain)]
+    if plain.piecewise_linear:
+        if widths is None:
+            widths = _widths(problem, plain)
+        for width in widths:
+            if problem.certificate(attempts).gap <= target:
+                break
+            attempts.append(problem.attempt(SeparableLoss(bound, width)))
+    return problem.certificate(attempts)
 
 
 def _widths(problem, loss):
-    """Widths at which some multiples of the number of weights are at kinks."""
+    """Widths at which likely numbers of rows are at kinks, one for each output."""
     distances = []
     for block, targets, _ in problem.blocks():
         loss.look(targets, block.scores(problem.theta))
-        nearest = np.full(loss.z.shape, np.inf)
-        for position, below, above in loss.loss.kinks(loss.y):
-            raw = loss.z - position
-            steepest = np.where(raw > 0.0, above, -below)
-            with np.errstate(divide="ignore"):
-                nearest = np.minimum(nearest, np.abs(raw) / steepest)
-        distances.append(nearest)
+        distances.append(loss.distance_to_kinks())
     distances = np.sort(np.concatenate(distances), axis=0)
-    n = len(distances)
-    n_weights = problem.live.sum()
+    n, n_weights = len(distances), int(problem.live.sum())
+    # A minimum shows in a jump from rows at kinks to the next ones.
+    smallest = np.finfo(float).tiny
+    with np.errstate(over="ignore"):
+        ratios = distances[1:] / np.maximum(distances[:-1], smallest)
+    counts = [
+        1 + ratios[:limit].argmax(axis=0)
+        for limit in (int(KINK_ROWS[-1] * n_weights), n)
+        if n > 1
+    ]
+    counts += [
+        np.full(loss.n_outputs, int(np.ceil(multiple * n_weights)))
+        for multiple in KINK_ROWS
+    ]
     widths = []
-    for multiple in KINK_ROWS:
-        # Between two rows: half-way from the last one that is to be rounded off.
-        k = min(int(np.ceil(multiple * n_weights)), n - 1)
-        inner, outer = distances[k - 1].max(), distances[k].max()
-        width = np.sqrt(inner * outer) if inner > 0.0 else 0.5 * outer
-        if width > 0.0 and np.isfinite(width) and width not in widths:
-            widths.append(float(width))
+    for count in counts:
+        outer = np.take_along_axis(distances, np.minimum(count, n - 1)[None], 0)[0]
+        inner = np.take_along_axis(distances, np.minimum(count, n - 1)[None] - 1, 0)[0]
+        # Well apart from both, on either side.
+        width = np.where(inner > 0.0, np.sqrt(inner * outer), 0.5 * outer)
+        width = np.where(width > 0.0, width, smallest)
+        if not any(np.array_equal(width, other) for other in widths):
+            widths.append(width)
     return widths
 
 
 class _Problem:
-    """The objective at one point; matrices of weights have shape (features + 1, outputs)."""
+    """The objective at one point, weights as (features + 1, outputs)."""
 
     def __init__(self, bound, theta):
         objective = bound.objective
@@ -181,101 +185,119 @@ class _Problem:
         self.theta[~self.live] = 0.0
         live = self.live[:, None]
         self.free = live & (self.l1 == 0.0) & (self.l2 == 0.0)
-        # The weights that a Newton step moves.
-        self.active = live & ((self.l1 == 0.0) | (self.theta != 0.0))
         self.total = float(bound.rows.weight(bound.rows.order))
         self.intercept_only = not self.free[:-1].any()
 
     def blocks(self):
         return blocks(self.model, self.rows)
 
-    def certificate(self, loss):
-        """The best of what is known to prove something."""
-        first = self._first_look(loss)
+    def certificate(self, attempts):
+        """The best of some attempts, for each output."""
+        gaps = np.array([attempt.gaps for attempt in attempts])
+        best = gaps.argmin(axis=0)
+        step = None
+        if attempts[-1].step is not None:
+            # An output as it is may prove more than a Newton step, but has none.
+            choice = np.broadcast_to(best, (self.n_outputs,))
+            if len(attempts) > 1:
+                choice = np.broadcast_to(1 + gaps[1:].argmin(axis=0), choice.shape)
+            columns = [attempts[i].step[:, k] for k, i in enumerate(choice)]
+            step = np.column_stack(columns).ravel()
+        return Certificate(attempts[0].value, float(gaps.min(axis=0).sum()), step)
+
+    def attempt(self, loss):
+        """What the slopes near the point prove."""
+        first, columns = self._first_look(loss)
         theta, l1, l2 = self.theta, self.l1, self.l2
         penalties = 0.5 * l2 * theta**2 + l1 * np.abs(theta)
-        values = first.values / self.total
+        values, rest = first.values / self.total, first.at_rest / self.total
         value = float(values.sum() + penalties.sum())
         # Slopes of zero prove that F is at least the smallest of all losses.
-        gaps = values + first.at_rest / self.total + self._by_group(penalties, loss)
-        gaps = gaps + ALLOWANCE * (np.abs(values) + np.abs(first.at_rest) / self.total)
+        gaps = values + rest + self._by_group(penalties, loss)
+        gaps = gaps + ALLOWANCE * (np.abs(values) + np.abs(rest))
         step = None
         if first.hessians is not None:
-            gradient = first.pulls / self.total + l2 * theta + l1 * np.sign(theta)
-            solve = self._solver(first.hessians, first.columns, loss)
-            c = solve(gradient)
-            step = -c
-            gaps = np.fmin(gaps, self._newton_gaps(loss, c, solve))
+            gradient = first.pulls / self.total + l2 * theta
+            models = self._models(first.hessians, columns, gradient, loss)
+            gaps = np.fmin(gaps, self._newton_gaps(loss, models))
+            step = -models.c
         if self.intercept_only:
             gaps = np.fmin(gaps, self._plain_gaps(loss, first, step))
-        gap = float(np.where(np.isnan(gaps), np.inf, gaps).sum())
-        step = None if step is None else step.ravel()
-        return Certificate(value, gap, step, loss.width)
+        gaps = np.where(np.isnan(gaps), np.inf, gaps)
+        return _Attempt(value, gaps, step)
 
     def _by_group(self, matrix, loss):
         sums = matrix.sum(axis=0)
         return sums if loss.n_groups == self.n_outputs else sums.sum(keepdims=True)
 
     def _first_look(self, loss):
-        """Sums at the point, with second derivatives if they are few."""
-        columns = np.flatnonzero(self.active.any(axis=1))
-        few = 0 < len(columns) * self.n_outputs <= LARGEST
-        subset = None if len(columns) == self.shape[0] else columns
-        sums = _Sums(columns=columns)
+        """Sums at the point, with second derivatives where columns are few."""
+        if loss.piecewise_linear:
+            return self._sums(loss, None), None
+        most = LARGEST // self.n_outputs
+        columns = np.flatnonzero(self.live)
+        if len(columns) <= most:
+            return self._sums(loss, columns), columns
+        sums = self._sums(loss, None)
+        if not self.l1.any():
+            return sums, None
+        # Those that are not zero, and those that are about to leave it.
+        gradient = sums.pulls / self.total + self.l2 * self.theta
+        near = (self.theta != 0.0) | (np.abs(gradient) >= NEAR * self.l1)
+        columns = np.flatnonzero(self.live & near.any(axis=1))
+        if len(columns) > most:
+            return sums, None
+        return self._sums(loss, columns), columns
+
+    def _sums(self, loss, columns):
+        subset = columns
+        if columns is not None and len(columns) == self.shape[0]:
+            subset = None
+        sums = _Sums()
         for block, targets, weights in self.blocks():
             loss.look(targets, block.scores(self.theta))
             sums.values += weights @ loss.row_values()
             sums.at_rest += weights @ loss.at_rest()
             sums.pulls += block.pull(weights[:, None] * loss.slopes)
             sums.tallies += loss.tallies(weights, loss.slopes)
-            if few:
+            if columns is not None:
                 hessians = loss.hessians(block, weights, subset)
-                if sums.hessians is None:
-                    sums.hessians = hessians
-                else:
-                    sums.hessians += hessians
+                sums.hessians = (
+                    hessians if sums.hessians is None else sums.hessians + hessians
+                )
         return sums
 
-    def _solver(self, hessians, columns, loss):
-        """callable(gradient) -> H^-1 gradient, in the active weights of each group."""
-        active, l2 = self.active[columns], self.l2[columns]
-        solvers = []
+    def _models(self, hessians, columns, gradient, loss):
+        """The quadratic model of each group, at its minimum."""
+        models = _Models(self.shape)
         for k in range(loss.n_groups):
-            chosen = active[:, k] if loss.n_groups > 1 else active.ravel()
-            ridge = l2[:, k] if loss.n_groups > 1 else l2.ravel()
-            H = hessians[k] / self.total
-            H = H[np.ix_(chosen, chosen)] + np.diag(ridge[chosen])
-            solvers.append((chosen, _inverse(H)))
+            outputs = [k] if loss.n_groups > 1 else np.arange(self.n_outputs)
+            entries = np.ix_(columns, outputs)
+            H = hessians[k] / self.total + np.diag(self.l2[entries].ravel())
+            models.add(
+                QuadraticModel(
+                    H,
+                    gradient[entries].ravel(),
+                    self.theta[entries].ravel(),
+                    self.l1[entries].ravel(),
+                ),
+                entries,
+            )
+        return models
 
-        def solve(gradient):
-            parts = gradient[columns]
-            answer = np.zeros((len(columns), self.n_outputs))
-            for k, (chosen, inverse) in enumerate(solvers):
-                if loss.n_groups > 1:
-                    answer[chosen, k] = inverse(parts[chosen, k])
-                else:
-                    flat = np.zeros(chosen.size)
-                    flat[chosen] = inverse(parts.ravel()[chosen])
-                    answer = flat.reshape(answer.shape)
-            full = np.zeros(self.shape)
-            full[columns] = answer
-            return full
-
-        return solve
-
-    def _newton_gaps(self, loss, c, solve):
+    def _newton_gaps(self, loss, models):
         """Of the slopes that a step by -c predicts."""
+        c = models.c
         reach = np.abs(self.theta) + REACH * np.abs(c)
         found = self._slopes(loss, c)
         for _ in range(REFINEMENTS):
-            if not self.free.any() or self._off(found) <= REFINED:
+            if self._off(found) <= REFINED:
                 break
             # What is left of the pulls that the step should have brought to zero.
             pulls = found.pulls + self.l2 * (self.theta - c)
-            pulls += self.l1 * np.sign(self.theta)
-            refined = c + solve(np.where(self.active, pulls, 0.0))
+            refined = c + models.solve(pulls)
             better = self._slopes(loss, refined)
-            if not self._off(better) < 0.5 * self._off(found):
+            if not self._off(better) < 0.9 * self._off(found):
                 break
             found, c = better, refined
         factor, tallies = np.ones(loss.n_groups), None
@@ -305,8 +327,7 @@ class _Problem:
             room = np.minimum(room.min(axis=0), 1.0)
             room = room if loss.n_groups > 1 else room.min(keepdims=True)
             if (room < 1.0).any():
-                # One unit of rounding less, so that it is not exceeded by one.
-                factor = factor * np.where(room < 1.0, room * (1.0 - 1e-15), 1.0)
+                factor = factor * room
                 found = self._slopes(loss, c, factor, tallies)
         return self._gaps(loss, found, reach)
 
@@ -327,8 +348,11 @@ class _Problem:
         for block, targets, weights in self.blocks():
             loss.look(targets, block.scores(self.theta))
             u = loss.slopes
+            # What u is the difference of, and so what its rounding is in units of.
+            terms_of_u = np.abs(u) + loss.offset
             if moves:
-                u = u - loss.curve(block.scores(c))
+                change = loss.curve(block.scores(c))
+                u, terms_of_u = u - change, terms_of_u + np.abs(change)
                 sums.shrink = np.minimum(sums.shrink, loss.shrink(u))
             u = u if factor is None or tallies is not None else factor * u
             u = loss.within(u)
@@ -338,7 +362,7 @@ class _Problem:
                 u = loss.within(u if factor is None else factor * u)
             weighted = weights[:, None] * u
             sums.pulls += block.pull(weighted)
-            sums.sizes += block.size(weighted)
+            sums.sizes += block.size(weights[:, None] * terms_of_u)
             distances, terms = loss.distance(u)
             sums.distance += weights @ distances
             sums.terms += weights @ terms
@@ -360,13 +384,13 @@ class _Problem:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             smooth = (l2 * theta + excess) ** 2 / (2.0 * l2)
         smooth = np.where(l2 > 0.0, smooth, np.where(excess == 0.0, 0.0, np.inf))
+        # A pull that exceeds the l1 penalty by rounding only, without l2: the minimum
+        # could be lower by that times the way to it.
+        beyond = 0.5 * l2 * theta**2 + np.abs(excess) * reach
+        nothing = np.abs(excess) <= ROUNDING * found.sizes
+        smooth = np.where(nothing, np.fmin(smooth, beyond), smooth)
         # R(w) + R*(-a) + a w, as a sum of terms that are not negative.
         terms = smooth + np.maximum(l1 * np.abs(theta) + (a - excess) * theta, 0.0)
-        # Without its penalty a weight can only lower the minimum, and if its pull is
-        # rounding, not by much.
-        without = 0.5 * l2 * theta**2 + l1 * np.abs(theta) + np.abs(a) * reach
-        nothing = np.abs(a) <= ROUNDING * found.sizes
-        terms = np.where(nothing, np.fmin(terms, without), terms)
         terms[~self.live] = 0.0
         terms += ALLOWANCE * found.sizes * np.abs(theta)
         return found.distance + ALLOWANCE * found.terms + self._by_group(terms, loss)
@@ -375,28 +399,37 @@ class _Problem:
 class _Sums:
     """Sums over the rows, zero at first."""
 
-    def __init__(self, columns=None, shrink=None):
-        self.columns, self.shrink = columns, shrink
+    def __init__(self, shrink=None):
+        self.shrink = shrink
         self.values = self.at_rest = self.pulls = self.sizes = 0.0
         self.tallies = self.distance = self.terms = 0.0
         self.hessians = None
 
 
-def _inverse(H):
-    """callable(g) -> H^-1 g, without directions in which H is rounding."""
-    diagonal = np.diag(H)
-    with np.errstate(divide="ignore"):
-        scale = np.where(diagonal > 0.0, 1.0 / np.sqrt(diagonal), 0.0)
-    H = H * scale[:, None] * scale
-    if not np.isfinite(H).all():
-        return lambda g: np.zeros_like(g)
-    try:
-        factor = cho_factor(H, lower=True)
-        if np.diag(factor[0]).min(initial=1.0) > SMALLEST_PIVOT:
-            return lambda g: scale * cho_solve(factor, scale * g)
-    except np.linalg.LinAlgError:
-        pass
-    values, vectors = eigh(H)
-    kept = values > SMALLEST_EIGENVALUE * max(values[-1], 0.0)
-    values, vectors = values[kept], vectors[:, kept]
-    return lambda g: scale * (vectors @ ((vectors.T @ (scale * g)) / values))
+@dataclass
+class _Attempt:
+    """What one choice of slopes gives: gaps of shape (groups,)."""
+
+    value: float
+    gaps: np.ndarray
+    step: np.ndarray | None
+
+
+class _Models:
+    """Quadratic models of groups of weights, put together."""
+
+    def __init__(self, shape):
+        self.c = np.zeros(shape)
+        self._parts = []
+
+    def add(self, model, entries):
+        self.c[entries] = model.c.reshape(self.c[entries].shape)
+        self._parts.append((model, entries))
+
+    def solve(self, pulls):
+        """What to add to c so that these pulls become those of the model's minimum."""
+        answer = np.zeros_like(self.c)
+        for model, entries in self._parts:
+            part = pulls[entries]
+            answer[entries] = model.solve(part.ravel()).reshape(part.shape)
+        return answer

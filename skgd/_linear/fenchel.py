@@ -9,22 +9,28 @@ from scipy.special import log_softmax, xlogy
 
 
 class SeparableLoss:
-    """One loss for each output; targets of one column are classes, one against the rest.
+    """One loss for each output.
+
+    Targets of one column for several outputs are classes, one against the rest.
 
     Parameters
     ----------
     bound : BoundObjective
-    width : float, default=0
-        Kinks are rounded off over scores of this distance, per unit of slope: u moves
-        linearly from one slope to the other (Nesterov, 2005).
+    width : float, or array of shape (outputs,), default=None
+        Kinks are rounded off over scores of this distance per unit of slope: u moves
+        linearly from the slope below to the one above (Nesterov, 2005).
     """
 
-    def __init__(self, bound, width=0.0):
+    # Slopes have all their digits.
+    offset = 0.0
+
+    def __init__(self, bound, width=None):
         from skgd._kernels import compiling, elementwise
 
         self.loss = bound.objective.loss
         self.n_outputs = self.n_groups = bound.objective.model.n_outputs
         self.width = width
+        self.piecewise_linear = width is None and bool(self.loss.kinks(np.ones(1)))
         self._address, self._p = bound.loss, bound.loss_p
         self._losses = compiling.kernel(elementwise.losses, elementwise.signature())
 
@@ -51,7 +57,7 @@ class SeparableLoss:
         )
         self.y, self.z, self.values = y, z, values
         self.low, self.high = self.loss.slopes(y)
-        if self.width:
+        if self.width is not None:
             slopes, self.bends = self._rounded()
         else:
             self.bends = self.loss.curvature_at(y, z)
@@ -60,10 +66,19 @@ class SeparableLoss:
     def _rounded(self):
         slopes, bends = np.zeros_like(self.z), np.zeros_like(self.z)
         for position, below, above in self.loss.kinks(self.y):
-            raw = (self.z - position) / self.width
+            # At the kink itself half-way between the slopes on both sides.
+            raw = 0.5 * (below + above) + (self.z - position) / self.width
             slopes += np.clip(raw, below, above)
             bends += ((raw > below) & (raw < above)) / self.width
         return slopes, bends
+
+    def distance_to_kinks(self):
+        """The smallest width that takes in each score."""
+        nearest = np.full(self.z.shape, np.inf)
+        for position, below, above in self.loss.kinks(self.y):
+            distance = np.abs(self.z - position) / (0.5 * (above - below))
+            nearest = np.minimum(nearest, distance)
+        return nearest
 
     def curve(self, V):
         """Second derivative times a change of the scores."""
@@ -94,12 +109,8 @@ class SeparableLoss:
     def tallies(self, weights, u):
         """What ``balanced`` needs to know of all rows: positive and negative sums."""
         weighted = weights[:, None] * u
-        return np.array(
-            [
-                np.maximum(weighted, 0.0).sum(axis=0),
-                np.minimum(weighted, 0.0).sum(axis=0),
-            ]
-        )
+        up, down = np.maximum(weighted, 0.0), np.minimum(weighted, 0.0)
+        return np.array([up.sum(axis=0), down.sum(axis=0)])
 
     @staticmethod
     def balanced(u, tallies):
@@ -132,7 +143,7 @@ class SoftmaxLoss:
     """
 
     n_groups = 1
-    width = 0.0
+    piecewise_linear = False
 
     def __init__(self, bound):
         self.n_outputs = bound.objective.model.n_outputs
@@ -145,6 +156,8 @@ class SoftmaxLoss:
         self.log_p = log_softmax(z, axis=1)
         self.p = np.exp(self.log_p)
         self.slopes = self.p - self.label
+        # What was subtracted, of which the slopes carry the rounding.
+        self.offset = self.label
 
     def curve(self, V):
         """Second derivative times a change of the scores: (diag p - p p')V."""
@@ -178,7 +191,7 @@ class SoftmaxLoss:
         return np.array([weights @ u, weights @ (u + self.label)])
 
     def balanced(self, u, tallies):
-        """Slopes of weighted sums zero: classes with too much give to those with less."""
+        """Slopes of weighted sums zero: classes with too much give to the others."""
         sums, masses = tallies
         q = u + self.label
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -190,7 +203,7 @@ class SoftmaxLoss:
         return q - self.label
 
     def distance(self, u):
-        """l(z) + l*(u) - u'z, the divergence of q from p, and the sizes of its terms."""
+        """l(z) + l*(u) - u'z, the divergence of q from p, and the sizes of terms."""
         q = u + self.label
         entropy, cross = xlogy(q, q).sum(axis=1), (q * self.log_p).sum(axis=1)
         return np.maximum(entropy - cross, 0.0)[:, None], (1.0 - entropy - cross)[
