@@ -72,7 +72,7 @@ class Evidence:
             if output not in self._outputs:
                 self._outputs[output] = one_output(bound, output)
             bound = self._outputs[output]
-        return certify(bound, point.astype(model.dtype))
+        return certify(bound, point.astype(model.dtype), target=target)
 
 
 def second_moments(model, rows):
