@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import expit
+from scipy.special import expit, xlogy
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
@@ -74,9 +74,16 @@ class Loss(BaseEstimator):
         minimum assume.  Declare False for a loss that is not: training then goes down
         to some stationary point, and :func:`skgd.testing.check_loss` does not object.
         Default: True.
+    least : float or None
+        A value below which ℓ never falls, and which it reaches or approaches.  A
+        model whose mean loss is that low needs no other proof of being near the
+        minimum.  None, the default, if there is none or nobody has said.
     trivial_minimum : bool
         Whether w = 0 minimises the loss without having learnt anything, so that a
         search for lower values leads there.  Default: False.
+    of_residual : bool
+        Whether ℓ(y, z) = ℓ(0, z - y).  Sums of such losses keep their digits when y
+        is far from zero.  Default: False, which is always right.
 
     Examples
     --------
@@ -104,7 +111,9 @@ class Loss(BaseEstimator):
     softmax = False
     identity_link = True
     convex = True
+    least = None
     trivial_minimum = False
+    of_residual = False
     _parameter_constraints: ClassVar[dict] = {}
 
     def parameters(self):
@@ -141,6 +150,40 @@ class Loss(BaseEstimator):
         value, derivative : float, float
         """
         raise NotImplementedError("a loss must define value_and_derivative(y, z, p)")
+
+    def residual_slopes(self):
+        """The slopes on both sides of the kink of a loss that has one.
+
+        Such a loss is ℓ = max(low r, high r) of a residual r(y, z), see
+        :meth:`residual`.  A search along full gradients rounds the kink off, and
+        sharpens it until the answer is that of ℓ (Nesterov, "Smooth minimization of
+        non-smooth functions", 2005).
+
+        Returns
+        -------
+        (low, high) : tuple of float, or None
+            low ≤ 0 ≤ high.  None, the default, for losses without this form.
+        """
+        return None
+
+    @staticmethod
+    def residual(y, z, p):
+        """Return r(y, z) and dr/dz, for losses with :meth:`residual_slopes`.
+
+        Written as :meth:`value_and_derivative`, and compiled like it.
+
+        Parameters
+        ----------
+        y, z : float
+            Target and raw score.
+        p : float64 array
+            The numbers from :meth:`parameters`, and others after them.
+
+        Returns
+        -------
+        r, derivative : float, float
+        """
+        raise NotImplementedError("a loss with residual_slopes defines residual")
 
     def value(self, y, z):
         """Elementwise ℓ(y, z), without compilation.
@@ -242,6 +285,88 @@ class Loss(BaseEstimator):
             low, high, stride = low - stride, high + stride, 2.0 * stride
         return 0.0
 
+    def conjugate(self, y, u):
+        """Convex conjugate ℓ*(y, u) = sup_z (u z - ℓ(y, z)), elementwise.
+
+        With it a model can be proven to be near its minimum; without it the distance
+        is estimated.  Whoever defines it defines :meth:`slopes`, and
+        :meth:`curvature_at` or :meth:`kinks`, too.
+
+        Parameters
+        ----------
+        y, u : arrays
+            Targets, and slopes, of broadcastable shapes.
+
+        Returns
+        -------
+        float64 array of the broadcast shape
+            inf for slopes that the loss nowhere has, not even in the limit.
+
+        Raises
+        ------
+        NotImplementedError
+            If the loss does not define it, which is the default.
+
+        References
+        ----------
+        R. T. Rockafellar, "Convex Analysis" (1970).
+
+        Examples
+        --------
+        >>> from skgd.losses import Hinge
+        >>> Hinge().conjugate([1.0, 1.0, 1.0], [-1.0, -0.5, 0.5])
+        array([-1. , -0.5,  inf])
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no conjugate")
+
+    def slopes(self, y):
+        """Bounds of dℓ/dz over all z, where ℓ* is finite.
+
+        Parameters
+        ----------
+        y : array
+            Targets.
+
+        Returns
+        -------
+        low, high : float64 arrays of the shape of y
+            low ≤ 0 ≤ high; -inf or inf where there is no bound, as by default.
+        """
+        y = np.asarray(y, dtype=np.float64)
+        return np.full(y.shape, -np.inf), np.full(y.shape, np.inf)
+
+    def curvature_at(self, y, z):
+        """d²ℓ/dz², elementwise; one of the two one-sided values where ℓ' bends.
+
+        Parameters
+        ----------
+        y, z : arrays
+            Targets and raw scores of broadcastable shapes.
+
+        Returns
+        -------
+        float64 array of the broadcast shape
+            By default zero, as between the kinks of a piecewise linear loss.
+        """
+        return np.zeros(np.broadcast(y, z).shape)
+
+    def kinks(self, y):
+        """Where the slope of a piecewise linear loss jumps.
+
+        Parameters
+        ----------
+        y : array
+            Targets.
+
+        Returns
+        -------
+        list of (position, below, above)
+            Arrays of the shape of y.  The slope of ℓ at z is the sum over the kinks of
+            `below` for z < position and `above` for z > position.  Empty, the default,
+            for losses that are not piecewise linear.
+        """
+        return []
+
     def probability(self, z):
         """P(y = +1 | z), elementwise, for losses with ``probabilities`` set.
 
@@ -327,7 +452,9 @@ class SquaredError(Loss):
     array([4.5, 0. ])
     """
 
+    least = 0.0
     tasks = REGRESSION | CLASSIFICATION
+    of_residual = True
     smooth = True
     curvature = 1.0
 
@@ -338,6 +465,12 @@ class SquaredError(Loss):
 
     def best_constant(self, y, sample_weight=None):
         return _weighted_mean(y, sample_weight)
+
+    def conjugate(self, y, u):
+        return np.multiply(u, np.multiply(0.5, u) + y)
+
+    def curvature_at(self, y, z):
+        return np.ones(np.broadcast(y, z).shape)
 
 
 class Huber(Loss):
@@ -369,6 +502,8 @@ class Huber(Loss):
     array([0.5, 1. ])
     """
 
+    least = 0.0
+    of_residual = True
     smooth = True
     curvature = 1.0
     _parameter_constraints: ClassVar[dict] = {
@@ -396,6 +531,16 @@ class Huber(Loss):
 
         return _sign_change(slope, y.min(), y.max())
 
+    def conjugate(self, y, u):
+        value = np.multiply(u, np.multiply(0.5, u) + y)
+        return np.where(np.abs(u) <= self.epsilon, value, np.inf)
+
+    def slopes(self, y):
+        return _constant_slopes(y, -self.epsilon, self.epsilon)
+
+    def curvature_at(self, y, z):
+        return (np.abs(np.subtract(z, y)) <= self.epsilon).astype(np.float64)
+
 
 class AbsoluteError(Loss):
     """Absolute error: ``ℓ(y, z) = |z - y|``, dℓ/dz = sign(z - y).
@@ -418,6 +563,9 @@ class AbsoluteError(Loss):
     array([-1.,  0.,  1.])
     """
 
+    least = 0.0
+    of_residual = True
+
     @staticmethod
     def value_and_derivative(y, z, p):
         residual = z - y
@@ -427,8 +575,24 @@ class AbsoluteError(Loss):
             return -residual, -1.0
         return abs(residual), 0.0
 
+    def residual_slopes(self):
+        return -1.0, 1.0
+
+    @staticmethod
+    def residual(y, z, p):
+        return z - y, 1.0
+
     def best_constant(self, y, sample_weight=None):
         return _weighted_quantile(*_weighted(y, sample_weight), 0.5)
+
+    def conjugate(self, y, u):
+        return np.where(np.abs(u) <= 1.0, np.multiply(u, y), np.inf)
+
+    def slopes(self, y):
+        return _constant_slopes(y, -1.0, 1.0)
+
+    def kinks(self, y):
+        return [(np.asarray(y, dtype=np.float64), *self.slopes(y))]
 
 
 class Quantile(Loss):
@@ -460,6 +624,8 @@ class Quantile(Loss):
     array([0.75, 0.25])
     """
 
+    least = 0.0
+    of_residual = True
     _parameter_constraints: ClassVar[dict] = {
         "quantile": [Interval(Real, 0, 1, closed="neither")]
     }
@@ -480,8 +646,25 @@ class Quantile(Loss):
             return -quantile * residual, -quantile
         return abs(residual), 0.0
 
+    def residual_slopes(self):
+        return -float(self.quantile), 1.0 - float(self.quantile)
+
+    @staticmethod
+    def residual(y, z, p):
+        return z - y, 1.0
+
     def best_constant(self, y, sample_weight=None):
         return _weighted_quantile(*_weighted(y, sample_weight), self.quantile)
+
+    def conjugate(self, y, u):
+        q, u = self.quantile, np.asarray(u)
+        return np.where((u >= -q) & (u <= 1.0 - q), u * y, np.inf)
+
+    def slopes(self, y):
+        return _constant_slopes(y, -self.quantile, 1.0 - self.quantile)
+
+    def kinks(self, y):
+        return [(np.asarray(y, dtype=np.float64), *self.slopes(y))]
 
 
 class EpsilonInsensitive(Loss):
@@ -512,6 +695,8 @@ class EpsilonInsensitive(Loss):
     array([0. , 1.5])
     """
 
+    least = 0.0
+    of_residual = True
     _parameter_constraints: ClassVar[dict] = {
         "epsilon": [Interval(Real, 0, None, closed="left")]
     }
@@ -530,11 +715,33 @@ class EpsilonInsensitive(Loss):
             return 0.0, 0.0
         return excess, math.copysign(1.0, residual)
 
+    def residual_slopes(self):
+        return 0.0, 1.0
+
+    @staticmethod
+    def residual(y, z, p):
+        residual = z - y
+        return abs(residual) - p[0], math.copysign(1.0, residual)
+
     def best_constant(self, y, sample_weight=None):
         y, weight = _weighted(y, sample_weight)
         # max(0, |r| - ε) = ½ (|r - ε| + |r + ε|) - ε: absolute error to both edges.
         edges = np.concatenate([y - self.epsilon, y + self.epsilon])
         return _weighted_quantile(edges, np.concatenate([weight, weight]), 0.5)
+
+    def conjugate(self, y, u):
+        size = np.abs(u)
+        return np.where(size <= 1.0, np.multiply(u, y) + self.epsilon * size, np.inf)
+
+    def slopes(self, y):
+        return _constant_slopes(y, -1.0, 1.0)
+
+    def kinks(self, y):
+        y = np.asarray(y, dtype=np.float64)
+        return [
+            (y - self.epsilon, *_constant_slopes(y, -1.0, 0.0)),
+            (y + self.epsilon, *_constant_slopes(y, 0.0, 1.0)),
+        ]
 
 
 class SquaredEpsilonInsensitive(Loss):
@@ -565,6 +772,8 @@ class SquaredEpsilonInsensitive(Loss):
     array([ 0., -3.])
     """
 
+    least = 0.0
+    of_residual = True
     smooth = True
     curvature = 2.0
     _parameter_constraints: ClassVar[dict] = {
@@ -594,6 +803,13 @@ class SquaredEpsilonInsensitive(Loss):
             return float(weight @ np.copysign(excess, residual))
 
         return _sign_change(slope, y.min(), y.max())
+
+    def conjugate(self, y, u):
+        size = np.abs(u)
+        return size * (0.25 * size + self.epsilon) + np.multiply(u, y)
+
+    def curvature_at(self, y, z):
+        return 2.0 * (np.abs(np.subtract(z, y)) > self.epsilon)
 
 
 class Poisson(Loss):
@@ -645,6 +861,20 @@ class Poisson(Loss):
         y, weight = _weighted(y, sample_weight)
         return math.log((float(weight @ y) or 0.5) / float(weight.sum()))
 
+    def conjugate(self, y, u):
+        mean = np.add(u, y)
+        inside = (mean >= 0.0) & (mean <= EXP_AT_LIMIT)
+        mean = np.where(inside, mean, 0.0)
+        return np.where(inside, xlogy(mean, mean) - mean, np.inf)
+
+    def slopes(self, y):
+        y = np.asarray(y, dtype=np.float64)
+        return -y, EXP_AT_LIMIT - y
+
+    def curvature_at(self, y, z):
+        z = np.broadcast_to(z, np.broadcast(y, z).shape)
+        return np.where(z > EXPONENT_LIMIT, 0.0, np.exp(np.minimum(z, EXPONENT_LIMIT)))
+
 
 class Gamma(Loss):
     """Half the gamma deviance with log link, for positive, skewed y.
@@ -694,6 +924,21 @@ class Gamma(Loss):
     def best_constant(self, y, sample_weight=None):
         return math.log(_weighted_mean(y, sample_weight))
 
+    def conjugate(self, y, u):
+        ratio = np.subtract(1.0, u)
+        y, ratio = np.broadcast_arrays(np.asarray(y, dtype=np.float64), ratio)
+        inside = (ratio >= 0.0) & (ratio <= y * EXP_AT_LIMIT)
+        ratio = np.where(inside, ratio, 0.0)
+        return np.where(inside, xlogy(ratio, ratio / y) - ratio, np.inf)
+
+    def slopes(self, y):
+        y = np.asarray(y, dtype=np.float64)
+        return 1.0 - y * EXP_AT_LIMIT, np.ones(y.shape)
+
+    def curvature_at(self, y, z):
+        ratio = y * np.exp(-np.maximum(z, -EXPONENT_LIMIT))
+        return np.where(np.less(z, -EXPONENT_LIMIT), 0.0, ratio)
+
 
 # ------------------------------------------------------------ classification
 
@@ -726,6 +971,7 @@ class LogLoss(Loss):
     1.0986
     """
 
+    least = 0.0
     tasks = CLASSIFICATION
     smooth = True
     curvature = 0.25
@@ -751,6 +997,19 @@ class LogLoss(Loss):
             positive, negative = positive + 0.5, negative + 0.5
         return math.log(positive) - math.log(negative)
 
+    def conjugate(self, y, u):
+        v = -np.multiply(y, u)
+        inside = (v >= 0.0) & (v <= 1.0)
+        v = np.where(inside, v, 0.0)
+        return np.where(inside, xlogy(v, v) + xlogy(1.0 - v, 1.0 - v), np.inf)
+
+    def slopes(self, y):
+        return _margin_slopes(y, 1.0)
+
+    def curvature_at(self, y, z):
+        z = np.broadcast_to(z, np.broadcast(y, z).shape)
+        return expit(z) * expit(-z)
+
 
 class Perceptron(Loss):
     """Loss of Rosenblatt's rule, y = ±1: ℓ(y, z) = max(0, -y z).
@@ -775,6 +1034,7 @@ class Perceptron(Loss):
     array([-1.,  0.,  1.])
     """
 
+    least = 0.0
     tasks = CLASSIFICATION
     trivial_minimum = True
 
@@ -787,6 +1047,16 @@ class Perceptron(Loss):
 
     def best_constant(self, y, sample_weight=None):
         return 0.0
+
+    def conjugate(self, y, u):
+        v = -np.multiply(y, u)
+        return np.where((v >= 0.0) & (v <= 1.0), 0.0, np.inf)
+
+    def slopes(self, y):
+        return _margin_slopes(y, 1.0)
+
+    def kinks(self, y):
+        return [(np.zeros(np.shape(y)), *self.slopes(y))]
 
 
 class Hinge(Loss):
@@ -810,6 +1080,7 @@ class Hinge(Loss):
     array([0.75, 0.  , 2.  ])
     """
 
+    least = 0.0
     tasks = CLASSIFICATION
 
     @staticmethod
@@ -819,8 +1090,25 @@ class Hinge(Loss):
             return 0.0, 0.0
         return 1.0 - margin, -y
 
+    def residual_slopes(self):
+        return 0.0, 1.0
+
+    @staticmethod
+    def residual(y, z, p):
+        return 1.0 - y * z, -y
+
     def best_constant(self, y, sample_weight=None):
         return float(np.sign(_weighted_mean(y, sample_weight)))
+
+    def conjugate(self, y, u):
+        v = -np.multiply(y, u)
+        return np.where((v >= 0.0) & (v <= 1.0), -v, np.inf)
+
+    def slopes(self, y):
+        return _margin_slopes(y, 1.0)
+
+    def kinks(self, y):
+        return [(np.asarray(y, dtype=np.float64), *self.slopes(y))]
 
 
 class SquaredHinge(Loss):
@@ -844,6 +1132,7 @@ class SquaredHinge(Loss):
     array([0.25, 0.  , 4.  ])
     """
 
+    least = 0.0
     tasks = CLASSIFICATION
     smooth = True
     curvature = 2.0
@@ -857,6 +1146,16 @@ class SquaredHinge(Loss):
 
     def best_constant(self, y, sample_weight=None):
         return _weighted_mean(y, sample_weight)
+
+    def conjugate(self, y, u):
+        v = -np.multiply(y, u)
+        return np.where(v >= 0.0, v * (0.25 * v - 1.0), np.inf)
+
+    def slopes(self, y):
+        return _margin_slopes(y, np.inf)
+
+    def curvature_at(self, y, z):
+        return 2.0 * (np.multiply(y, z) < 1.0)
 
 
 class ModifiedHuber(Loss):
@@ -888,6 +1187,7 @@ class ModifiedHuber(Loss):
     array([0.  , 0.5 , 0.75])
     """
 
+    least = 0.0
     tasks = CLASSIFICATION
     smooth = True
     curvature = 2.0
@@ -905,6 +1205,16 @@ class ModifiedHuber(Loss):
 
     def best_constant(self, y, sample_weight=None):
         return _weighted_mean(y, sample_weight)
+
+    def conjugate(self, y, u):
+        v = -np.multiply(y, u)
+        return np.where((v >= 0.0) & (v <= 4.0), v * (0.25 * v - 1.0), np.inf)
+
+    def slopes(self, y):
+        return _margin_slopes(y, 4.0)
+
+    def curvature_at(self, y, z):
+        return 2.0 * (np.abs(np.multiply(y, z)) < 1.0)
 
 
 # ------------------------------------------------------------------ registry
@@ -1044,3 +1354,17 @@ def _sign_change(slope, low, high):
             maxiter=1000,
         )
     )
+
+
+# ------------------------------------------------------- helpers for conjugates
+
+
+def _constant_slopes(y, low, high):
+    """The same bounds for every target."""
+    return np.full(np.shape(y), float(low)), np.full(np.shape(y), float(high))
+
+
+def _margin_slopes(y, steepest):
+    """Bounds of the slope of a loss that falls with the margin, at most so steeply."""
+    positive = np.asarray(y) > 0
+    return np.where(positive, -steepest, 0.0), np.where(positive, 0.0, steepest)

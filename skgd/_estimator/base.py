@@ -646,7 +646,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
 
     def _judge(self, report, plan, task, state, bound, starts):
         """Warn about a run that failed or did not finish, naming the remedy."""
-        ended = report.stop_reason in ("tol", "max_iter")
+        ended = report.stop_reason in ("tol", "converged", "rounding", "max_iter")
         if ended and self._is_worse(bound, state.answer(), starts):
             where = f"in epoch {report.n_epochs}"
             state.restore_parameters(report.best_parameters)
@@ -662,6 +662,9 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         planned = report.stop_reason == "max_iter" and self._ends_as_planned()
         if report.stop_reason == "tol" or (planned and self.max_iter == "auto"):
             self._warn_if_stuck(plan, task, state, bound)
+        if report.gap_kind is not None:
+            self._warn_if_far(report, plan)
+            return
         if report.stop_reason != "max_iter" or planned:
             return
         if self.tol is not None:
@@ -683,6 +686,9 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
             return not value(theta) <= least + (SLACK - 1.0) * abs(least)
 
         return over(bound.value_of_sample) and over(bound.value_of_all)
+
+    def _warn_if_far(self, report, plan):
+        """Warn about a search that ended far from the minimum, by its own gap."""
 
     def _constant(self, plan, rows):
         """Parameters of the best constant, or None where that says nothing."""

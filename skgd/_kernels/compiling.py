@@ -540,5 +540,6 @@ def moments_signature(element):
         FLOAT,
         VECTOR,
         VECTOR,
+        types.UniTuple(VECTOR, 2),
         types.Tuple([vector(INDEX), VECTOR, matrix(FLOAT), VECTOR]),
     )

@@ -10,14 +10,18 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.base import clone
 
+from skgd._linear.evidence import Evidence
 from skgd._linear.step_size import mean_row_norm, smoothness
-from skgd._training.full_gradient import (
+from skgd._training.full_gradient import AcceleratedDescent
+from skgd._training.secant import (
+    KINK_PAIRS,
     PAIRS,
+    PROXIMAL_KINK_PAIRS,
     PROXIMAL_PAIRS,
-    AcceleratedDescent,
     SecantDescent,
 )
 from skgd._training.state import Averaging
+from skgd.losses import AbsoluteError
 from skgd.optimizers import GD, DoWG, Nesterov
 
 # Gradients of few rows are taken at z + 0.8 (x - z), between the moving point z and its
@@ -28,6 +32,11 @@ INTERPOLATION = 0.8
 # the weight t^8 of the t-th forgets the way there (Shamir and Zhang, 2013; the value is
 # that of Ivgi, Hinder and Carmon, 2023). It leaves a fourth to a twentieth of the gap.
 LATE_WEIGHT = 8.0
+
+# The longest step of DoWG in units of the one that corrects an average row exactly. The
+# curvature of a loss without a bound is known at the best constant only.
+TURNS = 2.0
+TURNS_WITHOUT_CURVATURE = 0.5
 
 # Constant steps for losses without a bound of the curvature, per unit of spread.
 STEP_WITHOUT_CURVATURE = 0.1
@@ -66,6 +75,8 @@ def choose(
     curvature,
     line_search,
     average,
+    tol=None,
+    constant=None,
 ):
     """The method for an optimizer the user named.
 
@@ -87,6 +98,10 @@ def choose(
         averaging) claims the step.
     average : bool or int
         What the user asked for.
+    tol : float or None
+        Share of what the best constant leaves that may be missing at the end.
+    constant : array of shape (n_parameters,), or None
+        The best constant.
 
     Returns
     -------
@@ -95,7 +110,8 @@ def choose(
     Notes
     -----
     - ``gd`` with the full gradient: secant directions with a line search; under an l1
-      penalty to the minimum of the secant model with the penalty inside.
+      penalty to the minimum of the secant model with the penalty inside. Kinks of a
+      loss are rounded off, less and less.
     - ``nesterov`` with the full gradient: acceleration with restart and backtracking.
     - ``gd`` otherwise, and ``dowg``: DoWG, which needs no constant and forgives rare
       large rows, with gradients between the moving point and its mean. Where the
@@ -112,8 +128,8 @@ def choose(
         first_step = 1.0 / curvature
         answer = Averaging(start=1)
         if type(optimizer) is GD:
-            pairs = PROXIMAL_PAIRS if objective.l1.size else PAIRS
-            return Choice(SecantDescent(first_step, pairs), first_step, answer)
+            descent = secant_descent(objective, rows, first_step, tol, constant)
+            return Choice(descent, first_step, answer)
         if type(optimizer) is Nesterov:
             return Choice(AcceleratedDescent(first_step), first_step, answer)
     if type(optimizer) in (GD, DoWG):
@@ -126,9 +142,11 @@ def choose(
             )
         if type(optimizer) is GD:
             longest = math.inf
-            if batch_size < len(rows) and objective.loss.curvature is not None:
+            if batch_size < len(rows) and objective.loss.smooth:
+                bounded = objective.loss.curvature is not None
                 row_norm = mean_row_norm(moments, objective.model)
-                longest = 2.0 * batch_size * _longest_step(curvature * row_norm)
+                turns = TURNS if bounded else TURNS_WITHOUT_CURVATURE
+                longest = turns * batch_size * _longest_step(curvature * row_norm)
             optimizer = DoWG(longest=longest)
         distance = optimizer.initial_distance * spread
         optimizer = clone(optimizer).set_params(initial_distance=distance)
@@ -161,6 +179,46 @@ def choose(
 def _longest_step(curvature):
     """One over the curvature; 1 where nothing is curved, so that no step matters."""
     return 1.0 / curvature if curvature > 0.0 else 1.0
+
+
+def secant_descent(objective, rows, first_step, tol, constant):
+    """The search along full gradients, with what it needs to know of the rows."""
+    loss, model = objective.loss, objective.model
+    kinked = loss.residual_slopes() is not None
+    pairs = KINK_PAIRS if kinked else PAIRS
+    if objective.l1.size:
+        pairs = PROXIMAL_KINK_PAIRS if kinked else PROXIMAL_PAIRS
+    return SecantDescent(
+        first_step,
+        pairs,
+        n_searches=1 if objective.softmax else model.n_outputs,
+        widths=kink_widths(objective, rows, constant) if kinked else None,
+        tol=tol,
+        constant=constant,
+        evidence=Evidence(),
+    )
+
+
+def kink_widths(objective, rows, constant):
+    """Distance over which each output's kink is rounded off at first.
+
+    The median distance of the targets from the best constant, which outliers do not
+    move as they do the standard deviation; 1 for margins, which have no units.
+    """
+    model, loss = objective.model, objective.loss
+    targets, weights = rows.visited_targets(), rows.visited_weights()
+    if not loss.identity_link or "classification" in loss.tasks:
+        return np.ones(model.n_outputs)
+    constants = np.zeros(model.n_outputs)
+    if constant is not None:
+        constants = constant[model.n_weights :].astype(np.float64)
+    widths = np.ones(model.n_outputs)
+    for k in range(model.n_outputs):
+        away = np.abs(targets[:, k] - constants[k])
+        apart = away > 0
+        if apart.any():
+            widths[k] = AbsoluteError().best_constant(away[apart], weights[apart])
+    return widths
 
 
 def target_spread(task, loss, targets):

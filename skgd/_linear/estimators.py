@@ -8,6 +8,7 @@ from joblib import effective_n_jobs
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
@@ -21,6 +22,7 @@ from skgd._input.columns import usable_moments
 from skgd._input.moments import Moments, Seen
 from skgd._input.targets import Classification, Regression
 from skgd._input.validation import FLOATS, check_start, refuse_foreign, validate_given
+from skgd._input.warnings import warn_user
 from skgd._linear.automatic import SEARCHING, choose, target_spread
 from skgd._linear.model import REFRESH, LinearModel
 from skgd._linear.prepared_update import prepared, quickly
@@ -35,6 +37,7 @@ from skgd._training.objective import Objective, best_constants
 from skgd._training.plan import Plan, rows_per_update
 from skgd._training.state import Averaging
 from skgd.losses import get_loss, loss_names
+from skgd.optimizers import GD
 from skgd.penalties import penalty_strengths
 from skgd.schedules import Constant
 
@@ -47,8 +50,14 @@ SMALL_TABLE = 1024
 SEARCHED_TABLE = 16_384
 
 
+# A fit that may be so many times `tol` away from the minimum says so.
+FAR = 10.0
+
+
 class LinearGD(BaseGD):
     """The linear model of both estimators: coef_, intercept_ and raw scores."""
+
+    _estimates_classes = False
 
     @all_or_nothing
     @with_callbacks
@@ -104,6 +113,9 @@ class LinearGD(BaseGD):
         optimizer, schedule = self._rule_and_schedule()
         step_is_free = not streaming and self._step_is_free(schedule)
         searches = step_is_free and type(optimizer) in SEARCHING and loss.smooth
+        searches |= (
+            step_is_free and type(optimizer) is GD and bool(loss.residual_slopes())
+        )
         batch_size = self._rows_per_update(len(rows), streaming, searches)
         averaging, lr = Averaging(start=int(self.average)), self.lr
         last_step = None
@@ -117,6 +129,9 @@ class LinearGD(BaseGD):
         elif model is None or not model.raw:
             model = self._new_model(task, rows)
         objective = Objective(model, loss, softmax, *model.penalty_weights(l1, l2))
+        constant = None
+        if automatic and not streaming:
+            constant = self._constant_theta(objective, rows)
         if automatic:
             optimizer, lr, averaging, last_step = choose(
                 objective,
@@ -128,6 +143,8 @@ class LinearGD(BaseGD):
                 curvature=curvature,
                 line_search=step_is_free and batch_size == len(rows),
                 average=self.average,
+                tol=self.tol,
+                constant=constant,
             )
         return Plan(
             objective=objective,
@@ -141,6 +158,7 @@ class LinearGD(BaseGD):
             shuffle=self.shuffle,
             last_step=last_step,
             n_jobs=effective_n_jobs(self.n_jobs),
+            constant=constant,
         )
 
     def _rows_per_update(self, n_rows, streaming, searches):
@@ -180,7 +198,10 @@ class LinearGD(BaseGD):
             ridge = self._penalty_strengths()[1] / curvature
             moments, *unusable = usable_moments(seen.features, rows, rows.X.dtype)
             warn_of_unusable(self, *unusable)
-            coordinates = centred_coordinates(moments, ridge, centre)
+            updates = streaming or batch_size < len(rows)
+            coordinates = centred_coordinates(
+                moments, ridge, centre, batch_size if updates else None
+            )
             model = self._new_model(task, rows, *coordinates, moments)
         return model.having_seen(seen), curvature
 
@@ -204,21 +225,32 @@ class LinearGD(BaseGD):
     def _start_theta(self, plan, rows, rng):
         """Zero, with the best constant as intercept under lr="auto"."""
         model = plan.model
+        if self.lr != "auto":
+            return np.zeros(model.size, model.dtype)
+        theta = plan.constant
+        if theta is None:
+            theta = self._constant_theta(plan.objective, rows)
+        theta = theta.copy()
+        if plan.optimizer.normalises and self.fit_intercept:
+            # At the best constant the gradient of the intercept is rounding, which
+            # such a rule would blow up to a step: begin one step away.
+            theta[model.n_weights :] += plan.lr
+        return theta
+
+    def _constant_theta(self, objective, rows):
+        """Parameters of the best constant; zero without an intercept."""
+        model = objective.model
         theta = np.zeros(model.size, model.dtype)
-        if self.lr == "auto" and self.fit_intercept:
-            theta[model.n_weights :] = best_constants(plan.objective, rows)
-            if plan.optimizer.normalises:
-                # At the best constant the gradient of the intercept is rounding, which
-                # such a rule would blow up to a step: begin one step away.
-                theta[model.n_weights :] += plan.lr
+        if self.fit_intercept:
+            theta[model.n_weights :] = best_constants(objective, rows)
         return theta
 
     def _constant(self, plan, rows):
         if not self.fit_intercept or plan.objective.loss.trivial_minimum:
             return None
-        theta = np.zeros(plan.model.size, plan.model.dtype)
-        theta[plan.model.n_weights :] = best_constants(plan.objective, rows)
-        return theta
+        if plan.constant is not None:
+            return plan.constant
+        return self._constant_theta(plan.objective, rows)
 
     def _with_init(self, model, theta, name, value):
         coef, intercept = model.coefficients(theta)
@@ -227,6 +259,45 @@ class LinearGD(BaseGD):
         else:
             intercept = check_start(value, (model.n_outputs,), name)
         return model.theta(coef, intercept)
+
+    def _attributes(self, plan, task, state, report):
+        attributes = super()._attributes(plan, task, state, report)
+        return attributes | {"gap_": report.gap, "gap_kind_": report.gap_kind}
+
+    def _warn_if_far(self, report, plan):
+        """Of a search that could not come closer, and what kept it from that."""
+        rounding = float(np.sqrt(np.finfo(plan.model.dtype).eps))
+        far = self.tol is not None and not report.gap <= max(FAR * self.tol, rounding)
+        if not far or report.stop_reason not in ("max_iter", "rounding"):
+            return
+        # Only a bound is sure: the estimate of a search that is under way can be wrong.
+        sure = "by" if report.gap_kind == "bound" else "by about"
+        left = (
+            f"the objective can be above its minimum {sure} {report.gap:.1g} of what "
+            f"the best constant leaves to gain, more than tol={self.tol}"
+        )
+        if report.stop_reason == "rounding":
+            warn_user(
+                f"The search ended in rounding errors: {left}. Some columns cannot be "
+                f"told apart in {plan.model.dtype}: drop the copies among them, take "
+                "their difference, or subtract what they have in common.",
+                ConvergenceWarning,
+            )
+            return
+        advice = "Raise max_iter."
+        separable = (
+            plan.objective.loss.least == 0.0
+            and not plan.objective.loss.residual_slopes()
+        )
+        if self._estimates_classes and separable and not any(self._penalty_strengths()):
+            advice = (
+                "Where the classes can be separated there is no minimum without a "
+                "penalty: set penalty='l2' and alpha above zero, or raise max_iter."
+            )
+        warn_user(
+            f"Stopped at max_iter={report.n_epochs} epochs: {left}. {advice}",
+            ConvergenceWarning,
+        )
 
     def _raw_scores(self, X):
         """The scores of features as the user gave them."""
@@ -461,6 +532,8 @@ class GDClassifier(ClassifierMixin, LinearGD):
     >>> model.predict(X[:3])
     array([0, 0, 0])
     """
+
+    _estimates_classes = True
 
     @quickly
     @all_or_nothing

@@ -51,6 +51,12 @@ class StreamObjective:
     def n_rows(self):
         return self.stream.n_rows
 
+    def with_objective(self, objective):
+        """Another objective of the same model over the same rows."""
+        return StreamObjective(
+            objective, self.stream, self.rows, self.block_rows, self.window
+        )
+
     def loss_and_gradient(self, theta):
         """Sum of losses over all rows, and of its gradient, without the penalty.
 

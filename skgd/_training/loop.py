@@ -62,6 +62,9 @@ class Report:
         Epoch (from 1) of the lowest objective, or of the best validation score.
     best_parameters : tuple of arrays
         Copies of the parameters that belong to it.
+    gap : float or None
+        How far the objective can be from its minimum, where an epoch says so.
+    gap_kind : {"bound", "estimate"} or None
     """
 
     columns: dict = field(default_factory=dict)
@@ -69,6 +72,8 @@ class Report:
     stop_reason: str = "max_iter"
     best_epoch: int = 0
     best_parameters: tuple = ()
+    gap: float | None = None
+    gap_kind: str | None = None
 
     def append(self, entries):
         """One more epoch."""
@@ -136,7 +141,9 @@ def train(
     ----------
     epoch : object with ``run(state) -> (objective, rate)``
         Moves the state by one pass over the rows. A non-finite objective says that the
-        weights are worthless.
+        weights are worthless. One that knows its end has a `verdict`, the reason to
+        stop or None, `moved`, whether the last pass changed the answer, and `gap`;
+        then passes without improvement are no reason to stop.
     state : State
         Moved in place. At the end it holds the weights to keep.
     limits : Limits
@@ -155,7 +162,8 @@ def train(
     """
     report = Report()
     patience = None
-    if limits.margin is not None:
+    knows_its_end = hasattr(epoch, "verdict")
+    if limits.margin is not None and not (knows_its_end and validate is None):
         patience = _Patience(limits.margin, limits.patience)
     best_value, report.best_parameters = math.inf, state.copy_parameters()
     ceiling = DIVERGENCE_FACTOR * limits.start if limits.start > 0 else math.inf
@@ -191,6 +199,8 @@ def train(
                 "lr": rate,
                 "seconds": time.perf_counter() - started,
             }
+            if knows_its_end:
+                entries["gap"] = epoch.gap
             # The objective was seen on the way from `before`; the validation rows
             # judge where the epoch ended.
             watched, candidate = objective, before
@@ -212,8 +222,13 @@ def train(
                 break
             if presses.should_stop():
                 break
-            if patience is not None and patience.exhausted(watched):
+            # A pass that looked at a trial and went back is no lack of progress.
+            waits = patience is not None and (not knows_its_end or epoch.moved)
+            if waits and patience.exhausted(watched):
                 report.stop_reason = "tol" if validate is None else "early_stopping"
+                break
+            if knows_its_end and epoch.verdict is not None:
+                report.stop_reason = epoch.verdict
                 break
     if presses.asked and report.stop_reason != "diverged":
         report.stop_reason = "interrupted"
@@ -223,6 +238,8 @@ def train(
             ConvergenceWarning,
             stacklevel=2,
         )
+    if knows_its_end and validate is None and epoch.gap_kind is not None:
+        report.gap, report.gap_kind = epoch.gap, epoch.gap_kind
     if validate is not None and report.stop_reason != "diverged":
         state.restore_parameters(report.best_parameters)
     if verbose:

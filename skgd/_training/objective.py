@@ -96,6 +96,10 @@ class BoundObjective:
         if not self.objective.model.is_linear:
             self.objective.model.raise_noted(self.data)
 
+    def with_objective(self, objective):
+        """Another objective of the same model over the same rows."""
+        return objective.bind(self.rows, self.block_rows, self.n_jobs)
+
     def derivative_changes(self, p):
         """The output that trains on changes of derivatives, and its parameters.
 

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import joblib
+import numpy as np
 
 from skgd._training.epochs import FullBatch
 from skgd._training.full_gradient import FullGradientDescent, proximal_step
@@ -38,6 +39,8 @@ class Plan:
         Length of a proximal step down the full gradient, taken at the end of fit.
     n_jobs : int
         Threads for sums over all rows.
+    constant : array of shape (n_parameters,), or None
+        The best constant, where it is known before training.
     """
 
     objective: Objective
@@ -51,6 +54,7 @@ class Plan:
     shuffle: bool
     last_step: float | None = None
     n_jobs: int = 1
+    constant: np.ndarray | None = None
 
     @property
     def model(self):
@@ -122,6 +126,18 @@ class Plan:
         if self.last_step is not None:
             answer = state.answer()
             answer[:] = proximal_step(bound, answer, self.last_step)
+        if self.objective.softmax and isinstance(self.optimizer, FullGradientDescent):
+            self._centre_classes(state)
+
+    def _centre_classes(self, state):
+        """The softmax sees differences only: take away what all classes share.
+
+        Rounding drifts along there. An l1 penalty sees it, but for the intercepts.
+        """
+        answer, n_weights = state.answer(), self.model.n_weights
+        start = n_weights if self.objective.l1.size else 0
+        shared = answer[start:].reshape(-1, self.model.n_outputs)
+        shared -= shared.mean(axis=1, keepdims=True)
 
 
 def rows_per_update(solver, batch_size, n_rows, auto):

@@ -16,8 +16,8 @@ def rule_of(optimizer):
     The type, not its name, which somebody else's rule may have too; and what the
     vectors stand for, which in some rules depends on their parameters.
     """
-    vectors = getattr(optimizer, "state_names", ())
-    return type(optimizer), tuple(vectors), tuple(optimizer.memory_names)
+    names = [getattr(optimizer, name, ()) for name in ("state_names", "memory_names")]
+    return type(optimizer), *map(tuple, names)
 
 
 @dataclass(frozen=True)
