@@ -51,7 +51,7 @@ ACTIVATIONS = {
 
 
 def formula_of(name):
-    """The function z -> (value, derivative): as here, or else the activation's own code.
+    """The function z -> (value, derivative): as here, or else of the activation itself.
 
     The latter compares the compiled network with the activation in plain Python.
     """
