@@ -12,19 +12,9 @@ from scipy.special import erf, expit
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
-__all__ = [
-    "ACTIVATIONS",
-    "ELU",
-    "GELU",
-    "Activation",
-    "Identity",
-    "LeakyReLU",
-    "Logistic",
-    "ReLU",
-    "SiLU",
-    "Tanh",
-    "get_activation",
-]
+from skgd._registry import Registry
+
+ACTIVATIONS = Registry()
 
 _SQRT_HALF = math.sqrt(0.5)
 _NORMAL_DENSITY = 1.0 / math.sqrt(2.0 * math.pi)
@@ -34,7 +24,7 @@ class Activation(BaseEstimator):
     """Base of all activations a = f(z), applied to each unit of a hidden layer.
 
     A new activation is a subclass with `apply` and `value`. Pass an instance as
-    ``activation=`` to use it; add a line to ``ACTIVATIONS`` to give it a name.
+    ``activation=`` to use it.
 
     Attributes
     ----------
@@ -113,6 +103,7 @@ class Activation(BaseEstimator):
         return slope.reshape(np.shape(z))
 
 
+@ACTIVATIONS.named("identity")
 class Identity(Activation):
     """a = z: the network stays a linear model.
 
@@ -133,6 +124,7 @@ class Identity(Activation):
             slope[i] = 1.0
 
 
+@ACTIVATIONS.named("logistic")
 class Logistic(Activation):
     """a = 1 / (1 + exp(-z)), between 0 and 1; derivative a (1 - a).
 
@@ -158,6 +150,7 @@ class Logistic(Activation):
             z[i] = small if z[i] < 0.0 else one - small
 
 
+@ACTIVATIONS.named("tanh")
 class Tanh(Activation):
     """a = tanh(z), between -1 and 1; derivative 1 - a².
 
@@ -180,6 +173,7 @@ class Tanh(Activation):
             slope[i] = one - z[i] * z[i]
 
 
+@ACTIVATIONS.named("relu")
 class ReLU(Activation):
     """a = max(0, z); derivative 1 for z > 0, else 0.
 
@@ -210,6 +204,7 @@ class ReLU(Activation):
             z[i] *= slope[i]
 
 
+@ACTIVATIONS.named("leaky_relu")
 class LeakyReLU(Activation):
     """a = z for z > 0, else negative_slope z, so that no unit falls silent for good.
 
@@ -253,6 +248,7 @@ class LeakyReLU(Activation):
             z[i] *= slope[i]
 
 
+@ACTIVATIONS.named("elu")
 class ELU(Activation):
     """a = z for z > 0, else alpha (exp(z) - 1), which levels off at -alpha.
 
@@ -300,6 +296,7 @@ class ELU(Activation):
                 slope[i] = z[i] + alpha
 
 
+@ACTIVATIONS.named("gelu")
 class GELU(Activation):
     """a = z Phi(z), Phi the normal distribution function (exact, not approximated).
 
@@ -332,6 +329,7 @@ class GELU(Activation):
             z[i] *= share
 
 
+@ACTIVATIONS.named("silu")
 class SiLU(Activation):
     """a = z / (1 + exp(-z)), also called swish.
 
@@ -366,16 +364,46 @@ class SiLU(Activation):
             z[i] *= share
 
 
-ACTIVATIONS = {
-    "identity": Identity,
-    "logistic": Logistic,
-    "tanh": Tanh,
-    "relu": ReLU,
-    "leaky_relu": LeakyReLU,
-    "elu": ELU,
-    "gelu": GELU,
-    "silu": SiLU,
-}
+@ACTIVATIONS.named("mish")
+class Mish(Activation):
+    """a = z tanh(log(1 + exp(z))), smooth, with a small dip below zero.
+
+    Notes
+    -----
+    Derivative t + z (1 - t²) s with t = tanh(log(1 + exp(z))) and
+    s = 1 / (1 + exp(-z)). Source: Misra (2020), Mish: a self regularized non-monotonic
+    activation function. PyTorch: ``Mish``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.activations import Mish
+    >>> Mish().value(np.array([0.0, 1.0])).round(4)
+    array([0.    , 0.8651])
+    """
+
+    rectifies = True
+
+    def value(self, z):
+        return z * np.tanh(np.logaddexp(z.dtype.type(0.0), z))
+
+    @staticmethod
+    def apply(z, slope, p):
+        one, two = z.dtype.type(1.0), z.dtype.type(2.0)
+        for i in range(z.size):
+            # tanh(log(1 + e^z)) = (e^2z + 2 e^z) / (e^2z + 2 e^z + 2), divided by e^2z
+            # above zero: no exponential of a positive number.
+            decay = math.exp(-abs(z[i]))
+            share = decay / (one + decay)
+            if z[i] >= 0.0:
+                share = one - share
+                part, rest = one + two * decay, two * decay * decay
+            else:
+                part, rest = decay * (decay + two), two
+            t = part / (part + rest)
+            # 1 - t², without the difference of two numbers close to one.
+            slope[i] = t + z[i] * share * (rest / (part + rest)) * (one + t)
+            z[i] *= t
 
 
 def get_activation(activation):
@@ -410,3 +438,10 @@ def get_activation(activation):
         f"activation={activation!r} is unknown; choose one of {names}, or pass an "
         "instance of skgd.activations.Activation."
     )
+
+
+__all__ = ACTIVATIONS.public(
+    "ACTIVATIONS",
+    "Activation",
+    "get_activation",
+)

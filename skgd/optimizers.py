@@ -11,23 +11,9 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
-__all__ = [
-    "GD",
-    "OPTIMIZERS",
-    "SAGA",
-    "AdaDelta",
-    "AdaGrad",
-    "AdaMax",
-    "Adam",
-    "AdamW",
-    "DoWG",
-    "Momentum",
-    "NAdam",
-    "Nesterov",
-    "Optimizer",
-    "RMSProp",
-    "get_optimizer",
-]
+from skgd._registry import Registry
+
+OPTIMIZERS = Registry()
 
 _FRACTION = [Interval(Real, 0, 1, closed="left")]
 _POSITIVE = [Interval(Real, 0, None, closed="neither")]
@@ -155,6 +141,7 @@ class Optimizer(BaseEstimator):
         raise NotImplementedError
 
 
+@OPTIMIZERS.named("gd")
 class GD(Optimizer):
     """Gradient descent, the plain rule.
 
@@ -186,6 +173,7 @@ class GD(Optimizer):
             metric[j] = rate
 
 
+@OPTIMIZERS.named("momentum")
 class Momentum(Optimizer):
     """Gradient descent with momentum, the heavy ball.
 
@@ -244,6 +232,7 @@ class Momentum(Optimizer):
             metric[j] = steady
 
 
+@OPTIMIZERS.named("nesterov")
 class Nesterov(Momentum):
     """Nesterov's accelerated gradient: momentum that looks one step ahead.
 
@@ -290,6 +279,7 @@ class Nesterov(Momentum):
             metric[j] = steady
 
 
+@OPTIMIZERS.named("adagrad")
 class AdaGrad(Optimizer):
     """AdaGrad: a rate for each parameter that shrinks with the gradients it has seen.
 
@@ -343,6 +333,7 @@ class AdaGrad(Optimizer):
             theta[j] -= metric[j] * grad[j]
 
 
+@OPTIMIZERS.named("rmsprop")
 class RMSProp(Optimizer):
     """RMSProp: divide the gradient by a running root mean square of itself.
 
@@ -450,6 +441,7 @@ class RMSProp(Optimizer):
                 theta[j] -= metric[j] * grad[j]
 
 
+@OPTIMIZERS.named("adadelta")
 class AdaDelta(Optimizer):
     """AdaDelta: RMSProp whose rate is the running size of its own steps.
 
@@ -512,6 +504,7 @@ class AdaDelta(Optimizer):
             metric[j] = rate * ratio
 
 
+@OPTIMIZERS.named("adam")
 class Adam(Optimizer):
     """Adam: momentum and RMSProp, each corrected for its start at zero.
 
@@ -602,6 +595,7 @@ class Adam(Optimizer):
             theta[j] -= metric[j] * (correction * exp_avg[j])
 
 
+@OPTIMIZERS.named("adamw")
 class AdamW(Adam):
     """Adam with weight decay that does not pass through the gradient.
 
@@ -665,6 +659,7 @@ class AdamW(Adam):
         self.weight_decay = weight_decay
 
 
+@OPTIMIZERS.named("nadam")
 class NAdam(Optimizer):
     """NAdam: Adam with Nesterov's look ahead.
 
@@ -760,6 +755,7 @@ class NAdam(Optimizer):
             metric[j] = scale * steady
 
 
+@OPTIMIZERS.named("adamax")
 class AdaMax(Optimizer):
     """AdaMax: Adam with a decaying maximum in place of the root mean square.
 
@@ -825,6 +821,175 @@ class AdaMax(Optimizer):
             theta[j] -= metric[j] * (correction * exp_avg[j])
 
 
+@OPTIMIZERS.named("radam")
+class RAdam(Optimizer):
+    """Rectified Adam: Adam that trusts its divisor only when it has seen enough.
+
+    The mean square v of a few gradients varies too much to divide by. Its degrees of
+    freedom r say when it can be trusted, and how far.
+
+    ::
+
+        m = beta_1 m + (1 - beta_1) g
+        v = beta_2 v + (1 - beta_2) g²
+        R = 2 / (1 - beta_2) - 1
+        r = R - 2 t beta_2^t / (1 - beta_2^t)
+        c = √((r - 4) (r - 2) R / ((R - 4) (R - 2) r))
+        d = c √(1 - beta_2^t) / (√v + epsilon)    if r > 5, else d = 1
+        theta = theta - lr d m / (1 - beta_1^t)
+
+    With the default beta_2 the first five updates are of the second kind: momentum,
+    whose steps grow with the gradient.
+
+    Parameters
+    ----------
+    beta_1 : float in [0, 1), default=0.9
+        Memory of the mean gradient m.  PyTorch: ``betas[0]``.
+    beta_2 : float in [0, 1), default=0.999
+        Memory of the mean square v.  PyTorch: ``betas[1]``.  Below 2/3 it never sees
+        enough.
+    epsilon : float > 0, default=1e-8
+        Keeps the division finite, outside the root.  PyTorch: ``eps``.
+
+    Notes
+    -----
+    ``lr="auto"`` is 0.01.  Source: Liu, Jiang, He, Chen, Liu, Gao and Han (2020), On
+    the variance of the adaptive learning rate and beyond.  PyTorch: ``RAdam``, whose
+    defaults these are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.optimizers import RAdam
+    >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), RAdam()
+    >>> state, memory, metric = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
+    >>> theta.round(6)
+    array([ 0.95, -1.6 ])
+    """
+
+    state_names = ("exp_avg", "exp_avg_sq")
+    auto_lr = 0.01
+    normalises = True
+    _parameter_constraints: ClassVar[dict] = {
+        "beta_1": _FRACTION,
+        "beta_2": _FRACTION,
+        "epsilon": _POSITIVE,
+    }
+
+    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def parameters(self):
+        return (float(self.beta_1), float(self.beta_2), float(self.epsilon))
+
+    @staticmethod
+    def update(theta, grad, state, lr, t, p, memory, metric):
+        real = theta.dtype.type
+        new_1, new_2, epsilon = real(1.0 - p[0]), real(1.0 - p[1]), real(p[2])
+        correction = real(1.0 / (1.0 - p[0] ** t))
+        seen = 1.0 - p[1] ** t
+        most = 2.0 / (1.0 - p[1]) - 1.0
+        freedom = most - 2.0 * t * (1.0 - seen) / seen
+        rectified = freedom > 5.0
+        rate = real(lr)
+        if rectified:
+            ratio = (freedom - 4.0) * (freedom - 2.0) * most
+            ratio /= (most - 4.0) * (most - 2.0) * freedom
+            rate = real(lr * math.sqrt(seen * ratio))
+        exp_avg, exp_avg_sq = state[0], state[1]
+        for j in range(theta.size):
+            exp_avg[j] += new_1 * (grad[j] - exp_avg[j])
+            exp_avg_sq[j] += new_2 * (grad[j] * grad[j] - exp_avg_sq[j])
+            metric[j] = rate
+            if rectified:
+                metric[j] = rate / (math.sqrt(exp_avg_sq[j]) + epsilon)
+            theta[j] -= metric[j] * (correction * exp_avg[j])
+
+
+@OPTIMIZERS.named("lion")
+class Lion(Optimizer):
+    """Lion: steps of one length, by the sign of a mean gradient.
+
+    The mean m starts at 0.
+
+    ::
+
+        c = beta_1 m + (1 - beta_1) g
+        theta = theta - lr sign(c)
+        m = beta_2 m + (1 - beta_2) g
+
+    Every weight moves by `lr` in every update, so the rate must fall for the weights to
+    settle: combine it with a schedule, or with averaging.
+
+    Parameters
+    ----------
+    beta_1 : float in [0, 1), default=0.9
+        Share of the mean gradient in the direction of a step.
+    beta_2 : float in [0, 1), default=0.99
+        Memory of the mean gradient m.
+    weight_decay : float >= 0, default=0.0
+        Before every update weights, but not intercepts, are multiplied by
+        ``1 - lr weight_decay``, as in `AdamW`.
+
+    Notes
+    -----
+    ``lr="auto"`` is 0.003.  One vector is kept, where Adam keeps two.  Source: Chen,
+    Liang, Huang, Real, Wang, Liu, Pham, Dong, Luong, Hsieh, Lu and Le (2023), Symbolic
+    discovery of optimization algorithms, whose defaults these are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.optimizers import Lion
+    >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), Lion()
+    >>> state, memory, metric = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
+    >>> theta
+    array([ 0.9, -1.9])
+    """
+
+    state_names = ("exp_avg",)
+    auto_lr = 0.003
+    decoupled = True
+    normalises = True
+    _parameter_constraints: ClassVar[dict] = {
+        "beta_1": _FRACTION,
+        "beta_2": _FRACTION,
+        "weight_decay": _NON_NEGATIVE,
+    }
+
+    def __init__(self, beta_1=0.9, beta_2=0.99, *, weight_decay=0.0):
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.weight_decay = weight_decay
+
+    def parameters(self):
+        return (float(self.beta_1), float(self.beta_2))
+
+    @staticmethod
+    def update(theta, grad, state, lr, t, p, memory, metric):
+        real = theta.dtype.type
+        rate, new_1, new_2 = real(lr), real(1.0 - p[0]), real(1.0 - p[1])
+        # After t equal gradients g the direction is this share of g.
+        steady = real(lr * (1.0 - p[0] * p[1] ** (t - 1)))
+        zero, tiny = real(0.0), real(1e-12)
+        exp_avg = state[0]
+        for j in range(theta.size):
+            mean = exp_avg[j] + new_1 * (grad[j] - exp_avg[j])
+            if mean > zero:
+                theta[j] -= rate
+            elif mean < zero:
+                theta[j] += rate
+            else:
+                theta[j] -= rate * mean  # 0, and nan stays nan
+            metric[j] = steady / max(abs(mean), tiny)
+            exp_avg[j] += new_2 * (grad[j] - exp_avg[j])
+
+
+@OPTIMIZERS.named("dowg")
 class DoWG(Optimizer):
     """Distance over weighted gradients: a step that finds its own length.
 
@@ -907,6 +1072,7 @@ class DoWG(Optimizer):
             theta[j] -= real(length) * grad[j]
 
 
+@OPTIMIZERS.named("saga")
 class SAGA(Optimizer):
     """Stochastic steps that converge like full gradients, from a table of derivatives.
 
@@ -960,22 +1126,6 @@ class SAGA(Optimizer):
             mean[j] += share * change
 
 
-OPTIMIZERS = {
-    "gd": GD,
-    "momentum": Momentum,
-    "nesterov": Nesterov,
-    "adagrad": AdaGrad,
-    "rmsprop": RMSProp,
-    "adadelta": AdaDelta,
-    "adam": Adam,
-    "adamw": AdamW,
-    "nadam": NAdam,
-    "adamax": AdaMax,
-    "dowg": DoWG,
-    "saga": SAGA,
-}
-
-
 def get_optimizer(optimizer):
     """Return the update rule that a user named or gave.
 
@@ -1013,3 +1163,10 @@ def get_optimizer(optimizer):
         names = ", ".join(repr(name) for name in OPTIMIZERS)
         raise ValueError(f"Unknown optimizer {optimizer!r}; choose one of {names}.")
     return OPTIMIZERS[optimizer]()
+
+
+__all__ = OPTIMIZERS.public(
+    "OPTIMIZERS",
+    "Optimizer",
+    "get_optimizer",
+)

@@ -13,25 +13,9 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
-__all__ = [
-    "SCHEDULES",
-    "Clock",
-    "Constant",
-    "Cosine",
-    "CosineRestarts",
-    "Cyclic",
-    "Exponential",
-    "FromCallable",
-    "InverseScaling",
-    "MultiStep",
-    "OneCycle",
-    "Plateau",
-    "Polynomial",
-    "Schedule",
-    "Step",
-    "Warmup",
-    "get_schedule",
-]
+from skgd._registry import Registry
+
+SCHEDULES = Registry()
 
 _POSITIVE = [Interval(Real, 0, None, closed="neither")]
 _SHARE = [Interval(Real, 0, 1, closed="both")]
@@ -181,6 +165,7 @@ def _cosine(start, end, share):
     return end + (start - end) * 0.5 * (1.0 + np.cos(np.pi * share))
 
 
+@SCHEDULES.named("constant")
 class Constant(Schedule):
     """The same rate throughout.
 
@@ -199,6 +184,7 @@ class Constant(Schedule):
         return np.broadcast_to(1.0, np.shape(clock.step))
 
 
+@SCHEDULES.named("invscaling")
 class InverseScaling(Schedule):
     """A power of the number of the update.  Unit: step.
 
@@ -234,6 +220,7 @@ class InverseScaling(Schedule):
         return (np.asarray(clock.step) + 1.0) ** -self.power
 
 
+@SCHEDULES.named("step")
 class Step(Schedule):
     """Drop the rate every so many epochs.  Unit: epoch.
 
@@ -269,6 +256,7 @@ class Step(Schedule):
         return float(self.gamma) ** (np.floor(clock.epoch) // self.step_size)
 
 
+@SCHEDULES.named("multistep")
 class MultiStep(Schedule):
     """Drop the rate at given epochs.  Unit: epoch.
 
@@ -314,6 +302,7 @@ class MultiStep(Schedule):
         return float(self.gamma) ** passed
 
 
+@SCHEDULES.named("exponential")
 class Exponential(Schedule):
     """Multiply the rate by the same number over every epoch.  Unit: epoch.
 
@@ -348,6 +337,7 @@ class Exponential(Schedule):
         return float(self.gamma) ** np.asarray(clock.epoch)
 
 
+@SCHEDULES.named("polynomial")
 class Polynomial(Schedule):
     """Fall to the end of training as a power; by default a straight line.  Unit: epoch.
 
@@ -396,6 +386,7 @@ class Polynomial(Schedule):
         return self.min_factor + (1.0 - self.min_factor) * left
 
 
+@SCHEDULES.named("cosine")
 class Cosine(Schedule):
     """Fall to the end of training as half a cosine wave.  Unit: epoch.
 
@@ -439,6 +430,7 @@ class Cosine(Schedule):
         return _cosine(1.0, self.min_factor, _share_done(self, clock))
 
 
+@SCHEDULES.named("cosine_restarts")
 class CosineRestarts(Schedule):
     """Fall as a cosine, start again from the top, each time longer.  Unit: epoch.
 
@@ -497,6 +489,7 @@ class CosineRestarts(Schedule):
         return _cosine(1.0, self.min_factor, share)
 
 
+@SCHEDULES.named("onecycle")
 class OneCycle(Schedule):
     """Warm up to `lr`, then fall almost to nothing, once.  Unit: epoch.
 
@@ -558,6 +551,7 @@ class OneCycle(Schedule):
         )
 
 
+@SCHEDULES.named("cyclic")
 class Cyclic(Schedule):
     """Swing in straight lines between a low rate and `lr`.  Unit: epoch.
 
@@ -619,6 +613,51 @@ class Cyclic(Schedule):
         return self.min_factor + (1.0 - self.min_factor) * height * scale
 
 
+@SCHEDULES.named("sawtooth")
+class Sawtooth(Schedule):
+    """Fall in a straight line, start again from the top, and again.  Unit: epoch.
+
+    ::
+
+        share = epoch / period - floor(epoch / period)
+        factor = min_factor + (1 - min_factor) (1 - share)
+
+    Parameters
+    ----------
+    period : float > 0, default=10
+        Epochs of a tooth, from one restart to the next.  As `CosineRestarts` begins.
+    min_factor : float in [0, 1], default=0.0
+        Factor just before a restart.
+
+    Notes
+    -----
+    Restarts as in `CosineRestarts`, with the straight line of `Polynomial` between
+    them and teeth of equal length.  The weights are best at the end of a tooth: let
+    `max_iter` be a multiple of `period`.  Source: Smith (2017), Cyclical learning
+    rates for training neural networks, of which this is half a triangle.
+
+    Examples
+    --------
+    >>> from skgd.schedules import Sawtooth
+    >>> Sawtooth(period=2).preview(4, steps_per_epoch=2)
+    array([1.  , 0.75, 0.5 , 0.25, 1.  , 0.75, 0.5 , 0.25])
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "period": _POSITIVE,
+        "min_factor": _SHARE,
+    }
+
+    def __init__(self, period=10, min_factor=0.0):
+        self.period = period
+        self.min_factor = min_factor
+
+    def factor(self, clock):
+        share = np.asarray(clock.epoch, dtype=float) / self.period % 1.0
+        return self.min_factor + (1.0 - self.min_factor) * (1.0 - share)
+
+
+@SCHEDULES.named("plateau")
 class Plateau(Schedule):
     """Drop the rate when the objective stops improving.  Unit: epoch.
 
@@ -692,6 +731,7 @@ class Plateau(Schedule):
         return np.cumsum(drops)
 
 
+@SCHEDULES.named("warmup")
 class Warmup(Schedule):
     """Rise to `lr` in a straight line, then follow another schedule.
 
@@ -827,22 +867,6 @@ class FromCallable(Schedule):
         return factor
 
 
-SCHEDULES = {
-    "constant": Constant,
-    "invscaling": InverseScaling,
-    "step": Step,
-    "multistep": MultiStep,
-    "exponential": Exponential,
-    "polynomial": Polynomial,
-    "cosine": Cosine,
-    "cosine_restarts": CosineRestarts,
-    "onecycle": OneCycle,
-    "cyclic": Cyclic,
-    "plateau": Plateau,
-    "warmup": Warmup,
-}
-
-
 def get_schedule(schedule):
     """Return the schedule that a user named, gave or wrote as a function.
 
@@ -883,3 +907,12 @@ def get_schedule(schedule):
         "A schedule must be a string, an instance of skgd.schedules.Schedule or a "
         f"function of (step, epoch), got {schedule!r}."
     )
+
+
+__all__ = SCHEDULES.public(
+    "SCHEDULES",
+    "Clock",
+    "FromCallable",
+    "Schedule",
+    "get_schedule",
+)

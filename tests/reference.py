@@ -48,6 +48,12 @@ def gamma(y, z):
     return z + y * np.exp(-z), 1 - y * np.exp(-z)
 
 
+def tweedie(y, z, power=1.5):
+    mean = np.exp(z)
+    value = mean ** (2 - power) / (2 - power) - y * mean ** (1 - power) / (1 - power)
+    return value, mean ** (2 - power) - y * mean ** (1 - power)
+
+
 def log_loss(y, z):
     return np.log1p(np.exp(-y * z)), -y / (1 + np.exp(y * z))
 

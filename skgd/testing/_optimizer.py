@@ -92,6 +92,12 @@ def _check_attributes(rule):
     decay, auto = rule.weight_decay, rule.auto_lr
     if not is_number(decay) or not 0.0 <= decay < math.inf:
         raise fault(rule, "weight_decay", f"must be a number >= 0, got {decay!r}.")
+    if decay and "weight_decay" not in rule.get_params(deep=False):
+        raise fault(
+            rule,
+            "weight_decay",
+            "must be a parameter of __init__, so that lr='auto' can scale it.",
+        )
     if auto is not None and not (is_number(auto) and 0.0 < auto < math.inf):
         raise fault(rule, "auto_lr", f"must be a number > 0 or None, got {auto!r}.")
 

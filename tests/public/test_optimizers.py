@@ -20,10 +20,12 @@ from skgd.optimizers import (
     Adam,
     AdaMax,
     AdamW,
+    Lion,
     Momentum,
     NAdam,
     Nesterov,
     Optimizer,
+    RAdam,
     RMSProp,
     get_optimizer,
 )
@@ -129,6 +131,39 @@ def adamax_formula(b1=0.9, b2=0.999, eps=1e-8):
 
 
 # (rule, formula, name in torch.optim, its arguments)
+def radam_formula(b1=0.9, b2=0.999, eps=1e-8):
+    """Algorithm 2 of the paper; epsilon where PyTorch has it."""
+    m = v = 0.0
+    longest = 2 / (1 - b2) - 1
+
+    def step(theta, g, lr, t):
+        nonlocal m, v
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * g**2
+        m_hat = m / (1 - b1**t)
+        length = longest - 2 * t * b2**t / (1 - b2**t)
+        if length <= 5:
+            return theta - lr * m_hat
+        r = math.sqrt((length - 4) * (length - 2) * longest) / math.sqrt(
+            (longest - 4) * (longest - 2) * length
+        )
+        return theta - lr * r * m_hat * math.sqrt(1 - b2**t) / (np.sqrt(v) + eps)
+
+    return step
+
+
+def lion_formula(b1=0.9, b2=0.99, weight_decay=0.0):
+    m = 0.0
+
+    def step(theta, g, lr, t):
+        nonlocal m
+        direction = np.sign(b1 * m + (1 - b1) * g)
+        m = b2 * m + (1 - b2) * g
+        return theta - lr * weight_decay * theta - lr * direction
+
+    return step
+
+
 CASES = [
     (GD(), gd_formula(), "SGD", {}),
     (Momentum(), momentum_formula(), "SGD", {"momentum": 0.9}),
@@ -202,6 +237,16 @@ CASES = [
         "Adamax",
         {"betas": (0.5, 0.9), "eps": 1e-3},
     ),
+    (RAdam(), radam_formula(), "RAdam", {}),
+    (
+        RAdam(0.8, 0.9, 1e-3),
+        radam_formula(0.8, 0.9, 1e-3),
+        "RAdam",
+        {"betas": (0.8, 0.9), "eps": 1e-3},
+    ),
+    (RAdam(beta_2=0.6), radam_formula(b2=0.6), "RAdam", {"betas": (0.9, 0.6)}),
+    (Lion(), lion_formula(), None, {}),
+    (Lion(0.5, 0.8, weight_decay=0.3), lion_formula(0.5, 0.8, 0.3), None, {}),
 ]
 RULES = [case[0] for case in CASES]
 N_STEPS = 50
@@ -260,7 +305,7 @@ def test_rule_is_its_formula(rule, formula):
 
 @pytest.mark.parametrize(
     ("rule", "name", "arguments"),
-    [(case[0], *case[2:]) for case in CASES],
+    [(case[0], *case[2:]) for case in CASES if case[2]],
     ids=rule_name,
 )
 def test_rule_is_that_of_torch(rule, name, arguments, request):
@@ -490,6 +535,20 @@ def test_momentum_on_three_points():
     ]
 
 
+def test_radam_divides_after_five_updates():
+    """The paper's figure for its default of beta_2."""
+    rule = RAdam()
+    theta, grad = np.zeros(1), np.ones(1)
+    state, memory, metric = rule.start(1)
+    steps = []
+    for t in range(1, 8):
+        before = theta[0]
+        rule.update(theta, grad, state, 1.0, t, rule.parameters(), memory, metric)
+        steps.append(before - theta[0])
+    np.testing.assert_allclose(steps[:5], 1.0)
+    assert 0.0 < steps[5] < 0.1
+
+
 # --- as scikit-learn objects ---------------------------------------------------------
 
 
@@ -525,6 +584,9 @@ def test_defaults_and_cases_are_valid_and_never_changed(rule):
         (NAdam(beta_2=1.0), "beta_2"),
         (AdaMax(beta_1=1.0), "beta_1"),
         (AdaMax(epsilon=math.inf), "epsilon"),
+        (RAdam(beta_2=1.0), "beta_2"),
+        (Lion(beta_1=1.0), "beta_1"),
+        (Lion(weight_decay=-1.0), "weight_decay"),
     ],
     ids=rule_name,
 )
