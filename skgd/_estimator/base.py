@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, is_classifier
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import _num_samples
+from sklearn.utils.validation import _num_samples, column_or_1d
 
 from skgd._estimator.causes import (
     extreme_columns,
@@ -639,6 +639,23 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         """Whether the loss bars negative targets; no for one that is not known."""
         loss = self.loss if not isinstance(self.loss, str) else LOSSES.get(self.loss)
         return not getattr(loss, "identity_link", True)
+
+    def _tag_targets(self, tags):
+        """Tags of a regressor's targets.
+
+        Several columns are always taken, but scikit-learn's check of them has negative
+        targets, so that losses of positive ones do not say so; for them a column is a
+        vector, as for scikit-learn's regressors of one target.
+        """
+        positive = self._needs_positive_targets()
+        tags.target_tags.positive_only = positive
+        tags.target_tags.multi_output = not positive
+
+    def _as_tagged(self, y):
+        """Targets of a regressor as arrays of the shape that its tags promise."""
+        if y.ndim == 2 and y.shape[1] == 1 and self._needs_positive_targets():
+            return column_or_1d(y, warn=True)
+        return y
 
     def _ends_as_planned(self):
         """Whether the rate is made to arrive at zero in the last epoch."""

@@ -453,7 +453,7 @@ class GDRegressor(RegressorMixin, LinearGD):
         return self._task.decode(self._loss.inverse_link(scores))
 
     def _checked_data(self, X, y, reset):
-        return validate_data(
+        X, y = validate_data(
             self,
             X,
             y,
@@ -463,6 +463,7 @@ class GDRegressor(RegressorMixin, LinearGD):
             multi_output=True,
             y_numeric=True,
         )
+        return X, self._as_tagged(y)
 
     def _new_task(self, y, classes):
         return Regression(y)
@@ -473,8 +474,7 @@ class GDRegressor(RegressorMixin, LinearGD):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        tags.target_tags.positive_only = self._needs_positive_targets()
+        self._tag_targets(tags)
         return tags
 
 

@@ -63,7 +63,7 @@ class NetworkGD(BaseGD):
             y_numeric=not is_classifier(self),
         )
         if not is_classifier(self):
-            return X, y
+            return X, self._as_tagged(y)
         Classification.check(y, 'set loss="squared_error" to make this a regressor')
         if type_of_target(y) != "multilabel-indicator":
             y = column_or_1d(y, warn=True)
@@ -279,12 +279,12 @@ class NetworkGD(BaseGD):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.target_tags.required = True
-        tags.target_tags.multi_output = True
         if is_classifier(self):
             tags.estimator_type = "classifier"
+            tags.target_tags.multi_output = True
             tags.classifier_tags = ClassifierTags(multi_class=True, multi_label=True)
         else:
             tags.estimator_type = "regressor"
             tags.regressor_tags = RegressorTags()
-            tags.target_tags.positive_only = self._needs_positive_targets()
+            self._tag_targets(tags)
         return tags

@@ -162,3 +162,6 @@ def test_tags_say_which_targets_a_loss_takes(cls, loss):
     assert cls(loss).__sklearn_tags__().target_tags.positive_only
     assert not cls("squared_error").__sklearn_tags__().target_tags.positive_only
     assert not GDRegressor("unknown").__sklearn_tags__().target_tags.positive_only
+    # Several targets are taken all the same.
+    y = np.exp(X[:, :2])
+    assert cls(loss, max_iter=2).fit(X, y).predict(X).shape == (90, 2)
