@@ -13,6 +13,7 @@ from sklearn.base import clone
 from skgd._linear.evidence import Evidence
 from skgd._linear.step_size import mean_row_norm, smoothness
 from skgd._training.full_gradient import AcceleratedDescent
+from skgd._training.hybrid import HybridDescent
 from skgd._training.secant import (
     KINK_PAIRS,
     PAIRS,
@@ -56,12 +57,15 @@ class Choice(NamedTuple):
     averaging : Averaging
     last_step : float or None
         Length of a proximal step down the full gradient, to be taken at the end.
+    guarded : bool
+        Whether epochs that raise the objective of all rows are to be taken back.
     """
 
     optimizer: object
     lr: float
     averaging: Averaging
     last_step: float | None = None
+    guarded: bool = False
 
 
 def choose(
@@ -77,6 +81,8 @@ def choose(
     average,
     tol=None,
     constant=None,
+    first_updates=None,
+    shuffle=True,
 ):
     """The method for an optimizer the user named.
 
@@ -102,6 +108,9 @@ def choose(
         Share of what the best constant leaves that may be missing at the end.
     constant : array of shape (n_parameters,), or None
         The best constant.
+    first_updates : int or None
+        Rows of the updates of two epochs before a search along full gradients.
+    shuffle : bool
 
     Returns
     -------
@@ -128,29 +137,27 @@ def choose(
         first_step = 1.0 / curvature
         answer = Averaging(start=1)
         if type(optimizer) is GD:
-            descent = secant_descent(objective, rows, first_step, tol, constant)
+            search = secant_descent(objective, rows, first_step, tol, constant)
+            if first_updates is None:
+                return Choice(SecantDescent(**search), first_step, answer)
+            updates = few_rows(
+                objective, optimizer, rows, moments, first_updates, spread, curvature, 1
+            )
+            descent = HybridDescent(
+                updates.optimizer,
+                updates.averaging,
+                first_updates,
+                shuffle,
+                updates.guarded,
+                **search,
+            )
             return Choice(descent, first_step, answer)
         if type(optimizer) is Nesterov:
             return Choice(AcceleratedDescent(first_step), first_step, answer)
     if type(optimizer) in (GD, DoWG):
-        mean = Averaging(start=max(int(average), 1), interpolation=INTERPOLATION)
-        last_step = None
-        if objective.l1.size and batch_size < len(rows):
-            # A mean of points has no exact zeros, and one step from it has.
-            last_step = _longest_step(
-                smoothness(objective, rows, moments, len(rows), curvature)
-            )
-        if type(optimizer) is GD:
-            longest = math.inf
-            if batch_size < len(rows) and objective.loss.smooth:
-                bounded = objective.loss.curvature is not None
-                row_norm = mean_row_norm(moments, objective.model)
-                turns = TURNS if bounded else TURNS_WITHOUT_CURVATURE
-                longest = turns * batch_size * _longest_step(curvature * row_norm)
-            optimizer = DoWG(longest=longest)
-        distance = optimizer.initial_distance * spread
-        optimizer = clone(optimizer).set_params(initial_distance=distance)
-        return Choice(optimizer, 1.0, mean, last_step)
+        return few_rows(
+            objective, optimizer, rows, moments, batch_size, spread, curvature, average
+        )
     mean = Averaging(start=int(average))
     if optimizer.keeps_derivatives:
         if objective.loss.curvature is None:
@@ -181,22 +188,46 @@ def _longest_step(curvature):
     return 1.0 / curvature if curvature > 0.0 else 1.0
 
 
+def few_rows(
+    objective, optimizer, rows, moments, batch_size, spread, curvature, average
+):
+    """DoWG and the mean it is taken at, for ``gd`` and ``dowg``."""
+    mean = Averaging(start=max(int(average), 1), interpolation=INTERPOLATION)
+    last_step, guarded = None, False
+    if objective.l1.size and batch_size < len(rows):
+        # A mean of points has no exact zeros, and one step from it has.
+        last_step = _longest_step(
+            smoothness(objective, rows, moments, len(rows), curvature)
+        )
+    if type(optimizer) is GD:
+        longest = math.inf
+        if batch_size < len(rows) and objective.loss.smooth:
+            guarded = objective.loss.curvature is None and not objective.softmax
+            row_norm = mean_row_norm(moments, objective.model)
+            turns = TURNS_WITHOUT_CURVATURE if guarded else TURNS
+            longest = turns * batch_size * _longest_step(curvature * row_norm)
+        optimizer = DoWG(longest=longest)
+    distance = optimizer.initial_distance * spread
+    optimizer = clone(optimizer).set_params(initial_distance=distance)
+    return Choice(optimizer, 1.0, mean, last_step, guarded)
+
+
 def secant_descent(objective, rows, first_step, tol, constant):
-    """The search along full gradients, with what it needs to know of the rows."""
+    """What the search along full gradients needs to know of the rows."""
     loss, model = objective.loss, objective.model
     kinked = loss.residual_slopes() is not None
     pairs = KINK_PAIRS if kinked else PAIRS
     if objective.l1.size:
         pairs = PROXIMAL_KINK_PAIRS if kinked else PROXIMAL_PAIRS
-    return SecantDescent(
-        first_step,
-        pairs,
-        n_searches=1 if objective.softmax else model.n_outputs,
-        widths=kink_widths(objective, rows, constant) if kinked else None,
-        tol=tol,
-        constant=constant,
-        evidence=Evidence(),
-    )
+    return {
+        "first_step": first_step,
+        "pairs": pairs,
+        "n_searches": 1 if objective.softmax else model.n_outputs,
+        "widths": kink_widths(objective, rows, constant) if kinked else None,
+        "tol": tol,
+        "constant": constant,
+        "evidence": Evidence(),
+    }
 
 
 def kink_widths(objective, rows, constant):

@@ -119,7 +119,7 @@ def certify(bound, theta, widths=None, target=0.0):
     objective = bound.objective
     if not provable(objective.loss):
         return None
-    problem = _Problem(bound, theta)
+    problem = _Problem(bound, theta, target)
     if objective.softmax:
         return problem.certificate([problem.attempt(SoftmaxLoss(bound))])
     plain = SeparableLoss(bound)
@@ -170,7 +170,8 @@ def _widths(problem, loss):
 class _Problem:
     """The objective at one point, weights as (features + 1, outputs)."""
 
-    def __init__(self, bound, theta):
+    def __init__(self, bound, theta, target=0.0):
+        self.target = target
         objective = bound.objective
         model = self.model = objective.model
         self.rows = bound.rows
@@ -221,7 +222,7 @@ class _Problem:
             models = self._models(first.hessians, columns, gradient, loss)
             gaps = np.fmin(gaps, self._newton_gaps(loss, models))
             step = -models.c
-        if self.intercept_only:
+        if self.intercept_only and not gaps.sum() <= self.target:
             gaps = np.fmin(gaps, self._plain_gaps(loss, first, step))
         gaps = np.where(np.isnan(gaps), np.inf, gaps)
         return _Attempt(value, gaps, step)

@@ -117,8 +117,11 @@ class LinearGD(BaseGD):
             step_is_free and type(optimizer) is GD and bool(loss.residual_slopes())
         )
         batch_size = self._rows_per_update(len(rows), streaming, searches)
+        first_updates = None
+        if searches and self._starts_with_updates(optimizer, loss, batch_size):
+            first_updates = batch_size
         averaging, lr = Averaging(start=int(self.average)), self.lr
-        last_step = None
+        last_step, guarded = None, False
         l1, l2 = self._penalty_strengths()
         softmax = task.n_outputs > 1 and loss.softmax
         automatic = self.lr == "auto"
@@ -133,7 +136,7 @@ class LinearGD(BaseGD):
         if automatic and not streaming:
             constant = self._constant_theta(objective, rows)
         if automatic:
-            optimizer, lr, averaging, last_step = choose(
+            optimizer, lr, averaging, last_step, guarded = choose(
                 objective,
                 optimizer,
                 rows,
@@ -141,11 +144,16 @@ class LinearGD(BaseGD):
                 batch_size,
                 spread=model.seen.spread,
                 curvature=curvature,
-                line_search=step_is_free and batch_size == len(rows),
+                line_search=step_is_free
+                and (batch_size == len(rows) or first_updates is not None),
                 average=self.average,
                 tol=self.tol,
                 constant=constant,
+                first_updates=first_updates,
+                shuffle=self.shuffle,
             )
+            if first_updates is not None:
+                batch_size = len(rows)
         return Plan(
             objective=objective,
             optimizer=optimizer,
@@ -159,14 +167,33 @@ class LinearGD(BaseGD):
             last_step=last_step,
             n_jobs=effective_n_jobs(self.n_jobs),
             constant=constant,
+            guarded=guarded and not streaming,
         )
 
     def _rows_per_update(self, n_rows, streaming, searches):
         """All rows of a small table under lr="auto": see `batch_size`."""
         most = SEARCHED_TABLE if searches else SMALL_TABLE
+        if searches and self._penalty_strengths()[0]:
+            most = n_rows
         small = n_rows <= most and self.lr == "auto" and not streaming
         auto = n_rows if small else AUTO_BATCH_SIZE
         return rows_per_update(self.solver, self.batch_size, n_rows, auto)
+
+    def _starts_with_updates(self, optimizer, loss, batch_size):
+        """Whether a search along full gradients starts from updates of few rows.
+
+        On a large table, where two epochs of those come near the minimum; not under an
+        l1 penalty, because their mean has no zeros.
+        """
+        return (
+            type(optimizer) is GD
+            and self.lr == "auto"
+            and self.solver == "minibatch"
+            and self.batch_size == "auto"
+            and batch_size == AUTO_BATCH_SIZE
+            and not loss.trivial_minimum
+            and not self._penalty_strengths()[0]
+        )
 
     def _step_is_free(self, schedule):
         """Whether nothing that was asked for rules the step."""

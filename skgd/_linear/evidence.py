@@ -17,6 +17,12 @@ GRAM_COLUMNS = 500
 # Parameters up to which a bound, and the Newton step that comes with it, are.
 CERTIFIED_PARAMETERS = 512
 
+# Numbers of a table up to which a bound takes less time than the search.
+CERTIFIED_VALUES = 1 << 19
+
+# Rows from which second moments are taken.
+MOMENT_ROWS = 16_384
+
 # Numbers of a block of rows in the coordinates of the steps.
 BLOCK_VALUES = 1 << 20
 
@@ -66,7 +72,8 @@ class Evidence:
         size = model.size if coupled else model.n_features + 1
         if not isinstance(bound, BoundObjective):
             return None
-        if size > CERTIFIED_PARAMETERS:
+        values = bound.rows.order.size * size
+        if size > CERTIFIED_PARAMETERS or values > CERTIFIED_VALUES:
             return None
         if not coupled:
             if output not in self._outputs:
@@ -76,24 +83,36 @@ class Evidence:
 
 
 def second_moments(model, rows):
-    """Weighted second moments of the rows (z, 1) in a linear model's coordinates."""
+    """Weighted second moments of rows (z, 1) in a linear model's coordinates.
+
+    Correlations of evenly spaced rows, variances of all: columns that are nearly zero
+    everywhere may be so in all rows that were looked at.
+    """
     d = model.n_features
+    n = rows.order.size
+    order = rows.order[:: -(-n // MOMENT_ROWS)]
     moments = np.zeros((d + 1, d + 1))
     size = max(1, BLOCK_VALUES // (d + 1))
     mean = 0.0 if model.mean is None else model.mean
     scale = 1.0 if model.scale is None else model.scale
-    total = 0.0
-    for start in range(0, rows.order.size, size):
-        chosen = rows.order[start : start + size]
+    for start in range(0, order.size, size):
+        chosen = order[start : start + size]
         X = rows.X[chosen]
         X = X.toarray() if sparse.issparse(X) else X
         Z = np.empty((chosen.size, d + 1))
         Z[:, :d] = (X - mean) * scale
         Z[:, d] = model.fit_intercept
-        weights = rows.weights[chosen]
-        total += chosen.size
-        moments += (Z * weights[:, None]).T @ Z
-    return moments / total
+        moments += (Z * rows.weights[chosen][:, None]).T @ Z
+    moments /= order.size
+    if order.size < n and model.moments is not None:
+        known = model.moments
+        spread = (known.variance + (known.mean - mean) ** 2) * np.square(scale)
+        seen = np.diag(moments)[:d]
+        factor = np.ones(d + 1)
+        np.divide(spread, seen, out=factor[:d], where=seen > 0.0)
+        moments *= np.sqrt(factor[:, None] * factor)
+        moments[np.arange(d), np.arange(d)] = spread
+    return moments
 
 
 def one_output(bound, output):

@@ -51,10 +51,11 @@ class StreamObjective:
     def n_rows(self):
         return self.stream.n_rows
 
-    def with_objective(self, objective):
+    def with_objective(self, objective, block_rows=None):
         """Another objective of the same model over the same rows."""
+        block_rows = block_rows or self.block_rows
         return StreamObjective(
-            objective, self.stream, self.rows, self.block_rows, self.window
+            objective, self.stream, self.rows, block_rows, self.window
         )
 
     def loss_and_gradient(self, theta):

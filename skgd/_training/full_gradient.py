@@ -58,7 +58,7 @@ class AcceleratedDescent(FullGradientDescent):
     def _n_vectors(self, n):
         return 1
 
-    def on(self, bound):
+    def on(self, bound, on_step=None):
         """The epoch of this method over bound rows."""
         return _AcceleratedEpoch(self, bound)
 

@@ -141,9 +141,9 @@ def train(
     ----------
     epoch : object with ``run(state) -> (objective, rate)``
         Moves the state by one pass over the rows. A non-finite objective says that the
-        weights are worthless. One that knows its end has a `verdict`, the reason to
-        stop or None, `moved`, whether the last pass changed the answer, and `gap`;
-        then passes without improvement are no reason to stop.
+        weights are worthless. One with `moved` says whether the pass changed the
+        answer. One that knows its end has a `verdict`, the reason to stop or None, and
+        a `gap`; then passes without improvement are no reason to stop.
     state : State
         Moved in place. At the end it holds the weights to keep.
     limits : Limits
@@ -223,7 +223,7 @@ def train(
             if presses.should_stop():
                 break
             # A pass that looked at a trial and went back is no lack of progress.
-            waits = patience is not None and (not knows_its_end or epoch.moved)
+            waits = patience is not None and getattr(epoch, "moved", True)
             if waits and patience.exhausted(watched):
                 report.stop_reason = "tol" if validate is None else "early_stopping"
                 break
@@ -238,6 +238,8 @@ def train(
             ConvergenceWarning,
             stacklevel=2,
         )
+    if hasattr(epoch, "finish") and report.stop_reason != "diverged":
+        epoch.finish(state)
     if knows_its_end and validate is None and epoch.gap_kind is not None:
         report.gap, report.gap_kind = epoch.gap, epoch.gap_kind
     if validate is not None and report.stop_reason != "diverged":

@@ -96,9 +96,9 @@ class BoundObjective:
         if not self.objective.model.is_linear:
             self.objective.model.raise_noted(self.data)
 
-    def with_objective(self, objective):
+    def with_objective(self, objective, block_rows=None):
         """Another objective of the same model over the same rows."""
-        return objective.bind(self.rows, self.block_rows, self.n_jobs)
+        return objective.bind(self.rows, block_rows or self.block_rows, self.n_jobs)
 
     def derivative_changes(self, p):
         """The output that trains on changes of derivatives, and its parameters.

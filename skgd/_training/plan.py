@@ -11,6 +11,7 @@ import numpy as np
 
 from skgd._training.epochs import FullBatch
 from skgd._training.full_gradient import FullGradientDescent, proximal_step
+from skgd._training.guarded import GuardedBatches
 from skgd._training.objective import Objective
 from skgd._training.state import Averaging
 from skgd._training.stepper import Stepper, epoch_rates
@@ -41,6 +42,8 @@ class Plan:
         Threads for sums over all rows.
     constant : array of shape (n_parameters,), or None
         The best constant, where it is known before training.
+    guarded : bool
+        Whether epochs that raise the objective of all rows are taken back.
     """
 
     objective: Objective
@@ -55,6 +58,7 @@ class Plan:
     last_step: float | None = None
     n_jobs: int = 1
     constant: np.ndarray | None = None
+    guarded: bool = False
 
     @property
     def model(self):
@@ -97,7 +101,7 @@ class Plan:
             Called after each update within an epoch.
         """
         if isinstance(self.optimizer, FullGradientDescent):
-            return self.optimizer.on(bound)
+            return self.optimizer.on(bound, on_step)
         if self.optimizer.keeps_derivatives and (
             self.solver == "batch" or not self.model.is_linear
         ):
@@ -113,7 +117,8 @@ class Plan:
 
         if self.solver == "batch":
             return FullBatch(bound, stepper, rates)
-        return bound.batches(stepper, rates, self.batch_size, self.shuffle, on_step)
+        batches = bound.batches(stepper, rates, self.batch_size, self.shuffle, on_step)
+        return GuardedBatches(bound, batches, stepper) if self.guarded else batches
 
     def rate_used(self, rates):
         """The base rate, or the last length that the method found by itself."""

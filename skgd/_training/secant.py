@@ -129,7 +129,7 @@ class SecantDescent(FullGradientDescent):
         memory = np.zeros(self.n_searches * len(secant.MEMORY))
         return vectors, memory, np.zeros(n, dtype)
 
-    def on(self, bound):
+    def on(self, bound, on_step=None):
         """The epoch of this method over bound rows."""
         return SecantEpoch(self, bound)
 
@@ -195,7 +195,7 @@ class SecantEpoch:
         """One pass in place; returns (objective of the answer, step)."""
         values, gradient = self._evaluate(state.theta)
         if self.searches is None:
-            self._begin(state, values)
+            values, gradient = self._begin(state, values, gradient)
         trials = self._columns(state.theta.astype(np.float64))
         answer = self._columns(state.average)
         gradient = self._columns(gradient)
@@ -248,14 +248,16 @@ class SecantEpoch:
             ]
         )
 
-    def _begin(self, state, values):
+    def _begin(self, state, values, gradient):
         descent, model = self.descent, self.bound.objective.model
         constant = descent.constant
         if constant is None:
             constant = np.zeros(model.size, model.dtype)
-        worst = values[:, 1]
+        self._constant_point = constant
+        worst = values
         if not np.array_equal(constant, state.theta):
-            worst = self._evaluate(constant)[0][:, 1]
+            worst, there = self._evaluate(constant)
+            values, gradient = self._first(state, values, gradient, worst, there)
         offsets = 0.0
         if model.mean is not None and model.mean.size:
             offsets = float(np.max(np.abs(model.mean) * model.scale, initial=0.0))
@@ -263,9 +265,14 @@ class SecantEpoch:
         vectors = state.vectors.reshape(descent.n_searches, -1, self.n_rows_of_theta)
         memory = state.memory.reshape(descent.n_searches, -1)
         self.searches = [
-            Search(self, k, vectors[k], memory[k], float(worst[k]), precision)
+            Search(self, k, vectors[k], memory[k], float(worst[k, 1]), precision)
             for k in range(descent.n_searches)
         ]
+        return values, gradient
+
+    def _first(self, state, values, gradient, worst, gradient_there):
+        """What to start from, given values and gradients there and at the constant."""
+        return values, gradient
 
     @property
     def gap(self):
