@@ -116,9 +116,15 @@ def certify(bound, theta, widths=None, target=0.0):
     A pull of zero is one of rounding size here, and its size times the distance within
     which the minimum is looked for is added to the bound.
     """
-    objective = bound.objective
-    if not provable(objective.loss):
+    if not provable(bound.objective.loss):
         return None
+    # What is not finite proves nothing, and says so by a gap of inf.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return _certify(bound, theta, widths, target)
+
+
+def _certify(bound, theta, widths, target):
+    objective = bound.objective
     problem = _Problem(bound, theta)
     if objective.softmax:
         return problem.certificate([problem.attempt(SoftmaxLoss(bound))])
@@ -143,9 +149,10 @@ def _widths(problem, loss):
     distances = np.sort(np.concatenate(distances), axis=0)
     n, n_weights = len(distances), int(problem.live.sum())
     # A minimum shows in a jump from rows at kinks to the next ones.
-    smallest = np.finfo(float).tiny
-    with np.errstate(over="ignore"):
-        ratios = distances[1:] / np.maximum(distances[:-1], smallest)
+    smallest = np.finfo(float).eps * distances[-1]
+    smallest = np.where(smallest > 0.0, smallest, 1.0)
+    distances = np.maximum(distances, smallest)
+    ratios = distances[1:] / distances[:-1]
     counts = [
         1 + ratios[:limit].argmax(axis=0)
         for limit in (int(KINK_ROWS[-1] * n_weights), n)
@@ -160,8 +167,7 @@ def _widths(problem, loss):
         outer = np.take_along_axis(distances, np.minimum(count, n - 1)[None], 0)[0]
         inner = np.take_along_axis(distances, np.minimum(count, n - 1)[None] - 1, 0)[0]
         # Well apart from both, on either side.
-        width = np.where(inner > 0.0, np.sqrt(inner * outer), 0.5 * outer)
-        width = np.where(width > 0.0, width, smallest)
+        width = np.sqrt(inner * outer)
         if not any(np.array_equal(width, other) for other in widths):
             widths.append(width)
     return widths
@@ -322,8 +328,7 @@ class _Problem:
         """Scale the slopes of a group until no pull exceeds its l1 penalty."""
         bounded = (self.l1 > 0.0) & (self.l2 == 0.0) & self.live[:, None]
         if bounded.any():
-            with np.errstate(divide="ignore", invalid="ignore"):
-                room = np.where(bounded, self.l1 / np.abs(found.pulls), np.inf)
+            room = np.where(bounded, self.l1 / np.abs(found.pulls), np.inf)
             room = np.minimum(room.min(axis=0), 1.0)
             room = room if loss.n_groups > 1 else room.min(keepdims=True)
             if (room < 1.0).any():
@@ -373,16 +378,14 @@ class _Problem:
     def _off(self, found):
         """Largest pull on a weight without penalty, against the sum of its terms."""
         pulls = np.abs(found.pulls[self.free])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shares = np.where(pulls > 0.0, pulls / found.sizes[self.free], 0.0)
+        shares = np.where(pulls > 0.0, pulls / found.sizes[self.free], 0.0)
         return shares.max(initial=0.0)
 
     def _gaps(self, loss, found, reach):
         """The bound of each group."""
         theta, l1, l2, a = self.theta, self.l1, self.l2, found.pulls
         excess = soft_threshold(a, l1)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            smooth = (l2 * theta + excess) ** 2 / (2.0 * l2)
+        smooth = (l2 * theta + excess) ** 2 / (2.0 * l2)
         smooth = np.where(l2 > 0.0, smooth, np.where(excess == 0.0, 0.0, np.inf))
         # A pull that exceeds the l1 penalty by rounding only, without l2: the minimum
         # could be lower by that times the way to it.
