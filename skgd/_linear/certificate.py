@@ -36,6 +36,12 @@ REACH = 10.0
 # Rows at kinks, in multiples of the number of weights, on which a minimum is tried.
 KINK_ROWS = (1.0, 1.25, 2.0, 4.0, 8.0)
 
+# Newton steps for the slopes at rounded kinks; the share that a good one leaves, and
+# how many may be bad in a row.
+ROUNDED_STEPS = 8
+ENOUGH = 0.7
+PATIENCE = 2
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -124,20 +130,45 @@ def certify(bound, theta, widths=None, target=0.0):
 
 
 def _certify(bound, theta, widths, target):
-    objective = bound.objective
     problem = _Problem(bound, theta)
-    if objective.softmax:
+    if bound.objective.softmax:
         return problem.certificate([problem.attempt(SoftmaxLoss(bound))])
     plain = SeparableLoss(bound)
     attempts = [problem.attempt(plain)]
-    if plain.piecewise_linear:
-        if widths is None:
-            widths = _widths(problem, plain)
-        for width in widths:
-            if problem.certificate(attempts).gap <= target:
+    if not plain.piecewise_linear:
+        return problem.certificate(attempts)
+    if widths is None:
+        widths = _widths(problem, plain)
+    widths = [np.broadcast_to(width, plain.n_outputs) for width in widths]
+    for width in widths:
+        if problem.certificate(attempts).gap <= target:
+            break
+        attempts.append(problem.attempt(SeparableLoss(bound, width)))
+    answer = problem.certificate(attempts)
+    if answer.step is None:
+        return answer
+    # The slopes of the rounded minimum prove more than those of one step towards it:
+    # from the widths that left least, and from those of the widest jump.
+    tried = len(attempts) - 1
+    choices = [problem.best_rounded(attempts), np.full(plain.n_outputs, 1)]
+    gap = answer.gap
+    for choice in choices[: min(tried, 2)]:
+        loss = SeparableLoss(bound, np.choose(choice, widths[:tried]))
+        columns = [attempts[1 + i].step[:, k] for k, i in enumerate(choice)]
+        moved, step = problem, np.column_stack(columns)
+        idle = 0
+        for _ in range(ROUNDED_STEPS):
+            if gap <= target:
                 break
-            attempts.append(problem.attempt(SeparableLoss(bound, width)))
-    return problem.certificate(attempts)
+            moved = _Problem(bound, moved.theta + step)
+            attempts.append(moved.attempt(loss))
+            step, before = attempts[-1].step, gap
+            gap = problem.certificate(attempts).gap
+            # Some steps only find out which rows stay at their kinks.
+            idle = 0 if gap < ENOUGH * before else idle + 1
+            if idle == PATIENCE:
+                break
+    return Certificate(answer.value, gap, answer.step)
 
 
 def _widths(problem, loss):
@@ -198,18 +229,25 @@ class _Problem:
         return blocks(self.model, self.rows)
 
     def certificate(self, attempts):
-        """The best of some attempts, for each output."""
-        gaps = np.array([attempt.gaps for attempt in attempts])
-        best = gaps.argmin(axis=0)
+        """The best of some attempts, the first of them at the point itself."""
+        values, gaps = attempts[0].values, attempts[0].gaps
+        for other in attempts[1:]:
+            apart = values - other.values
+            size = ALLOWANCE * (np.abs(values) + np.abs(other.values))
+            size = np.where(apart == 0.0, 0.0, size)
+            gaps = np.fmin(gaps, np.maximum(other.gaps + apart, 0.0) + size)
         step = None
         if attempts[-1].step is not None:
-            # An output as it is may prove more than a Newton step, but has none.
-            choice = np.broadcast_to(best, (self.n_outputs,))
-            if len(attempts) > 1:
-                choice = np.broadcast_to(1 + gaps[1:].argmin(axis=0), choice.shape)
-            columns = [attempts[i].step[:, k] for k, i in enumerate(choice)]
+            # Among several there is one step each for each output, but for the first.
+            best = self.best_rounded(attempts) + 1 if len(attempts) > 1 else 0
+            best = np.broadcast_to(best, (self.n_outputs,))
+            columns = [attempts[i].step[:, k] for k, i in enumerate(best)]
             step = np.column_stack(columns).ravel()
-        return Certificate(attempts[0].value, float(gaps.min(axis=0).sum()), step)
+        return Certificate(float(values.sum()), float(gaps.sum()), step)
+
+    def best_rounded(self, attempts):
+        """Of each output, which of the attempts after the first leaves least."""
+        return np.array([attempt.gaps for attempt in attempts[1:]]).argmin(axis=0)
 
     def attempt(self, loss):
         """What the slopes near the point prove."""
@@ -217,9 +255,9 @@ class _Problem:
         theta, l1, l2 = self.theta, self.l1, self.l2
         penalties = 0.5 * l2 * theta**2 + l1 * np.abs(theta)
         values, rest = first.values / self.total, first.at_rest / self.total
-        value = float(values.sum() + penalties.sum())
+        penalties = self._by_group(penalties, loss)
         # Slopes of zero prove that F is at least the smallest of all losses.
-        gaps = values + rest + self._by_group(penalties, loss)
+        gaps = values + rest + penalties
         gaps = gaps + ALLOWANCE * (np.abs(values) + np.abs(rest))
         step = None
         if first.hessians is not None:
@@ -230,7 +268,7 @@ class _Problem:
         if self.intercept_only:
             gaps = np.fmin(gaps, self._plain_gaps(loss, first, step))
         gaps = np.where(np.isnan(gaps), np.inf, gaps)
-        return _Attempt(value, gaps, step)
+        return _Attempt(values + penalties, gaps, step)
 
     def _by_group(self, matrix, loss):
         sums = matrix.sum(axis=0)
@@ -411,9 +449,9 @@ class _Sums:
 
 @dataclass
 class _Attempt:
-    """What one choice of slopes gives: gaps of shape (groups,)."""
+    """What one choice of slopes gives: F and gaps of shape (groups,)."""
 
-    value: float
+    values: np.ndarray
     gaps: np.ndarray
     step: np.ndarray | None
 
