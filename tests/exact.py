@@ -109,7 +109,7 @@ def minimum(
 
 
 class _Problem:
-    """In scaled columns, penalties for each; W is (features + 1, outputs)."""
+    """In scaled columns, each with its penalties; W is (features + 1, outputs)."""
 
     def __init__(self, name, Z, y, s, l1, l2, fit_intercept, parameters):
         self.name, self.y, self.s, self.parameters = name, y, s, parameters
@@ -152,6 +152,8 @@ class _Problem:
         z = self.A @ W
         if width:
             value, slope, bend = rounded(self.name, y, z, width, **self.parameters)
+            # A step must not be endless where no row is at a kink.
+            bend = np.maximum(bend, 1e-6 / width)
         else:
             value, slope, bend = evaluate(self.name, y, z, **self.parameters)
         value = value if value.ndim == 1 else value.sum(axis=1)
