@@ -16,6 +16,7 @@ from skgd._estimator import parameters as _parameters
 from skgd._estimator.base import AUTO_BATCH_SIZE, BaseGD
 from skgd._estimator.parameters import with_parameters
 from skgd._input.moments import Moments, Seen
+from skgd._input.sparse import sound
 from skgd._input.targets import Classification, Regression
 from skgd._input.validation import FLOATS, check_start, refuse_foreign, validate_given
 from skgd._linear.automatic import SEARCHING, choose, target_spread
@@ -222,7 +223,9 @@ class LinearGD(BaseGD):
         """X @ coef_.T + intercept_, one column per output."""
         check_is_fitted(self, "coef_")
         refuse_foreign(X=X)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        X = validate_data(
+            self, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False
+        )
         coef = np.atleast_2d(self.coef_)
         return safe_sparse_dot(X, coef.T, dense_output=True) + self.intercept_
 
@@ -347,7 +350,7 @@ class GDRegressor(RegressorMixin, LinearGD):
     def _checked_data(self, X, y, reset):
         return validate_data(
             self,
-            X,
+            sound(X),
             y,
             reset=reset,
             accept_sparse="csr",
@@ -522,7 +525,9 @@ class GDClassifier(ClassifierMixin, LinearGD):
             return np.log(self.predict_proba(X))
 
     def _checked_data(self, X, y, reset):
-        X, y = validate_data(self, X, y, reset=reset, accept_sparse="csr", dtype=FLOATS)
+        X, y = validate_data(
+            self, sound(X), y, reset=reset, accept_sparse="csr", dtype=FLOATS
+        )
         Classification.check(y, "use GDRegressor")
         return X, column_or_1d(y, warn=True)
 

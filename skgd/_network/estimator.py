@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skgd._estimator import parameters as _parameters
 from skgd._estimator.parameters import with_parameters
+from skgd._input.sparse import sound
 from skgd._input.targets import Classification, Multilabel
 from skgd._input.validation import FLOATS, check_weights, refuse_foreign
 from skgd._network.training import NetworkGD, is_classifier
@@ -267,7 +268,9 @@ class MLPGD(NetworkGD):
     def _raw_scores(self, X):
         """Scores of the last layer, one column per output."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        X = validate_data(
+            self, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False
+        )
         a = safe_sparse_dot(X, self.coefs_[0], dense_output=True) + self.intercepts_[0]
         layers = zip(
             self._model.activations, self.coefs_[1:], self.intercepts_[1:], strict=True

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from skgd._input.boundary import check_sizes, check_state
 from skgd.losses import SquaredError
 from skgd.penalties import penalty_value, soft_threshold
 
@@ -106,10 +107,13 @@ class _SecantEpoch:
             descent.first_step,
         )
         self.advance = compiling.kernel(secant.advance, secant.signature())
+        self.sizes = n, descent._n_vectors(n), len(descent.memory_names)
+        check_sizes("the penalty", l1=(objective.l1, 0, n))
 
     def run(self, state):
         """One pass in place; returns (objective of the answer, step)."""
         trial = state.theta.astype(np.float64)
+        check_state(state, *self.sizes)
         value, gradient = self.bound.gradient(state.theta)
         self.advance(
             state.vectors, state.memory, trial, value, gradient, *self.constants
