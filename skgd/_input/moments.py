@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 
+from skgd._input.boundary import check_order, check_sizes
 from skgd._input.rows import as_vector
 
 # The order that stands for all rows as they come.
@@ -59,6 +60,17 @@ class Moments:
 
         `order` says which rows count, and in which order; by default all do.
         """
+        n_rows, n_features = X.shape
+        sizes = weights.size, self.mean.size, self.variance.size
+        if sizes != (n_rows, n_features, n_features):
+            check_sizes(
+                "the moments",
+                weights=(weights, n_rows),
+                mean=(self.mean, n_features),
+                variance=(self.variance, n_features),
+            )
+        if order is not None:
+            check_order(order, X.shape[0])
         if sparse.issparse(X):
             if order is not None:
                 X, weights = X[order], weights[order]

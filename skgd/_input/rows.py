@@ -10,6 +10,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from sklearn.model_selection import train_test_split
 
+from skgd._input.boundary import check_rows
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -39,6 +41,9 @@ class Rows:
     as_they_came: bool = field(default=False, kw_only=True)
     given: tuple | None = field(default=None, kw_only=True)
 
+    def __post_init__(self):
+        check_rows(self.X, self.targets, self.weights, self.order, self.as_they_came)
+
     @classmethod
     def of(cls, X, y, targets, weights=None):
         """All rows of X, those of weight zero dropped."""
@@ -53,6 +58,18 @@ class Rows:
 
     def in_order(self, order):
         return replace(self, order=order, as_they_came=False)
+
+    def replaced_by(self, X, targets):
+        """Other rows of the same number and form, with these weights and this order."""
+        if X.shape != self.X.shape or targets.shape != self.targets.shape:
+            raise ValueError(
+                f"X and y have shapes {X.shape} and {targets.shape}; expected those of "
+                f"the rows before, {self.X.shape} and {self.targets.shape}."
+            )
+        # All else that is checked of rows is as it was.
+        rows = object.__new__(type(self))
+        vars(rows).update(vars(self), X=X, targets=targets, y=targets)
+        return rows
 
     @property
     def weigh_the_same(self):

@@ -20,6 +20,7 @@ from skgd._estimator.parameters import with_parameters
 from skgd._estimator.transaction import all_or_nothing
 from skgd._input.columns import usable_moments
 from skgd._input.moments import Moments, Seen
+from skgd._input.sparse import sound
 from skgd._input.targets import Classification, Regression
 from skgd._input.validation import FLOATS, check_start, refuse_foreign, validate_given
 from skgd._input.warnings import warn_user
@@ -330,7 +331,9 @@ class LinearGD(BaseGD):
         """The scores of features as the user gave them."""
         check_is_fitted(self, "coef_")
         refuse_foreign(X=X)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        X = validate_data(
+            self, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False
+        )
         return self._scores(X)
 
     def _scores(self, X):
@@ -482,7 +485,7 @@ class GDRegressor(RegressorMixin, LinearGD):
     def _checked_data(self, X, y, reset):
         X, y = validate_data(
             self,
-            X,
+            sound(X),
             y,
             reset=reset,
             accept_sparse="csr",
@@ -661,7 +664,9 @@ class GDClassifier(ClassifierMixin, LinearGD):
             return np.log(self.predict_proba(X))
 
     def _checked_data(self, X, y, reset):
-        X, y = validate_data(self, X, y, reset=reset, accept_sparse="csr", dtype=FLOATS)
+        X, y = validate_data(
+            self, sound(X), y, reset=reset, accept_sparse="csr", dtype=FLOATS
+        )
         Classification.check(y, "use GDRegressor")
         return X, column_or_1d(y, warn=True)
 

@@ -8,6 +8,7 @@ import copy
 import numpy as np
 from scipy import sparse
 
+from skgd._input.boundary import check_sizes
 from skgd._input.rows import as_vector
 
 # Rows handled at a time by the kernels: many enough for the call of a loss on all of
@@ -181,6 +182,16 @@ class LinearModel:
             np.empty(0, self.dtype) if self.scale is None else self.scale,
         )
 
+    def _check_coordinates(self):
+        """ValueError unless mean and scale are those of all features."""
+        n = self.n_features
+        if self.mean is not None:
+            # What is centred is scaled, if only by ones.
+            scale = np.empty(0) if self.scale is None else self.scale
+            check_sizes("the coordinates", mean=(self.mean, n), scale=(scale, n))
+        elif self.scale is not None:
+            check_sizes("the coordinates", scale=(self.scale, n))
+
     def bind(self, X, block_rows):
         """Address of the compiled sum of gradients, and the data it works on.
 
@@ -198,6 +209,7 @@ class LinearModel:
         """
         from skgd._kernels import compiling, linear
 
+        self._check_coordinates()
         element = compiling.numba_type(self.dtype)
         bias = self.dtype.type(self.fit_intercept)
         scores = np.empty((block_rows, self.n_outputs), self.dtype)

@@ -13,7 +13,6 @@ from sklearn.base import BaseEstimator
 
 from skgd._input.chunks import encoded, is_finite, is_plain
 from skgd._input.moments import Seen
-from skgd._input.rows import Rows
 from skgd._input.targets import Classification, Regression
 from skgd._kernels.fingerprint import fingerprint
 from skgd._linear.model import REFRESH
@@ -76,8 +75,7 @@ class Quick:
         self._look_at(np.zeros(self.shape, self.model.dtype), bound.rows.targets)
 
     def _look_at(self, X, targets):
-        rows = self.bound.rows
-        self.bound.move_to(Rows(X, targets, rows.weights, rows.order, targets))
+        self.bound.move_to(self.bound.rows.replaced_by(X, targets))
 
     def still_holds(self, estimator):
         """Whether no parameter has been changed, nor a part of one."""

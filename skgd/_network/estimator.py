@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skgd._estimator import parameters as _parameters
 from skgd._estimator.parameters import with_parameters
 from skgd._estimator.transaction import all_or_nothing
+from skgd._input.sparse import sound
 from skgd._input.targets import Classification, Multilabel
 from skgd._input.validation import FLOATS, check_weights, refuse_foreign
 from skgd._network.training import NetworkGD, is_classifier
@@ -270,7 +271,9 @@ class MLPGD(NetworkGD):
     def _raw_scores(self, X):
         """Scores of the last layer, one column per output."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        X = validate_data(
+            self, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False
+        )
         return self._scores(X)
 
     def _scores(self, X):

@@ -8,6 +8,7 @@ import copy
 import numpy as np
 from scipy import sparse
 
+from skgd._input.boundary import check_sizes
 from skgd._input.rows import as_vector
 from skgd._network.coordinates import Coordinates
 
@@ -80,6 +81,10 @@ class Network:
         return Network(self.widths, self.activations, 0.0, dtype, raw)
 
     # ---- theta -----------------------------------------------------------------
+
+    @property
+    def n_features(self):
+        return self.widths[0]
 
     @property
     def n_outputs(self):
@@ -235,6 +240,13 @@ class Network:
         c = self.coordinates
         block_rows = min(block_rows, BLOCK_ROWS)
         is_csr = sparse.issparse(X)
+        check_sizes(
+            "the coordinates",
+            mean=(c.mean, self.n_features),
+            scale=(c.scale, self.n_features),
+            shift=(c.shift, self.n_outputs),
+            spread=(c.spread, self.n_outputs),
+        )
         answer = (c.shift, c.spread, c.spread / c.unit)
         mean, scale = c.mean.astype(self.dtype), c.scale.astype(self.dtype)
         shared = (

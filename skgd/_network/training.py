@@ -14,6 +14,7 @@ from sklearn.utils.validation import column_or_1d, validate_data
 from skgd._estimator.base import BaseGD
 from skgd._estimator.causes import warn_of_unusable
 from skgd._input.columns import usable_moments
+from skgd._input.sparse import sound
 from skgd._input.targets import Classification, Multilabel, Regression
 from skgd._input.validation import FLOATS, check_start, validate_given
 from skgd._network.automatic import (
@@ -54,7 +55,7 @@ class NetworkGD(BaseGD):
     def _checked_data(self, X, y, reset):
         X, y = validate_data(
             self,
-            X,
+            sound(X),
             y,
             reset=reset,
             accept_sparse="csr",

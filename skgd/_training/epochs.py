@@ -38,6 +38,7 @@ class FullBatch:
         n = self.bound.n_rows
         value = loss / n + self.bound.objective.penalty(state.theta)
         if math.isfinite(value):
+            self.stepper.check(state)
             self._step(
                 state.theta,
                 gradient.astype(state.theta.dtype, copy=False),

@@ -6,6 +6,7 @@ the rows allow a shorter way.
 
 import numpy as np
 
+from skgd._input.boundary import check_sizes, check_updates
 from skgd._input.rows import as_vector
 from skgd._training.state import Lazy
 
@@ -14,7 +15,24 @@ TINY = np.finfo(np.float64).tiny
 
 
 def epoch_kernel(bound, stepper, batch_size):
-    """The compiled loop over batches for these rows and this rule."""
+    """The compiled loop over batches for these rows and this rule.
+
+    Returns
+    -------
+    callable(state, order, rates) -> (sum of losses, number of updates)
+        `order` holds numbers of the bound rows.
+    """
+    kernel = _shortest_way(bound, stepper, batch_size)
+
+    def run(state, order, rates):
+        stepper.check(state)
+        check_updates(order, rates, batch_size)
+        return kernel(state, order, rates)
+
+    return run
+
+
+def _shortest_way(bound, stepper, batch_size):
     if stepper.optimizer.keeps_derivatives:
         return _derivative_changes(bound, stepper, batch_size)
     if bound.is_csr and stepper.is_free and _is_uncentred(bound.objective.model):
@@ -172,6 +190,7 @@ def _nonzeros_only(bound, stepper, batch_size):
         csr_lazy.run_epoch, compiling.lazy_signature(bound.data_type, stepper.element)
     )
     strength_l1, strength_l2 = stepper.strengths
+    _check_scores(bound, batch_size)
 
     def run(state, order, rates):
         possible = state.kind.is_plain and not (state.average.size and strength_l1)
@@ -179,6 +198,13 @@ def _nonzeros_only(bound, stepper, batch_size):
             return _every_weight(bound, stepper, batch_size)(state, order, rates)
         n_features = bound.objective.model.n_features
         lazy = Lazy.of(state, strength_l1, strength_l2, n_features)
+        check_sizes(
+            "sparse updates",
+            kept=(lazy.kept, stepper.n),
+            seen=(lazy.seen, n_features if strength_l1 else 0),
+            factors=(lazy.factors, 3),
+            moved=(lazy.moved, state.average.size),
+        )
         result = kernel(
             bound.data,
             bound.rows.targets,
@@ -200,10 +226,18 @@ def _nonzeros_only(bound, stepper, batch_size):
             rates,
             state.step,
         )
-        lazy.keep_in(state)
+        lazy.keep_in(state, state.step + result[1])
         return result
 
     return run
+
+
+def _check_scores(bound, batch_size):
+    """That there is room for the scores of a batch of sparse rows."""
+    scores = bound.data[-1]
+    n_rows = min(batch_size, len(bound.rows))
+    if len(scores) < n_rows:
+        check_sizes("a batch", scores=(scores, n_rows * scores.shape[1]))
 
 
 def _free_nonzeros_only(bound, stepper, batch_size):
@@ -214,11 +248,13 @@ def _free_nonzeros_only(bound, stepper, batch_size):
         csr_free.run_epoch, compiling.free_signature(bound.data_type, stepper.element)
     )
     l1, l2, _ = stepper.penalties
+    _check_scores(bound, batch_size)
 
     def run(state, order, rates):
         kind = state.kind
         if not state.base.size or kind.start != 1 or kind.power:
             return _every_weight(bound, stepper, batch_size)(state, order, rates)
+        check_sizes("the state", average=(state.average, stepper.n))
         initial = state.vectors[0]
         if state.step == 0:
             initial[:] = state.base

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
+from skgd._input.boundary import check_model, check_order, check_sizes
 from skgd._input.rows import spread_out
 from skgd._training.epochs import Batches
 from skgd._training.threads import ThreadedSum
@@ -71,6 +72,7 @@ class BoundObjective:
         self.rows = rows
         self.block_rows = block_rows
         self.n_jobs = n_jobs if objective.model.is_linear else 1
+        check_model(objective.model, rows, objective.softmax)
         self.dtype = objective.model.dtype
         self.element = compiling.numba_type(self.dtype)
         self.block, self.data, self.data_type = objective.model.bind(rows.X, block_rows)
@@ -166,6 +168,11 @@ class BoundObjective:
         return total
 
     def _sum_of(self, theta, order, gradient):
+        n = self.objective.model.size
+        check_sizes("a sum over rows", theta=(theta, n), gradient=(gradient, 0, n))
+        known = self.rows.order
+        if order is not known and order.base is not known:
+            check_order(order, len(self.rows.targets))
         if self.n_jobs > 1 and order.size >= THREADED_ROWS:
             return self._threads.add_to(gradient, theta, order)
         shard = np.empty(theta.size if gradient.size else 0, self.dtype)
@@ -194,7 +201,7 @@ class BoundObjective:
         return self.mean_loss(theta, order) + self.objective.penalty(theta)
 
     def move_to(self, rows):
-        """Look at other dense rows from now on, not more than before."""
+        """Look at other dense rows from now on, as `Rows.replaced_by` gives them."""
         self.rows = rows
         self.data = self.objective.model.bound_to(rows.X, self.data)
         vars(self).pop("_threads", None)

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from skgd._input.boundary import check_state
 from skgd._training.full_gradient import ROUNDING, FullGradientDescent
 from skgd._training.recording import RecordedObjective
 from skgd.losses import SquaredError
@@ -250,6 +251,8 @@ class SecantEpoch:
 
     def _begin(self, state, values, gradient):
         descent, model = self.descent, self.bound.objective.model
+        n_vectors, n_memory = descent._n_vectors(model.size), state.memory.size
+        check_state(state, model.size, n_vectors, n_memory)
         constant = descent.constant
         if constant is None:
             constant = np.zeros(model.size, model.dtype)

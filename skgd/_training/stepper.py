@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from skgd._input.boundary import check_sizes, check_state
 from skgd.optimizers import GD, DoWG
 from skgd.schedules import Clock, Constant, checked_factors
 
@@ -34,6 +35,14 @@ class Stepper:
         if optimizer.weight_decay:
             decay = optimizer.weight_decay * objective.model.penalised()
         self.penalties = (objective.l1, objective.l2, decay)
+        self.n = objective.model.size
+        check_sizes(
+            "the penalty",
+            l1=(objective.l1, 0, self.n),
+            l2=(objective.l2, self.n),
+            decay=(decay, 0, self.n),
+        )
+        self.kept = len(optimizer.state_names), len(optimizer.memory_names)
         self.clip_norm = math.inf if clip_norm is None else float(clip_norm)
         # Nothing but theta -= lr * gradient: kernels may take a shorter way.
         is_gd = type(optimizer).update is GD.update
@@ -61,6 +70,10 @@ class Stepper:
         if self.optimizer.finds_rate:
             return float(state.metric[0])
         return float(rates[-1])
+
+    def check(self, state):
+        """ValueError unless the state is one of this rule and these parameters."""
+        check_state(state, self.n, *self.kept)
 
     def arguments(self, state):
         """What the compiled step needs besides theta, gradient and rate."""
