@@ -68,6 +68,9 @@ TARGETS = read_only(FLOAT, 2)
 WEIGHTS = read_only(FLOAT, 1)
 ORDER = read_only(INDEX, 1, "C")
 
+# (address of the step, whole numbers, numbers): see ``proximal.py``.
+PROX = types.Tuple([types.intp, types.Array(INDEX, 1, "C"), VECTOR])
+
 
 @remembered
 def loss_signature():
@@ -247,6 +250,7 @@ def _version():
     for source in (
         *sorted(kernels.glob("*.py")),
         *map(kernels.parent.joinpath, registries),
+        *sorted(kernels.parent.glob("penalties/*.py")),
     ):
         checksum = crc32(source.read_bytes(), checksum)
     return checksum
@@ -344,7 +348,7 @@ def step_types(element):
     """(rule, penalties, averaging, clip_norm): what the step needs besides theta."""
     theta = vector(element)
     rule = types.Tuple([types.intp, VECTOR, matrix(element), VECTOR, theta])
-    penalties = types.UniTuple(VECTOR, 3)
+    penalties = types.Tuple([VECTOR, VECTOR, VECTOR, PROX])
     averaging = types.Tuple([theta, theta, INDEX, FLOAT, FLOAT])
     return rule, penalties, averaging, FLOAT
 

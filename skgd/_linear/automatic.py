@@ -95,7 +95,9 @@ def choose(
     Notes
     -----
     - ``gd`` with the full gradient: secant directions with a line search; under an l1
-      penalty to the minimum of the secant model with the penalty inside.
+      penalty to the minimum of the secant model with the penalty inside. Penalties
+      that are no elastic net, and a smooth loss: acceleration, as `nesterov`; with
+      another loss, the next line but one.
     - ``nesterov`` with the full gradient: acceleration with restart and backtracking.
     - ``gd`` otherwise, and ``dowg``: DoWG, which needs no constant and forgives rare
       large rows, with gradients between the moving point and its mean. Where the
@@ -108,18 +110,22 @@ def choose(
     - Gradients of few rows leave noise: the answer of the last two is a mean of the
       points in which late ones weigh most.
     """
+    if objective.prox is not None and not objective.loss.smooth:
+        # No quadratic lies above the loss where it has a kink, so that acceleration
+        # would stop there; the proximal step leaves the secant method no choice.
+        line_search = False
     if line_search and not objective.loss.trivial_minimum:
         first_step = 1.0 / curvature
         answer = Averaging(start=1)
-        if type(optimizer) is GD:
+        if type(optimizer) is GD and objective.prox is None:
             pairs = PROXIMAL_PAIRS if objective.l1.size else PAIRS
             return Choice(SecantDescent(first_step, pairs), first_step, answer)
-        if type(optimizer) is Nesterov:
+        if type(optimizer) in SEARCHING:
             return Choice(AcceleratedDescent(first_step), first_step, answer)
     if type(optimizer) in (GD, DoWG):
         mean = Averaging(start=max(int(average), 1), interpolation=INTERPOLATION)
         last_step = None
-        if objective.l1.size and batch_size < len(rows):
+        if objective.has_kinks and batch_size < len(rows):
             # A mean of points has no exact zeros, and one step from it has.
             last_step = 1.0 / smoothness(objective, rows, moments, len(rows), curvature)
         if type(optimizer) is GD:

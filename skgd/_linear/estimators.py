@@ -24,14 +24,16 @@ from skgd._linear.prepared_update import prepared, quickly
 from skgd._linear.step_size import (
     centred_coordinates,
     centring_pays,
+    exact_scale,
     loss_curvature,
     smoothness,
 )
 from skgd._training.objective import Objective, best_constants
 from skgd._training.plan import Plan, rows_per_update
+from skgd._training.proximal import Proximal
 from skgd._training.state import Averaging
 from skgd.losses import get_loss, loss_names
-from skgd.penalties import penalty_strengths
+from skgd.penalties import get_penalty, penalty_strengths
 from skgd.schedules import Constant
 
 # Up to this many rows a full gradient costs about as much as the bookkeeping of an
@@ -102,7 +104,7 @@ class LinearGD(BaseGD):
         batch_size = self._rows_per_update(len(rows), streaming, searches)
         averaging, lr = Averaging(start=int(self.average)), self.lr
         last_step = None
-        l1, l2 = self._penalty_strengths()
+        self._check_penalty(rows.X.shape[1])
         softmax = task.n_outputs > 1 and loss.softmax
         automatic = self.lr == "auto"
         if automatic:
@@ -111,7 +113,7 @@ class LinearGD(BaseGD):
             )
         elif model is None:
             model = self._new_model(task, rows)
-        objective = Objective(model, loss, softmax, *model.penalty_weights(l1, l2))
+        objective = self._objective(model, loss, softmax)
         if automatic:
             optimizer, lr, averaging, last_step = choose(
                 objective,
@@ -173,8 +175,11 @@ class LinearGD(BaseGD):
         if not kept:
             centre = self.fit_intercept and centring_pays(rows.X, batch_size)
             ridge = self._penalty_strengths()[1] / curvature
-            coordinates = centred_coordinates(seen.features, ridge, centre)
-            model = self._new_model(task, rows, *coordinates, seen.features)
+            mean, scale = centred_coordinates(seen.features, ridge, centre)
+            penalty = get_penalty(self.penalty, self.l1_ratio)
+            if penalty is not None and penalty.indicator:
+                scale = exact_scale(scale)
+            model = self._new_model(task, rows, mean, scale, seen.features)
         return model.having_seen(seen), curvature
 
     def _new_model(self, task, rows, mean=None, scale=None, moments=None):
@@ -190,6 +195,32 @@ class LinearGD(BaseGD):
 
     def _penalty_strengths(self):
         return penalty_strengths(self.penalty, self.alpha, self.l1_ratio)
+
+    def _check_penalty(self, n_features):
+        """Raise an error if the penalty fits neither the features nor the rate."""
+        penalty = get_penalty(self.penalty, self.l1_ratio)
+        if penalty is None:
+            return
+        validate_given(penalty, self.penalty)
+        if penalty is self.penalty:
+            penalty.check(n_features)
+        if self.lr == "auto" and not penalty.convex:
+            raise ValueError(
+                f"penalty={penalty!r} is not convex, and lr='auto' finds its steps for "
+                "convex objectives only. Pass lr as a float, below "
+                "1 / (largest curvature of the loss), on scaled features."
+            )
+
+    def _objective(self, model, loss, softmax):
+        """The objective in the coordinates of a model."""
+        penalty = get_penalty(self.penalty, self.l1_ratio)
+        l1, l2 = self._penalty_strengths()
+        prox = None
+        if penalty is not None and penalty.elastic_net(self.alpha) is None:
+            prox = Proximal(penalty, self.alpha, model)
+        uniform = np.ndim(l1) == 0
+        weights = model.penalty_weights(l1, l2)
+        return Objective(model, loss, softmax, *weights, prox, uniform)
 
     def _start_theta(self, plan, rows, rng):
         """Zero, with the best constant as intercept under lr="auto"."""
@@ -208,7 +239,16 @@ class LinearGD(BaseGD):
             return None
         theta = np.zeros(plan.model.size, plan.model.dtype)
         theta[plan.model.n_weights :] = best_constants(plan.objective, rows)
-        return theta
+        return plan.objective.inside(theta)
+
+    def _first_theta(self, plan, rows, init, rng):
+        return plan.objective.inside(super()._first_theta(plan, rows, init, rng))
+
+    def _set_start(self, plan, state, init):
+        super()._set_start(plan, state, init)
+        for point in state.points():
+            if point.size:
+                point[:] = plan.objective.inside(point)
 
     def _with_init(self, model, theta, name, value):
         coef, intercept = model.coefficients(theta)

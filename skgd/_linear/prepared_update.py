@@ -89,7 +89,10 @@ class Quick:
         for name, value in zip(self.names, self.values, strict=True):
             if current[name] is not value:
                 return False
-        return all(vars(part) == saved for part, saved in self.parts)
+        return all(
+            all(value is saved.get(name, self) for name, value in vars(part).items())
+            for part, saved in self.parts
+        )
 
     def run(self, estimator, X, y, classes):
         """One update; False, with nothing done, if the usual way must be taken."""

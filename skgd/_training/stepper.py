@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from skgd._training.proximal import NO_PROX
 from skgd.optimizers import DoWG
 from skgd.schedules import Clock, Constant
 
@@ -25,6 +26,7 @@ class Stepper:
     def __init__(self, objective, optimizer, clip_norm):
         from skgd._kernels import compiling
 
+        self.objective = objective
         self.optimizer = optimizer
         self.element = compiling.numba_type(objective.model.dtype)
         self.rule = compiling.address(
@@ -34,23 +36,34 @@ class Stepper:
         decay = np.empty(0)
         if optimizer.weight_decay:
             decay = optimizer.weight_decay * objective.model.penalised()
-        self.penalties = (objective.l1, objective.l2, decay)
+        prox = NO_PROX
+        if objective.prox is not None:
+            prox = objective.prox.arguments(self.element)
+        self.penalties = (objective.l1, objective.l2, decay, prox)
         self.clip_norm = math.inf if clip_norm is None else float(clip_norm)
         # Nothing but theta -= lr * gradient: kernels may take a shorter way.
         self.is_plain = (
-            type(optimizer).__name__ == "GD" and clip_norm is None and not decay.size
+            type(optimizer).__name__ == "GD"
+            and clip_norm is None
+            and not decay.size
+            and objective.prox is None
+            and objective.uniform
         )
 
     @property
     def strengths(self):
-        """l1 and l2 weight of every penalised parameter in raw coordinates."""
-        l1, l2, _ = self.penalties
+        """l1 and l2 weight of every penalised parameter, where it is the same."""
+        l1, l2, *_ = self.penalties
         return float(l1.max(initial=0.0)), float(l2.max(initial=0.0))
 
     @property
     def is_free(self):
         """Whether the rule is DoWG and nothing else claims the step."""
-        return isinstance(self.optimizer, DoWG) and self.clip_norm == math.inf
+        return (
+            isinstance(self.optimizer, DoWG)
+            and self.clip_norm == math.inf
+            and self.objective.prox is None
+        )
 
     def rate(self, state, rates):
         """The last rate used: of the schedule, or the length the rule found."""
