@@ -16,6 +16,7 @@ import skgd.data
 import skgd.display
 import skgd.losses
 import skgd.optimizers
+import skgd.penalties
 import skgd.pipeline
 import skgd.schedules
 
@@ -106,6 +107,7 @@ def test_a_wrong_output_is_found(tmp_path):
         skgd.display,
         skgd.losses,
         skgd.optimizers,
+        skgd.penalties,
         skgd.pipeline,
         skgd.schedules,
     ],
@@ -114,7 +116,7 @@ def test_a_wrong_output_is_found(tmp_path):
 def test_reference_lists_every_public_name(module):
     pages = (ROOT / "docs" / "api").glob("*.rst")
     listed = {word for page in pages for word in page.read_text("utf-8").split()}
-    tables = {"LOSSES", "OPTIMIZERS", "SCHEDULES", "ACTIVATIONS"}
+    tables = {"LOSSES", "OPTIMIZERS", "SCHEDULES", "ACTIVATIONS", "PENALTIES"}
     names = set(module.__all__)
     for table in names & tables:
         # What has a name for users has a page.
