@@ -5,9 +5,10 @@ No layers, no backpropagation: the kernels apply these to whole buffers.
 
 import math
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import erf, expit
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
@@ -65,11 +66,11 @@ class Activation(BaseEstimator):
     rectifies = False
     _parameter_constraints: ClassVar[dict] = {}
 
-    def parameters(self):
+    def parameters(self) -> tuple[float, ...]:
         """Return the numbers that `apply` reads from `p`, a tuple of floats."""
         return ()
 
-    def value(self, z):
+    def value(self, z: ArrayLike) -> NDArray[Any]:
         """f(z) in NumPy, as `predict` uses it.
 
         Parameters
@@ -83,7 +84,7 @@ class Activation(BaseEstimator):
         raise NotImplementedError("an activation must define value(z)")
 
     @staticmethod
-    def apply(z, slope, p):
+    def apply(z: NDArray[Any], slope: NDArray[Any], p: NDArray[np.float64]) -> None:
         """Replace z by f(z) and fill `slope` with f'(z), as training uses it.
 
         Runs as it stands under Python and compiled: plain loops and `math` alone.
@@ -96,7 +97,7 @@ class Activation(BaseEstimator):
         """
         raise NotImplementedError("an activation must define apply(z, slope, p)")
 
-    def derivative(self, z):
+    def derivative(self, z: ArrayLike) -> NDArray[Any]:
         """f'(z), without compilation.
 
         Parameters
@@ -236,7 +237,7 @@ class LeakyReLU(Activation):
         "negative_slope": [Interval(Real, 0, None, closed="left")]
     }
 
-    def __init__(self, negative_slope=0.01):
+    def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = negative_slope
 
     def parameters(self):
@@ -279,7 +280,7 @@ class ELU(Activation):
         "alpha": [Interval(Real, 0, None, closed="neither")]
     }
 
-    def __init__(self, alpha=1.0):
+    def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = alpha
 
     def parameters(self):
@@ -378,7 +379,7 @@ ACTIVATIONS = {
 }
 
 
-def get_activation(activation):
+def get_activation(activation: str | Activation) -> Activation:
     """Activation object for what the user passed as ``activation=``.
 
     Parameters

@@ -3,8 +3,11 @@
 What distinguishes them is the task and the shape of the answer; training is shared.
 """
 
+from typing import Any, Self
+
 import numpy as np
 from joblib import effective_n_jobs
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
@@ -52,16 +55,16 @@ class LinearGD(BaseGD):
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
-        X,
-        y,
-        sample_weight=None,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
         *,
-        coef_init=None,
-        intercept_init=None,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-    ):
+        coef_init: ArrayLike | None = None,
+        intercept_init: ArrayLike | None = None,
+        X_val: Any = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Train for up to `max_iter` epochs.
 
         Parameters
@@ -345,7 +348,9 @@ class GDRegressor(RegressorMixin, LinearGD):
     @quickly
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, *, sample_weight=None):
+    def partial_fit(
+        self, X: Any, y: ArrayLike, *, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Make one pass over the rows, in the order given.
 
         ``solver="batch"`` makes one update from all rows of the call, "minibatch" one
@@ -369,7 +374,7 @@ class GDRegressor(RegressorMixin, LinearGD):
         """
         return self._partial_fit(X, y, sample_weight, None)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray[Any]:
         """Predict targets.
 
         Parameters
@@ -467,7 +472,14 @@ class GDClassifier(ClassifierMixin, LinearGD):
     @quickly
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, *, classes=None, sample_weight=None):
+    def partial_fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        *,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Make one pass over the rows, in the order given.
 
         ``solver="batch"`` makes one update from all rows of the call, "minibatch" one
@@ -493,7 +505,7 @@ class GDClassifier(ClassifierMixin, LinearGD):
         """
         return self._partial_fit(X, y, sample_weight, classes)
 
-    def decision_function(self, X):
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Raw scores.
 
         Parameters
@@ -509,7 +521,7 @@ class GDClassifier(ClassifierMixin, LinearGD):
         scores = self._raw_scores(X)
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray[Any]:
         """Predict labels.
 
         Parameters
@@ -527,7 +539,7 @@ class GDClassifier(ClassifierMixin, LinearGD):
         return self._task.decode(scores.argmax(axis=1))
 
     @available_if(_has_probabilities)
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probability of each class, for losses that have them.
 
         Parameters
@@ -546,7 +558,7 @@ class GDClassifier(ClassifierMixin, LinearGD):
         return self._loss.predict_proba(scores)
 
     @available_if(_has_probabilities)
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Logarithm of the probability of each class.
 
         Parameters

@@ -4,7 +4,9 @@ What is read stays an Arrow table, so the names of the columns reach the estimat
 """
 
 import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from skgd._stream.source import as_table
 from skgd.data._arrays import BATCH_ROWS, check_batch_size
@@ -31,7 +33,18 @@ class TableBatches:
     Subclasses yield tables in ``_tables(n_rows)`` and know the names in ``_names()``.
     """
 
-    def __init__(self, path, target, columns, sample_weight, batch_size):
+    suffix: str
+    _names: Callable[[], Sequence[str]]
+    _tables: Callable[[int], Iterator[Any]]
+
+    def __init__(
+        self,
+        path: Any,
+        target: str,
+        columns: Sequence[str] | None,
+        sample_weight: str | None,
+        batch_size: int | None,
+    ) -> None:
         self.files = _files(path, self.suffix)
         self.target = target
         self.sample_weight = sample_weight
@@ -59,10 +72,10 @@ class TableBatches:
         )
         return list(dict.fromkeys([*self.columns, *others]))
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return self.in_batches_of(BATCH_ROWS)
 
-    def in_batches_of(self, n_rows):
+    def in_batches_of(self, n_rows: int) -> Iterator[Any]:
         """Batches of `batch_size` rows, or of `n_rows` if that was left open."""
         for table in self._tables(self.batch_size or n_rows):
             X = table.select(self.columns)
@@ -132,7 +145,14 @@ class CSVBatches(TableBatches):
                         yield table.slice(start, n_rows)
 
 
-def from_parquet(path, *, target, columns=None, sample_weight=None, batch_size=None):
+def from_parquet(
+    path: Any,
+    *,
+    target: str,
+    columns: Sequence[str] | None = None,
+    sample_weight: str | None = None,
+    batch_size: int | None = None,
+) -> ParquetBatches:
     """Batches of a Parquet file, or of all those in a folder.
 
     Parameters
@@ -181,7 +201,14 @@ def from_parquet(path, *, target, columns=None, sample_weight=None, batch_size=N
     return ParquetBatches(path, target, columns, sample_weight, batch_size)
 
 
-def from_csv(path, *, target, columns=None, sample_weight=None, batch_size=None):
+def from_csv(
+    path: Any,
+    *,
+    target: str,
+    columns: Sequence[str] | None = None,
+    sample_weight: str | None = None,
+    batch_size: int | None = None,
+) -> CSVBatches:
     """Batches of a CSV file with a header line, or of all those in a folder.
 
     Text is parsed anew in each epoch, at a tenth or so of the speed of Parquet: for

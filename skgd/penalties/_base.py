@@ -1,6 +1,6 @@
 """What training asks of a penalty: value, proximal step, and what it declares."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -136,7 +136,7 @@ class Penalty(BaseEstimator):
         return np.full((self.blocks(n_features).max() + 1, 1), float(alpha))
 
     @staticmethod
-    def value_at(w, p):
+    def value_at(w: Any, p: NDArray[np.float64]) -> float:
         """Value of the penalty of one coefficient, or of one block.
 
         The function runs as it stands under Python and compiled in the innermost
@@ -158,7 +158,7 @@ class Penalty(BaseEstimator):
         raise NotImplementedError("a penalty must define value_at(w, p)")
 
     @staticmethod
-    def prox_at(w, step, p):
+    def prox_at(w: Any, step: Any, p: NDArray[np.float64]) -> Any:
         """Proximal step: the u that minimises ½ (u - w)² / step + value(u).
 
         Under the same rules as :meth:`value_at`. With several outputs a block holds

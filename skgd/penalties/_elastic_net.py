@@ -151,7 +151,7 @@ class ElasticNet(_WeightedNet):
 def penalty_value(
     theta: NDArray, l1: NDArray[np.float64], l2: NDArray[np.float64]
 ) -> float:
-    """sum_j (l2_j/2) theta_j^2 + l1_j |theta_j|, in double precision.
+    """``sum_j (l2_j/2) theta_j^2 + l1_j |theta_j|``, in double precision.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def penalty_value(
 
 
 def soft_threshold(theta: NDArray, threshold: NDArray | float) -> NDArray:
-    """The proximal step of `threshold` * |theta|: shrink towards zero, and stop there.
+    """The proximal step of ``threshold * |theta|``: towards zero, and no further.
 
     Parameters
     ----------
