@@ -5,9 +5,10 @@ No layers, no backpropagation: the kernels apply these to whole buffers.
 
 import math
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import erf, expit
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
@@ -55,11 +56,11 @@ class Activation(BaseEstimator):
     rectifies = False
     _parameter_constraints: ClassVar[dict] = {}
 
-    def parameters(self):
+    def parameters(self) -> tuple[float, ...]:
         """Return the numbers that `apply` reads from `p`, a tuple of floats."""
         return ()
 
-    def value(self, z):
+    def value(self, z: ArrayLike) -> NDArray[Any]:
         """f(z) in NumPy, as `predict` uses it.
 
         Parameters
@@ -73,7 +74,7 @@ class Activation(BaseEstimator):
         raise NotImplementedError("an activation must define value(z)")
 
     @staticmethod
-    def apply(z, slope, p):
+    def apply(z: NDArray[Any], slope: NDArray[Any], p: NDArray[np.float64]) -> None:
         """Replace z by f(z) and fill `slope` with f'(z), as training uses it.
 
         Runs as it stands under Python and compiled: plain loops and `math` alone.
@@ -86,7 +87,7 @@ class Activation(BaseEstimator):
         """
         raise NotImplementedError("an activation must define apply(z, slope, p)")
 
-    def derivative(self, z):
+    def derivative(self, z: ArrayLike) -> NDArray[Any]:
         """f'(z), without compilation.
 
         Parameters
@@ -231,7 +232,7 @@ class LeakyReLU(Activation):
         "negative_slope": [Interval(Real, 0, None, closed="left")]
     }
 
-    def __init__(self, negative_slope=0.01):
+    def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = negative_slope
 
     def parameters(self):
@@ -275,7 +276,7 @@ class ELU(Activation):
         "alpha": [Interval(Real, 0, None, closed="neither")]
     }
 
-    def __init__(self, alpha=1.0):
+    def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = alpha
 
     def parameters(self):
@@ -406,7 +407,7 @@ class Mish(Activation):
             z[i] *= t
 
 
-def get_activation(activation):
+def get_activation(activation: str | Activation) -> Activation:
     """Activation object for what the user passed as ``activation=``.
 
     Parameters

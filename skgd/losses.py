@@ -5,9 +5,10 @@ Not here: softmax over a row of scores, the mean over rows, penalties, compilati
 
 import math
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from scipy.special import expit, xlogy
 from sklearn.base import BaseEstimator
@@ -87,19 +88,19 @@ class Loss(BaseEstimator):
     1.175
     """
 
-    tasks = REGRESSION
-    smooth = False
-    curvature = None
-    probabilities = False
-    softmax = False
-    identity_link = True
-    convex = True
-    least = None
-    trivial_minimum = False
-    of_residual = False
+    tasks: frozenset[str] = REGRESSION
+    smooth: bool = False
+    curvature: float | None = None
+    probabilities: bool = False
+    softmax: bool = False
+    identity_link: bool = True
+    convex: bool = True
+    least: float | None = None
+    trivial_minimum: bool = False
+    of_residual: bool = False
     _parameter_constraints: ClassVar[dict] = {}
 
-    def parameters(self):
+    def parameters(self) -> tuple[float, ...]:
         """Hyper-parameters as numbers for :meth:`value_and_derivative`.
 
         Returns
@@ -110,7 +111,9 @@ class Loss(BaseEstimator):
         return ()
 
     @staticmethod
-    def value_and_derivative(y, z, p):
+    def value_and_derivative(
+        y: float, z: float, p: NDArray[np.float64]
+    ) -> tuple[float, float]:
         """Return ℓ(y, z) and dℓ/dz for one row.
 
         The function runs as it stands under Python and compiled in the innermost
@@ -168,7 +171,7 @@ class Loss(BaseEstimator):
         """
         raise NotImplementedError("a loss with residual_slopes defines residual")
 
-    def value(self, y, z):
+    def value(self, y: ArrayLike, z: ArrayLike) -> NDArray[Any]:
         """Elementwise ℓ(y, z), without compilation.
 
         Parameters
@@ -182,7 +185,7 @@ class Loss(BaseEstimator):
         """
         return self._evaluate(y, z)[0]
 
-    def gradient(self, y, z):
+    def gradient(self, y: ArrayLike, z: ArrayLike) -> NDArray[np.float64]:
         """Elementwise dℓ/dz, without compilation; arguments as :meth:`value`.
 
         Parameters
@@ -204,7 +207,7 @@ class Loss(BaseEstimator):
             values = pair(np.asarray(y, np.float64), np.asarray(z, np.float64))
         return tuple(np.asarray(v, dtype=np.float64) for v in values)
 
-    def inverse_link(self, z):
+    def inverse_link(self, z: NDArray[Any]) -> NDArray[Any]:
         """Prediction of a regressor from its raw score; by default z itself.
 
         Parameters
@@ -218,7 +221,7 @@ class Loss(BaseEstimator):
         """
         return z
 
-    def check_target(self, y):
+    def check_target(self, y: NDArray[Any]) -> None:
         """Raise ValueError when y leaves the range of the loss; by default, never.
 
         Parameters
@@ -232,7 +235,9 @@ class Loss(BaseEstimator):
             Naming the range and the offending value.
         """
 
-    def best_constant(self, y, sample_weight=None):
+    def best_constant(
+        self, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Score z that minimises Σᵢ sᵢ ℓ(yᵢ, z): the best model without features.
 
         This default finds where the derivative of the sum changes sign, which is
@@ -350,7 +355,7 @@ class Loss(BaseEstimator):
         """
         return []
 
-    def probability(self, z):
+    def probability(self, z: NDArray[Any]) -> NDArray[Any]:
         """P(y = +1 | z), elementwise, for losses with ``probabilities`` set.
 
         Parameters
@@ -369,7 +374,7 @@ class Loss(BaseEstimator):
         """
         raise NotImplementedError(f"{type(self).__name__} has no probabilities")
 
-    def predict_proba(self, z):
+    def predict_proba(self, z: NDArray[Any]) -> NDArray[np.float64]:
         """Class probabilities from the scores of one or of several binary models.
 
         Parameters
@@ -495,7 +500,7 @@ class Huber(Loss):
         "epsilon": [Interval(Real, 0, None, closed="neither")]
     }
 
-    def __init__(self, epsilon=1.35):
+    def __init__(self, epsilon: float = 1.35) -> None:
         self.epsilon = epsilon
 
     def parameters(self):
@@ -617,7 +622,7 @@ class Quantile(Loss):
         "quantile": [Interval(Real, 0, 1, closed="neither")]
     }
 
-    def __init__(self, quantile=0.5):
+    def __init__(self, quantile: float = 0.5) -> None:
         self.quantile = quantile
 
     def parameters(self):
@@ -689,7 +694,7 @@ class EpsilonInsensitive(Loss):
         "epsilon": [Interval(Real, 0, None, closed="left")]
     }
 
-    def __init__(self, epsilon=0.1):
+    def __init__(self, epsilon: float = 0.1) -> None:
         self.epsilon = epsilon
 
     def parameters(self):
@@ -769,7 +774,7 @@ class SquaredEpsilonInsensitive(Loss):
         "epsilon": [Interval(Real, 0, None, closed="left")]
     }
 
-    def __init__(self, epsilon=0.1):
+    def __init__(self, epsilon: float = 0.1) -> None:
         self.epsilon = epsilon
 
     def parameters(self):
@@ -1280,7 +1285,7 @@ class ModifiedHuber(Loss):
         return 2.0 * (np.abs(np.multiply(y, z)) < 1.0)
 
 
-def loss_names(task):
+def loss_names(task: str) -> list[str]:
     """Names of the losses for one task, in the order of the registry.
 
     Parameters
@@ -1300,7 +1305,7 @@ def loss_names(task):
     return [name for name, loss in LOSSES.items() if task in loss.tasks]
 
 
-def get_loss(loss, task):
+def get_loss(loss: str | Loss, task: str) -> Loss:
     """Loss object for what the user passed as ``loss=``.
 
     Parameters
@@ -1332,6 +1337,7 @@ def get_loss(loss, task):
         ...
     ValueError: loss='hinge' is not for regression; choose one of 'squared_error',...
     """
+    found: Loss | None
     if isinstance(loss, Loss):
         found = loss
     else:

@@ -5,9 +5,10 @@ No learning-rate schedule, penalty, clipping or averaging: the training loop add
 
 import math
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
@@ -57,26 +58,28 @@ class Optimizer(BaseEstimator):
         ``1 - lr * weight_decay``.  The rule cannot: it does not know the intercepts.
     """
 
-    state_names = ()
-    memory_names = ()
-    auto_lr = None
-    decoupled = False
-    weight_decay = 0.0
-    finds_rate = False
-    searches = False
-    normalises = False
-    keeps_derivatives = False
+    state_names: tuple[str, ...] = ()
+    memory_names: tuple[str, ...] = ()
+    auto_lr: float | None = None
+    decoupled: bool = False
+    weight_decay: float = 0.0
+    finds_rate: bool = False
+    searches: bool = False
+    normalises: bool = False
+    keeps_derivatives: bool = False
     _parameter_constraints: ClassVar[dict] = {}
 
-    def parameters(self):
+    def parameters(self) -> tuple[float, ...]:
         """Return the numbers that `update` reads from `p`, a tuple of floats."""
         return ()
 
-    def initial_memory(self):
+    def initial_memory(self) -> tuple[float, ...]:
         """Return the value of `memory` before the first update, a tuple of floats."""
         return (0.0,) * len(self.memory_names)
 
-    def start(self, n, dtype=np.float64):
+    def start(
+        self, n: int, dtype: DTypeLike = np.float64
+    ) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[Any]]:
         """Return the arrays of a run over `n` parameters, before its first update.
 
         Parameters
@@ -103,7 +106,7 @@ class Optimizer(BaseEstimator):
         memory = np.array(self.initial_memory(), dtype=np.float64)
         return state, memory, np.zeros(n, dtype=dtype)
 
-    def points(self, state):
+    def points(self, state: NDArray[Any]) -> list[NDArray[Any]]:
         """Rows of `state` that are points of theta's space, as a list of arrays.
 
         They move along when the coordinates of theta change between two calls of
@@ -112,7 +115,16 @@ class Optimizer(BaseEstimator):
         return []
 
     @staticmethod
-    def update(theta, grad, state, lr, t, p, memory, metric):
+    def update(
+        theta: NDArray[Any],
+        grad: NDArray[Any],
+        state: NDArray[Any],
+        lr: float,
+        t: int,
+        p: NDArray[np.float64],
+        memory: NDArray[np.float64],
+        metric: NDArray[Any],
+    ) -> None:
         """Move `theta` by one update, in place.
 
         The code runs interpreted and compiled alike, hence plain loops, `math` alone,
@@ -215,7 +227,7 @@ class Momentum(Optimizer):
     state_names = ("momentum_buffer",)
     _parameter_constraints: ClassVar[dict] = {"momentum": _FRACTION}
 
-    def __init__(self, momentum=0.9):
+    def __init__(self, momentum: float = 0.9) -> None:
         self.momentum = momentum
 
     def parameters(self):
@@ -316,7 +328,7 @@ class AdaGrad(Optimizer):
     normalises = True
     _parameter_constraints: ClassVar[dict] = {"epsilon": _POSITIVE}
 
-    def __init__(self, epsilon=1e-10):
+    def __init__(self, epsilon: float = 1e-10) -> None:
         self.epsilon = epsilon
 
     def parameters(self):
@@ -388,7 +400,14 @@ class RMSProp(Optimizer):
         "centered": ["boolean"],
     }
 
-    def __init__(self, rho=0.99, epsilon=1e-8, *, momentum=0.0, centered=False):
+    def __init__(
+        self,
+        rho: float = 0.99,
+        epsilon: float = 1e-8,
+        *,
+        momentum: float = 0.0,
+        centered: bool = False,
+    ) -> None:
         self.rho = rho
         self.epsilon = epsilon
         self.momentum = momentum
@@ -483,7 +502,7 @@ class AdaDelta(Optimizer):
     normalises = True
     _parameter_constraints: ClassVar[dict] = {"rho": _FRACTION, "epsilon": _POSITIVE}
 
-    def __init__(self, rho=0.9, epsilon=1e-6):
+    def __init__(self, rho: float = 0.9, epsilon: float = 1e-6) -> None:
         self.rho = rho
         self.epsilon = epsilon
 
@@ -553,7 +572,14 @@ class Adam(Optimizer):
         "amsgrad": ["boolean"],
     }
 
-    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, *, amsgrad=False):
+    def __init__(
+        self,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        *,
+        amsgrad: bool = False,
+    ) -> None:
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -648,13 +674,13 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
         *,
-        weight_decay=0.01,
-        amsgrad=False,
-    ):
+        weight_decay: float = 0.01,
+        amsgrad: bool = False,
+    ) -> None:
         super().__init__(beta_1, beta_2, epsilon, amsgrad=amsgrad)
         self.weight_decay = weight_decay
 
@@ -714,7 +740,14 @@ class NAdam(Optimizer):
         "momentum_decay": _NON_NEGATIVE,
     }
 
-    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, *, momentum_decay=4e-3):
+    def __init__(
+        self,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        *,
+        momentum_decay: float = 4e-3,
+    ) -> None:
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -799,7 +832,9 @@ class AdaMax(Optimizer):
         "epsilon": _POSITIVE,
     }
 
-    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+    def __init__(
+        self, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8
+    ) -> None:
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -1039,7 +1074,9 @@ class DoWG(Optimizer):
         "longest": [Interval(Real, 0, None, closed="right")],
     }
 
-    def __init__(self, initial_distance=1e-2, longest=math.inf):
+    def __init__(
+        self, initial_distance: float = 1e-2, longest: float = math.inf
+    ) -> None:
         self.initial_distance = initial_distance
         self.longest = longest
 
@@ -1126,7 +1163,7 @@ class SAGA(Optimizer):
             mean[j] += share * change
 
 
-def get_optimizer(optimizer):
+def get_optimizer(optimizer: str | Optimizer) -> Optimizer:
     """Return the update rule that a user named or gave.
 
     Parameters

@@ -4,12 +4,13 @@ No training happens here, and no state is kept: a factor is a function of a cloc
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -61,7 +62,7 @@ class Schedule(BaseEstimator):
     # Whether `factor` looks at the objectives of earlier epochs.
     watches_losses = False
 
-    def factor(self, clock):
+    def factor(self, clock: Clock) -> Any:
         """Return what multiplies the learning rate.
 
         Parameters
@@ -81,7 +82,9 @@ class Schedule(BaseEstimator):
         """
         raise NotImplementedError
 
-    def preview(self, n_epochs, steps_per_epoch=1, losses=()):
+    def preview(
+        self, n_epochs: int, steps_per_epoch: int = 1, losses: Any = ()
+    ) -> NDArray[np.float64]:
         """Return the factor of every update of a run, to look at or plot.
 
         Parameters
@@ -213,7 +216,7 @@ class InverseScaling(Schedule):
 
     _parameter_constraints: ClassVar[dict] = {"power": _POSITIVE}
 
-    def __init__(self, power=0.5):
+    def __init__(self, power: float = 0.5) -> None:
         self.power = power
 
     def factor(self, clock):
@@ -248,7 +251,7 @@ class Step(Schedule):
 
     _parameter_constraints: ClassVar[dict] = {"step_size": _COUNT, "gamma": _DECAY}
 
-    def __init__(self, step_size=30, gamma=0.1):
+    def __init__(self, step_size: float = 30, gamma: float = 0.1) -> None:
         self.step_size = step_size
         self.gamma = gamma
 
@@ -288,7 +291,9 @@ class MultiStep(Schedule):
         "gamma": _DECAY,
     }
 
-    def __init__(self, milestones=(30, 60, 80), gamma=0.1):
+    def __init__(
+        self, milestones: Sequence[float] = (30, 60, 80), gamma: float = 0.1
+    ) -> None:
         self.milestones = milestones
         self.gamma = gamma
 
@@ -330,7 +335,7 @@ class Exponential(Schedule):
 
     _parameter_constraints: ClassVar[dict] = {"gamma": _DECAY}
 
-    def __init__(self, gamma=0.95):
+    def __init__(self, gamma: float = 0.95) -> None:
         self.gamma = gamma
 
     def factor(self, clock):
@@ -376,7 +381,9 @@ class Polynomial(Schedule):
         "epochs": _EPOCHS,
     }
 
-    def __init__(self, power=1.0, min_factor=0.0, epochs=None):
+    def __init__(
+        self, power: float = 1.0, min_factor: float = 0.0, epochs: Any = None
+    ) -> None:
         self.power = power
         self.min_factor = min_factor
         self.epochs = epochs
@@ -422,7 +429,7 @@ class Cosine(Schedule):
 
     _parameter_constraints: ClassVar[dict] = {"min_factor": _SHARE, "epochs": _EPOCHS}
 
-    def __init__(self, min_factor=0.0, epochs=None):
+    def __init__(self, min_factor: float = 0.0, epochs: Any = None) -> None:
         self.min_factor = min_factor
         self.epochs = epochs
 
@@ -469,7 +476,9 @@ class CosineRestarts(Schedule):
         "min_factor": _SHARE,
     }
 
-    def __init__(self, period=10, multiplier=2, min_factor=0.0):
+    def __init__(
+        self, period: float = 10, multiplier: float = 2, min_factor: float = 0.0
+    ) -> None:
         self.period = period
         self.multiplier = multiplier
         self.min_factor = min_factor
@@ -535,8 +544,12 @@ class OneCycle(Schedule):
     }
 
     def __init__(
-        self, warmup_fraction=0.3, start_factor=1 / 25, end_factor=4e-6, epochs=None
-    ):
+        self,
+        warmup_fraction: float = 0.3,
+        start_factor: float = 1 / 25,
+        end_factor: float = 4e-6,
+        epochs: Any = None,
+    ) -> None:
         self.warmup_fraction = warmup_fraction
         self.start_factor = start_factor
         self.end_factor = end_factor
@@ -595,7 +608,13 @@ class Cyclic(Schedule):
         "gamma": _DECAY,
     }
 
-    def __init__(self, period=8, mode="triangular", min_factor=1 / 6, gamma=0.97):
+    def __init__(
+        self,
+        period: float = 8,
+        mode: str = "triangular",
+        min_factor: float = 1 / 6,
+        gamma: float = 0.97,
+    ) -> None:
         self.period = period
         self.mode = mode
         self.min_factor = min_factor
@@ -705,7 +724,13 @@ class Plateau(Schedule):
 
     watches_losses = True
 
-    def __init__(self, gamma=0.1, patience=2, threshold=1e-4, min_factor=0.0):
+    def __init__(
+        self,
+        gamma: float = 0.1,
+        patience: int = 2,
+        threshold: float = 1e-4,
+        min_factor: float = 0.0,
+    ) -> None:
         self.gamma = gamma
         self.patience = patience
         self.threshold = threshold
@@ -780,7 +805,14 @@ class Warmup(Schedule):
         "after": [str, Schedule, callable],
     }
 
-    def __init__(self, epochs=5, *, steps=None, start_factor=0.1, after="constant"):
+    def __init__(
+        self,
+        epochs: Any = 5,
+        *,
+        steps: Any = None,
+        start_factor: float = 0.1,
+        after: Schedule | str = "constant",
+    ) -> None:
         self.epochs = epochs
         self.steps = steps
         self.start_factor = start_factor
@@ -844,7 +876,7 @@ class FromCallable(Schedule):
 
     _parameter_constraints: ClassVar[dict] = {"function": [callable]}
 
-    def __init__(self, function):
+    def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
 
     def factor(self, clock):
@@ -867,7 +899,7 @@ class FromCallable(Schedule):
         return factor
 
 
-def get_schedule(schedule):
+def get_schedule(schedule: str | Schedule | Callable[..., Any]) -> Schedule:
     """Return the schedule that a user named, gave or wrote as a function.
 
     Parameters

@@ -198,6 +198,7 @@ def train(
     fit_intercept=True,
     average=False,
     clip_norm=None,
+    prox=None,
 ):
     """Train on the rows in order.
 
@@ -209,6 +210,9 @@ def train(
     rule : object with step(gradient, lr, t)
     factor : callable(step, epoch) -> float, `epoch` with its fraction
     start : array (features + 1, outputs)
+    prox : callable(coef, lengths) -> coef, each of shape (outputs, features)
+        Proximal step of another penalty than l1 and l2, whose value is left out of
+        the losses.
 
     Returns
     -------
@@ -253,6 +257,8 @@ def train(
             theta += displacement
             threshold = length * l1 * penalised
             theta = np.sign(theta) * np.maximum(np.abs(theta) - threshold, 0.0)
+            if prox is not None:
+                theta[:-1] = prox(theta[:-1].T, length[:-1].T).T
             if average and t >= int(average):
                 n_averaged += 1
                 mean = mean + (theta - mean) / n_averaged

@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import (
 from skgd.activations import ACTIVATIONS, Activation
 from skgd.losses import Loss
 from skgd.optimizers import OPTIMIZERS, Optimizer
-from skgd.penalties import PENALTIES
+from skgd.penalties import PENALTIES, Penalty
 from skgd.schedules import SCHEDULES, Schedule
 
 
@@ -210,18 +210,21 @@ RUNNING = {
 LINEAR = {
     "penalty": Parameter(
         None,
-        [StrOptions(set(PENALTIES)), None],
-        _names(PENALTIES) + " or None",
+        [StrOptions(set(PENALTIES)), Penalty, None],
+        _names(PENALTIES) + ", a penalty object or None",
         """The term added to the mean loss: `alpha` times ||w||^2/2, ||w||_1, or their
         mixture. The intercept is never penalised. The l1 part is a proximal step, which
-        gives exact zeros.""",
+        gives exact zeros. An object of `skgd.penalties` has weights for each feature,
+        or is a penalty of another kind, such as bounds on the coefficients or groups
+        of features; those train by proximal steps, under `lr="auto"` along full
+        gradients where these find the step (see `batch_size`).""",
     ),
     "l1_ratio": Parameter(
         0.15,
         [Interval(Real, 0, 1, closed="both")],
         "float",
-        """Share of the l1 part in 'elasticnet': 0 is 'l2', 1 is 'l1'. Other penalties
-        do not look at it.""",
+        """Share of the l1 part in 'elasticnet': 0 is 'l2', 1 is 'l1'. Other penalties,
+        and objects, do not look at it.""",
     ),
     "fit_intercept": Parameter(
         True,

@@ -22,7 +22,7 @@ try:
 except ImportError:  # another Numba than those known: compile without a cache
     FunctionCache = None
 
-# The modules, besides those of this folder, whose functions end up in compiled code.
+# The modules, besides this folder and the penalties, whose functions end up in compiled code.
 REGISTRIES = ("activations", "losses", "optimizers")
 
 # Why something was not kept on disk, in this process: for the notice to users.
@@ -39,10 +39,10 @@ def version():
     root = resources.files(__package__.partition(".")[0])
     checksum = 0
     try:
-        folder = root / __package__.rpartition(".")[2]
-        sources = [one for one in folder.iterdir() if one.name.endswith(".py")]
-        sources.sort(key=lambda one: one.name)
-        sources += [root / f"{name}.py" for name in REGISTRIES]
+        sources = [root / f"{name}.py" for name in REGISTRIES]
+        for folder in (root / __package__.rpartition(".")[2], root / "penalties"):
+            found = [one for one in folder.iterdir() if one.name.endswith(".py")]
+            sources += sorted(found, key=lambda one: one.name)
         for source in sources:
             checksum = crc32(source.read_bytes(), checksum)
     except OSError:

@@ -76,6 +76,9 @@ TARGETS = read_only(FLOAT, 2)
 WEIGHTS = read_only(FLOAT, 1)
 ORDER = read_only(INDEX, 1, "C")
 
+# (address of the step, whole numbers, numbers): see ``proximal.py``.
+PROX = types.Tuple([types.intp, types.Array(INDEX, 1, "C"), VECTOR])
+
 
 @remembered
 def loss_signature():
@@ -378,7 +381,7 @@ def step_types(element):
     """(rule, penalties, averaging, clip_norm): what the step needs besides theta."""
     theta = vector(element)
     rule = types.Tuple([types.intp, VECTOR, matrix(element), VECTOR, theta])
-    penalties = types.UniTuple(VECTOR, 3)
+    penalties = types.Tuple([VECTOR, VECTOR, VECTOR, PROX])
     averaging = types.Tuple([theta, theta, INDEX, FLOAT, FLOAT])
     return rule, penalties, averaging, FLOAT
 

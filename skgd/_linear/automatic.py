@@ -120,7 +120,9 @@ def choose(
     -----
     - ``gd`` with the full gradient: secant directions with a line search; under an l1
       penalty to the minimum of the secant model with the penalty inside. Kinks of a
-      loss are rounded off, less and less.
+      loss are rounded off, less and less. Penalties that are no elastic net, and a
+      smooth loss: acceleration, as `nesterov`; with another loss, the next line but
+      one.
     - ``nesterov`` with the full gradient: acceleration with restart and backtracking.
     - ``gd`` otherwise, and ``dowg``: DoWG, which needs no constant and forgives rare
       large rows, with gradients between the moving point and its mean. Where the
@@ -133,10 +135,14 @@ def choose(
     - Gradients of few rows leave noise: the answer of the last two is a mean of the
       points in which late ones weigh most.
     """
+    if objective.prox is not None and not objective.loss.smooth:
+        # No quadratic lies above the loss where it has a kink, so that acceleration
+        # would stop there; the proximal step leaves the secant method no choice.
+        line_search = False
     if line_search and not objective.loss.trivial_minimum:
         first_step = 1.0 / curvature
         answer = Averaging(start=1)
-        if type(optimizer) is GD:
+        if type(optimizer) is GD and objective.prox is None:
             search = secant_descent(objective, rows, first_step, tol, constant)
             if first_updates is None:
                 return Choice(SecantDescent(**search), first_step, answer)
@@ -152,7 +158,7 @@ def choose(
                 **search,
             )
             return Choice(descent, first_step, answer)
-        if type(optimizer) is Nesterov:
+        if type(optimizer) in SEARCHING:
             return Choice(AcceleratedDescent(first_step), first_step, answer)
     if type(optimizer) in (GD, DoWG):
         return few_rows(
@@ -194,7 +200,7 @@ def few_rows(
     """DoWG and the mean it is taken at, for ``gd`` and ``dowg``."""
     mean = Averaging(start=max(int(average), 1), interpolation=INTERPOLATION)
     last_step, guarded = None, False
-    if objective.l1.size and batch_size < len(rows):
+    if objective.has_kinks and batch_size < len(rows):
         # A mean of points has no exact zeros, and one step from it has.
         last_step = _longest_step(
             smoothness(objective, rows, moments, len(rows), curvature)

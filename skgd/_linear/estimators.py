@@ -3,8 +3,11 @@
 What distinguishes them is the task and the shape of the answer; training is shared.
 """
 
+from typing import Any, Self
+
 import numpy as np
 from joblib import effective_n_jobs
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
@@ -30,16 +33,18 @@ from skgd._linear.prepared_update import prepared, quickly
 from skgd._linear.step_size import (
     centred_coordinates,
     centring_pays,
+    exact_scale,
     loss_curvature,
     smoothness,
 )
 from skgd._training.full_gradient import FullGradientDescent
 from skgd._training.objective import Objective, best_constants
 from skgd._training.plan import Plan, rows_per_update
+from skgd._training.proximal import Proximal
 from skgd._training.state import Averaging
 from skgd.losses import get_loss, loss_names
 from skgd.optimizers import GD
-from skgd.penalties import penalty_strengths
+from skgd.penalties import get_penalty, penalty_strengths
 from skgd.schedules import Constant
 
 # Up to this many rows a full gradient costs about as much as the bookkeeping of an
@@ -65,16 +70,16 @@ class LinearGD(BaseGD):
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
-        X,
-        y,
-        sample_weight=None,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
         *,
-        coef_init=None,
-        intercept_init=None,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-    ):
+        coef_init: ArrayLike | None = None,
+        intercept_init: ArrayLike | None = None,
+        X_val: Any = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Train for up to `max_iter` epochs.
 
         Parameters
@@ -115,7 +120,10 @@ class LinearGD(BaseGD):
         step_is_free = not streaming and self._step_is_free(schedule)
         searches = step_is_free and type(optimizer) in SEARCHING and loss.smooth
         searches |= (
-            step_is_free and type(optimizer) is GD and bool(loss.residual_slopes())
+            step_is_free
+            and type(optimizer) is GD
+            and bool(loss.residual_slopes())
+            and self._is_elastic_net()
         )
         batch_size = self._rows_per_update(len(rows), streaming, searches)
         first_updates = None
@@ -123,7 +131,7 @@ class LinearGD(BaseGD):
             first_updates = batch_size
         averaging, lr = Averaging(start=int(self.average)), self.lr
         last_step, guarded = None, False
-        l1, l2 = self._penalty_strengths()
+        self._check_penalty(rows.X.shape[1])
         softmax = task.n_outputs > 1 and loss.softmax
         automatic = self.lr == "auto"
         if automatic:
@@ -132,7 +140,7 @@ class LinearGD(BaseGD):
             )
         elif model is None or not model.raw:
             model = self._new_model(task, rows)
-        objective = Objective(model, loss, softmax, *model.penalty_weights(l1, l2))
+        objective = self._objective(model, loss, softmax)
         constant = None
         if automatic and not streaming:
             constant = self._constant_theta(objective, rows)
@@ -193,7 +201,8 @@ class LinearGD(BaseGD):
             and self.batch_size == "auto"
             and batch_size == AUTO_BATCH_SIZE
             and not loss.trivial_minimum
-            and not self._penalty_strengths()[0]
+            and self._is_elastic_net()
+            and not np.any(self._penalty_strengths()[0])
         )
 
     def _step_is_free(self, schedule):
@@ -227,10 +236,13 @@ class LinearGD(BaseGD):
             moments, *unusable = usable_moments(seen.features, rows, rows.X.dtype)
             warn_of_unusable(self, *unusable)
             updates = streaming or batch_size < len(rows)
-            coordinates = centred_coordinates(
+            mean, scale = centred_coordinates(
                 moments, ridge, centre, batch_size if updates else None
             )
-            model = self._new_model(task, rows, *coordinates, moments)
+            penalty = get_penalty(self.penalty, self.l1_ratio)
+            if penalty is not None and penalty.indicator:
+                scale = exact_scale(scale)
+            model = self._new_model(task, rows, mean, scale, moments)
         return model.having_seen(seen), curvature
 
     def _new_model(self, task, rows, mean=None, scale=None, moments=None):
@@ -249,6 +261,37 @@ class LinearGD(BaseGD):
 
     def _penalty_strengths(self):
         return penalty_strengths(self.penalty, self.alpha, self.l1_ratio)
+
+    def _check_penalty(self, n_features):
+        """Raise an error if the penalty fits neither the features nor the rate."""
+        penalty = get_penalty(self.penalty, self.l1_ratio)
+        if penalty is None:
+            return
+        validate_given(penalty, self.penalty)
+        if penalty is self.penalty:
+            penalty.check(n_features)
+        if self.lr == "auto" and not penalty.convex:
+            raise ValueError(
+                f"penalty={penalty!r} is not convex, and lr='auto' finds its steps for "
+                "convex objectives only. Pass lr as a float, below "
+                "1 / (largest curvature of the loss), on scaled features."
+            )
+
+    def _is_elastic_net(self):
+        """Whether the penalty, if there is one, is known by its two strengths."""
+        penalty = get_penalty(self.penalty, self.l1_ratio)
+        return penalty is None or penalty.elastic_net(self.alpha) is not None
+
+    def _objective(self, model, loss, softmax):
+        """The objective in the coordinates of a model."""
+        penalty = get_penalty(self.penalty, self.l1_ratio)
+        l1, l2 = self._penalty_strengths()
+        prox = None
+        if not self._is_elastic_net():
+            prox = Proximal(penalty, self.alpha, model)
+        uniform = np.ndim(l1) == 0
+        weights = model.penalty_weights(l1, l2)
+        return Objective(model, loss, softmax, *weights, prox, uniform)
 
     def _start_theta(self, plan, rows, rng):
         """Zero, with the best constant as intercept under lr="auto"."""
@@ -271,7 +314,7 @@ class LinearGD(BaseGD):
         theta = np.zeros(model.size, model.dtype)
         if self.fit_intercept:
             theta[model.n_weights :] = best_constants(objective, rows)
-        return theta
+        return objective.inside(theta)
 
     def _constant(self, plan, rows):
         if not self.fit_intercept or plan.objective.loss.trivial_minimum:
@@ -279,6 +322,15 @@ class LinearGD(BaseGD):
         if plan.constant is not None:
             return plan.constant
         return self._constant_theta(plan.objective, rows)
+
+    def _first_theta(self, plan, rows, init, rng):
+        return plan.objective.inside(super()._first_theta(plan, rows, init, rng))
+
+    def _set_start(self, plan, state, init):
+        super()._set_start(plan, state, init)
+        for point in state.points():
+            if point.size:
+                point[:] = plan.objective.inside(point)
 
     def _with_init(self, model, theta, name, value):
         coef, intercept = model.coefficients(theta)
@@ -317,7 +369,11 @@ class LinearGD(BaseGD):
             plan.objective.loss.least == 0.0
             and not plan.objective.loss.residual_slopes()
         )
-        if self._estimates_classes and separable and not any(self._penalty_strengths()):
+        if (
+            self._estimates_classes
+            and separable
+            and not any(map(np.any, self._penalty_strengths()))
+        ):
             advice = (
                 "Where the classes can be separated there is no minimum without a "
                 "penalty: set penalty='l2' and alpha above zero, or raise max_iter."
@@ -443,7 +499,9 @@ class GDRegressor(RegressorMixin, LinearGD):
     @all_or_nothing
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, *, sample_weight=None):
+    def partial_fit(
+        self, X: Any, y: ArrayLike, *, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Make one pass over the rows, in the order given.
 
         ``solver="batch"`` makes one update from all rows of the call, "minibatch" one
@@ -467,7 +525,7 @@ class GDRegressor(RegressorMixin, LinearGD):
         """
         return self._partial_fit(X, y, sample_weight, None)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray[Any]:
         """Predict targets.
 
         Parameters
@@ -569,7 +627,14 @@ class GDClassifier(ClassifierMixin, LinearGD):
     @all_or_nothing
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, *, classes=None, sample_weight=None):
+    def partial_fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        *,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Make one pass over the rows, in the order given.
 
         ``solver="batch"`` makes one update from all rows of the call, "minibatch" one
@@ -595,7 +660,7 @@ class GDClassifier(ClassifierMixin, LinearGD):
         """
         return self._partial_fit(X, y, sample_weight, classes)
 
-    def decision_function(self, X):
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Raw scores.
 
         Parameters
@@ -611,7 +676,7 @@ class GDClassifier(ClassifierMixin, LinearGD):
         scores = self._raw_scores(X)
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray[Any]:
         """Predict labels.
 
         Parameters
@@ -629,7 +694,7 @@ class GDClassifier(ClassifierMixin, LinearGD):
         return self._task.decode(scores.argmax(axis=1))
 
     @available_if(_has_probabilities)
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probability of each class, for losses that have them.
 
         Parameters
@@ -648,7 +713,7 @@ class GDClassifier(ClassifierMixin, LinearGD):
         return self._loss.predict_proba(scores)
 
     @available_if(_has_probabilities)
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Logarithm of the probability of each class.
 
         Parameters

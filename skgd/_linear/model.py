@@ -112,15 +112,23 @@ class LinearModel:
     def penalty_weights(self, l1, l2):
         """Per-parameter l1 and l2 weights: of the raw coefficients, in theta's units.
 
-        Empty where there is no such penalty; zero for the intercepts.
+        Empty where there is no such penalty; zero for the intercepts. Both may differ
+        between the features.
         """
+        l1, l2 = (self._per_weight(strength) for strength in (l1, l2))
         scale = np.ones(self.n_features) if self.scale is None else self.scale
         per_weight = np.repeat(scale.astype(np.float64), self.n_outputs)
         intercepts = np.zeros(self.n_outputs)
         return (
-            np.concatenate([l1 * per_weight, intercepts]) if l1 else np.empty(0),
+            np.concatenate([l1 * per_weight, intercepts])
+            if np.any(l1)
+            else np.empty(0),
             np.concatenate([l2 * per_weight**2, intercepts]),
         )
+
+    def _per_weight(self, strength):
+        """A number as it is; one for each feature as one for each weight."""
+        return np.repeat(strength, self.n_outputs) if np.ndim(strength) else strength
 
     def penalised(self):
         """1 for weights, 0 for intercepts."""

@@ -91,7 +91,10 @@ class Quick:
                 return False
         if any(fingerprint(function) != key for function, key in self.user_code):
             return False
-        return all(vars(part) == saved for part, saved in self.parts)
+        return all(
+            all(value is saved.get(name, self) for name, value in vars(part).items())
+            for part, saved in self.parts
+        )
 
     def run(self, estimator, X, y, classes):
         """One update; False, with nothing done, if the usual way must be taken."""

@@ -44,7 +44,7 @@ def centred_coordinates(moments, ridge, centre, batch_size=None):
     Parameters
     ----------
     moments : Moments
-    ridge : float
+    ridge : float or array of shape (n_features,)
         Strength of the l2 penalty over the curvature c of the loss.
     centre : bool
         False leaves the origin where it is, for models without intercept.
@@ -66,8 +66,21 @@ def centred_coordinates(moments, ridge, centre, batch_size=None):
     if batch_size is not None:
         reach = np.maximum(moments.high - mean, mean - moments.low)
         spread = np.maximum(spread, reach**2 / max(FARTHEST, batch_size))
-    scale[varies] = 1.0 / np.sqrt(spread[varies] + ridge)
+    ridge = np.broadcast_to(ridge, spread.shape)
+    scale[varies] = 1.0 / np.sqrt(spread[varies] + ridge[varies])
     return mean if centre else None, scale
+
+
+def exact_scale(scale):
+    """The nearest powers of two, and 1 for columns without spread.
+
+    Coefficients are converted without rounding, so that bounds on them hold exactly,
+    also for a column of which nothing is learnt.
+    """
+    exact = np.ones_like(scale)
+    seen = scale > 0
+    exact[seen] = np.exp2(np.round(np.log2(scale[seen])))
+    return exact
 
 
 def centring_pays(X, batch_size):

@@ -247,7 +247,7 @@ def _free_nonzeros_only(bound, stepper, batch_size):
     kernel = compiling.kernel(
         csr_free.run_epoch, compiling.free_signature(bound.data_type, stepper.element)
     )
-    l1, l2, _ = stepper.penalties
+    l1, l2, *_ = stepper.penalties
     _check_scores(bound, batch_size)
 
     def run(state, order, rates):

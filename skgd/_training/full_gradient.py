@@ -9,8 +9,6 @@ import math
 
 import numpy as np
 
-from skgd.penalties import penalty_value, soft_threshold
-
 # Relative differences of two objectives below this are rounding.
 ROUNDING = {np.dtype(np.float64): 1e-13, np.dtype(np.float32): 1e-6}
 
@@ -71,23 +69,21 @@ class _AcceleratedEpoch:
     def run(self, state):
         """One accepted step in place; returns (objective of the answer, step)."""
         bound = self.bound
-        l1, nothing = bound.objective.l1, np.empty(0)
+        objective = bound.objective
         x = state.vectors[0]
         step, t = state.memory
         if t == 0:
             x[:], step, t = state.theta, self.first_step, 1.0
         y = state.theta.astype(np.float64)
         value, gradient = bound.gradient(state.theta)
-        smooth = value - penalty_value(y, l1, nothing)
+        smooth = value - objective.proximal_value(y)
         slack = ROUNDING[state.theta.dtype] * abs(value)
         while True:
-            candidate = y - step * gradient
-            if l1.size:
-                candidate = soft_threshold(candidate, step * l1)
+            candidate = objective.proximal_step(y - step * gradient, step)
             move = candidate - y
             model = smooth + gradient @ move + move @ move / (2.0 * step)
             reached = bound.value(candidate.astype(state.theta.dtype))
-            if reached <= model + penalty_value(candidate, l1, nothing) + slack:
+            if reached <= model + objective.proximal_value(candidate) + slack:
                 break
             step *= 0.5
             if step * np.abs(gradient).max() == 0.0:
@@ -106,9 +102,10 @@ class _AcceleratedEpoch:
 
 
 def proximal_step(bound, theta, step):
-    """One step down the full gradient, and the soft threshold of the l1 penalty.
+    """One step down the full gradient, and the proximal step of the penalty.
 
-    From close to the optimum it sets the weights to zero that are zero there.
+    From close to the optimum it sets the weights to zero that are zero there, and to
+    a bound those that are on it.
 
     Parameters
     ----------
@@ -122,5 +119,5 @@ def proximal_step(bound, theta, step):
     array of shape (n_parameters,)
     """
     _, gradient = bound.gradient(theta)
-    moved = soft_threshold(theta - step * gradient, step * bound.objective.l1)
+    moved = bound.objective.proximal_step(theta - step * gradient, step)
     return moved.astype(theta.dtype)

@@ -15,7 +15,7 @@ from skgd._input.rows import spread_out
 from skgd._training.epochs import Batches
 from skgd._training.threads import ThreadedSum
 from skgd.losses import LogLoss
-from skgd.penalties import penalty_value
+from skgd.penalties import penalty_value, soft_threshold
 
 # Rows on which the objective at the start and at the end are compared.
 SAMPLE_ROWS = 10_000
@@ -36,6 +36,10 @@ class Objective:
         Whether `loss` acts on the whole row of scores as softmax cross-entropy.
     l1, l2 : float64 arrays of shape (n_parameters,) or of size 0
         Penalty weights of each entry of theta.
+    prox : skgd._training.proximal.Proximal or None
+        A penalty of another kind than these.
+    uniform : bool
+        Whether all coefficients have the same l1 and l2 weight.
     """
 
     model: object
@@ -43,9 +47,43 @@ class Objective:
     softmax: bool
     l1: np.ndarray
     l2: np.ndarray
+    prox: object = None
+    uniform: bool = True
 
     def penalty(self, theta):
-        return self.model.unit * penalty_value(theta, self.l1, self.l2)
+        """What is added to the mean loss; a constraint adds nothing."""
+        value = self.model.unit * penalty_value(theta, self.l1, self.l2)
+        if self.prox is not None:
+            value += self.prox.value(theta)
+        return value
+
+    @property
+    def has_kinks(self):
+        """Whether the optimum has exact zeros or bounds, which a mean misses."""
+        return self.l1.size > 0 or (
+            self.prox is not None and not self.prox.penalty.smooth
+        )
+
+    def proximal_value(self, theta):
+        """The part of the penalty that `proximal_step` takes, not the gradient."""
+        value = penalty_value(theta, self.l1, np.empty(0))
+        if self.prox is not None:
+            value += self.prox.value(theta)
+        return value
+
+    def proximal_step(self, theta, step):
+        """Where theta goes in a proximal step of the length given."""
+        if self.l1.size:
+            theta = soft_threshold(theta, step * self.l1)
+        if self.prox is not None:
+            theta = self.prox.step(theta, step)
+        return theta
+
+    def inside(self, theta):
+        """The nearest point that a constraint allows; theta itself without one."""
+        if self.prox is None or not self.prox.penalty.indicator:
+            return theta
+        return self.prox.step(theta, 1.0).astype(theta.dtype)
 
     def bind(self, rows, block_rows=None, n_jobs=1):
         """The objective over given rows, ready to evaluate."""

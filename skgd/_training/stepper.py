@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from skgd._input.boundary import check_sizes, check_state
+from skgd._training.proximal import NO_PROX
 from skgd.optimizers import GD, DoWG
 from skgd.schedules import Clock, Constant, checked_factors
 
@@ -26,6 +27,7 @@ class Stepper:
     def __init__(self, objective, optimizer, clip_norm):
         from skgd._kernels import compiling, user_code
 
+        self.objective = objective
         self.optimizer = optimizer
         self.element = compiling.numba_type(objective.model.dtype)
         self.rule, self.p, self._check = user_code.rule(
@@ -34,7 +36,10 @@ class Stepper:
         decay = np.empty(0)
         if optimizer.weight_decay:
             decay = optimizer.weight_decay * objective.model.penalised()
-        self.penalties = (objective.l1, objective.l2, decay)
+        prox = NO_PROX
+        if objective.prox is not None:
+            prox = objective.prox.arguments(self.element)
+        self.penalties = (objective.l1, objective.l2, decay, prox)
         self.n = objective.model.size
         check_sizes(
             "the penalty",
@@ -47,18 +52,20 @@ class Stepper:
         # Nothing but theta -= lr * gradient: kernels may take a shorter way.
         is_gd = type(optimizer).update is GD.update
         self.is_plain = is_gd and clip_norm is None and not decay.size
+        self.is_plain &= objective.prox is None and objective.uniform
 
     @property
     def strengths(self):
-        """l1 and l2 weight of every penalised parameter in raw coordinates."""
-        l1, l2, _ = self.penalties
+        """l1 and l2 weight of every penalised parameter, where it is the same."""
+        l1, l2, *_ = self.penalties
         return float(l1.max(initial=0.0)), float(l2.max(initial=0.0))
 
     @property
     def is_free(self):
         """Whether the rule is DoWG and nothing else claims the step."""
         is_dowg = type(self.optimizer).update is DoWG.update
-        return is_dowg and self.clip_norm == math.inf
+        unclipped = self.clip_norm == math.inf
+        return is_dowg and unclipped and self.objective.prox is None
 
     def raise_noted(self):
         """Raise what a user's rule raised in compiled code, if it did."""

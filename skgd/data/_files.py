@@ -5,8 +5,10 @@ What is read stays an Arrow table, so the names of the columns reach the estimat
 
 import functools
 import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +37,18 @@ class TableBatches:
     Subclasses yield tables in ``_tables(n_rows)`` and know the names in ``_names()``.
     """
 
-    def __init__(self, path, target, columns, sample_weight, batch_size):
+    suffix: str
+    _names: Callable[[], Sequence[str]]
+    _tables: Callable[[int], Iterator[Any]]
+
+    def __init__(
+        self,
+        path: Any,
+        target: str,
+        columns: Sequence[str] | None,
+        sample_weight: str | None,
+        batch_size: int | None,
+    ) -> None:
         self.files = _files(path, self.suffix)
         self.target = target
         self.sample_weight = sample_weight
@@ -82,10 +95,10 @@ class TableBatches:
         )
         return list(dict.fromkeys([*self.columns, *others]))
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return self.in_batches_of(BATCH_ROWS)
 
-    def in_batches_of(self, n_rows):
+    def in_batches_of(self, n_rows: int) -> Iterator[Any]:
         """Batches of `batch_size` rows, or of `n_rows` if that was left open."""
         for table in self._tables(self.batch_size or n_rows):
             X = _in_floats(table.select(self.columns))
@@ -274,7 +287,14 @@ def _explained(path, kind):
         raise ValueError(f"{path} cannot be read as {kind}: {text}.{hint}") from error
 
 
-def from_parquet(path, *, target, columns=None, sample_weight=None, batch_size=None):
+def from_parquet(
+    path: Any,
+    *,
+    target: str,
+    columns: Sequence[str] | None = None,
+    sample_weight: str | None = None,
+    batch_size: int | None = None,
+) -> ParquetBatches:
     """Batches of a Parquet file, or of all those in a folder.
 
     Parameters
@@ -325,14 +345,14 @@ def from_parquet(path, *, target, columns=None, sample_weight=None, batch_size=N
 
 
 def from_csv(
-    path,
+    path: Any,
     *,
-    target,
-    columns=None,
-    sample_weight=None,
-    batch_size=None,
-    encoding="utf8",
-):
+    target: str,
+    columns: Sequence[str] | None = None,
+    sample_weight: str | None = None,
+    batch_size: int | None = None,
+    encoding: str = "utf8",
+) -> CSVBatches:
     """Batches of a CSV file with a header line, or of all those in a folder.
 
     Text is parsed anew in each epoch, at a tenth or so of the speed of Parquet: for

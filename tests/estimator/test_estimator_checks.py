@@ -15,12 +15,14 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skgd import GDClassifier, GDRegressor
+from skgd.penalties import Box
 
 SOLVERS = ("batch", "minibatch", "sgd")
 SHARED = (
     {},
     {"penalty": "elasticnet", "optimizer": "momentum"},
     {"penalty": "l1", "optimizer": "adam"},
+    {"penalty": Box(-10.0, 10.0)},
     {"average": True},
     {"lr": 0.01, "lr_schedule": "cosine"},
 )

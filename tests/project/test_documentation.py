@@ -18,6 +18,7 @@ import skgd.display
 import skgd.export
 import skgd.losses
 import skgd.optimizers
+import skgd.penalties
 import skgd.pipeline
 import skgd.schedules
 import skgd.testing
@@ -128,6 +129,7 @@ def test_a_wrong_output_is_found(tmp_path):
         skgd.export,
         skgd.losses,
         skgd.optimizers,
+        skgd.penalties,
         skgd.pipeline,
         skgd.schedules,
         skgd.testing,
@@ -140,7 +142,7 @@ def test_reference_lists_every_public_name(module):
     texts = [page.read_text("utf-8") for page in pages if page.stem not in generated]
     texts += generated.values()
     listed = {word for text in texts for word in text.split()}
-    tables = {"LOSSES", "OPTIMIZERS", "SCHEDULES", "ACTIVATIONS"}
+    tables = {"LOSSES", "OPTIMIZERS", "SCHEDULES", "ACTIVATIONS", "PENALTIES"}
     names = set(module.__all__)
     for table in names & tables:
         # What has a name for users has a page.
