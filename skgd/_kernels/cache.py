@@ -22,7 +22,8 @@ try:
 except ImportError:  # another Numba than those known: compile without a cache
     FunctionCache = None
 
-# The modules, besides this folder and the penalties, whose functions end up in compiled code.
+# The modules, besides this folder and the penalties, whose functions end up in compiled
+# code.
 REGISTRIES = ("activations", "losses", "optimizers")
 
 # Why something was not kept on disk, in this process: for the notice to users.

@@ -31,10 +31,8 @@ class RecordedObjective(Objective):
     @classmethod
     def of(cls, objective, widths):
         """`objective` with its outputs apart."""
-        parts = (getattr(objective, name) for name in ("model", "loss", "softmax"))
-        return cls(
-            *parts, objective.l1, objective.l2, widths, np.zeros((widths.size, 3))
-        )
+        figures = np.zeros((widths.size, 3))
+        return cls(**vars(objective), widths=widths, figures=figures)
 
     def bind(self, rows, block_rows=None, n_jobs=1):
         """The objective over given rows, ready to evaluate."""
