@@ -32,6 +32,9 @@ AUTO_BATCH_SIZE = 64
 # How far above the start the objective may end before the run counts as failed.
 SLACK = 1.001
 
+# How far above `tol` the gap to the minimum may be before a fit warns of it.
+GAP_SLACK = 10.0
+
 
 class BaseGD(CallbackSupportMixin, BaseEstimator):
     """Training by gradient descent, whatever the model and the task.
@@ -193,6 +196,7 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         if resumed:
             state = self._state.resumed(plan.optimizer, plan.averaging)
             state = state.with_own_stream()
+            self._follow(plan, state)
             self._set_start(plan, state, init)
         else:
             theta = self._first_theta(plan, rows, init, rng)
@@ -509,6 +513,8 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             "stop_reason_": report.stop_reason,
         }
         scores = list(report["validation_score"])
+        if report.gap is not None:
+            attributes |= {"gap_": report.gap, "gap_kind_": report.gap_kind}
         if report["validation_loss"]:
             scores = scores or [-loss for loss in report["validation_loss"]]
             attributes["validation_scores_"] = scores
@@ -517,7 +523,13 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
 
     def _keep(self, plan, task, state, report):
         """What the estimator is after training."""
-        for name in ("validation_scores_", "best_validation_score_", "_quick"):
+        for name in (
+            "validation_scores_",
+            "best_validation_score_",
+            "_quick",
+            "gap_",
+            "gap_kind_",
+        ):
             vars(self).pop(name, None)
         vars(self).update(self._attributes(plan, task, state, report))
         self._state, self._model = state, plan.model
@@ -548,7 +560,15 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             self._warn_if_stuck(plan, state, bound)
         if report.stop_reason != "max_iter" or self._ends_as_planned():
             return
-        if self.tol is not None:
+        if self.tol is not None and report.gap is not None:
+            if report.gap > GAP_SLACK * self.tol:
+                warn_user(
+                    f"Stopped at max_iter={report.n_epochs} epochs, with "
+                    f"{report.gap:.2g} of what the best constant leaves still to be "
+                    f"gained; tol={self.tol} was asked for. Raise max_iter, or tol.",
+                    ConvergenceWarning,
+                )
+        elif self.tol is not None:
             warn_user(
                 f"Stopped at max_iter={report.n_epochs} epochs, before the objective "
                 f"ceased to improve by tol={self.tol} of its starting value. Raise "

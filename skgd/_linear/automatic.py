@@ -8,6 +8,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import clone
 
 from skgd._linear.step_size import mean_row_norm, smoothness
@@ -18,6 +19,7 @@ from skgd._training.full_gradient import (
     SecantDescent,
 )
 from skgd._training.state import Averaging
+from skgd.losses import AbsoluteError, Hinge, Quantile
 from skgd.optimizers import GD, DoWG, Nesterov
 
 # Gradients of few rows are taken at z + 0.8 (x - z), between the moving point z and its
@@ -35,6 +37,19 @@ STEP_WITHOUT_CURVATURE = 0.1
 
 # Rules that search for their step where all rows make one update.
 SEARCHING = (GD, Nesterov)
+
+# Piecewise linear losses with one kink, at z = y, whose implicit step is a formula.
+ONE_KINK = (Hinge, AbsoluteError, Quantile)
+
+# With so few passes nothing can be certified.
+FEW_PASSES = 2
+
+# Rows that are looked at, evenly spaced, for columns that rule the squares of the rows.
+LOOKED_AT = 1000
+
+# One column with this share of the squares of the rows leaves implicit steps of single
+# rows nothing for the others; it wants centring or a scale.
+RULING_COLUMN = 0.9
 
 
 class Choice(NamedTuple):
@@ -154,6 +169,65 @@ def choose(
         return Choice(optimizer, share * STEP_WITHOUT_CURVATURE * spread, mean)
     bound = smoothness(objective, rows, moments, batch_size, curvature)
     return Choice(optimizer, share / bound, mean)
+
+
+def dual_kind(loss, softmax):
+    """How dual ascent finds the dual numbers of a row; None where it cannot.
+
+    Parameters
+    ----------
+    loss : Loss
+    softmax : bool
+
+    Returns
+    -------
+    {'smooth', 'kink', 'softmax'} or None
+    """
+    if softmax:
+        return "softmax"
+    if loss.smooth and loss.curvature is not None:
+        return "smooth"
+    return "kink" if type(loss) in ONE_KINK else None
+
+
+def dual_ascent_pays(rows, loss, softmax, max_iter):
+    """Whether rows are fitted best by implicit steps of single rows with duals.
+
+    They are if they are sparse, in memory, and of a loss that such a step can take
+    exactly; one column that rules the rows speaks against it, where there is a search
+    to turn to.
+
+    Parameters
+    ----------
+    rows : Rows
+    loss : Loss
+    softmax : bool
+    max_iter : int
+
+    Returns
+    -------
+    bool
+    """
+    kind = dual_kind(loss, softmax)
+    if (
+        not sparse.issparse(rows.X)
+        or hasattr(rows, "head")
+        or kind is None
+        or max_iter <= FEW_PASSES
+    ):
+        return False
+    return kind == "kink" or not _one_column_rules(rows)
+
+
+def _one_column_rules(rows):
+    step = -(-rows.order.size // LOOKED_AT)
+    X = rows.X[rows.order[::step]]
+    squares = np.square(X.data, dtype=np.float64)
+    total = squares.sum()
+    if not total:
+        return False
+    _, column = np.unique(X.indices, return_inverse=True)
+    return np.bincount(column, squares).max() > RULING_COLUMN * total
 
 
 def target_spread(task, loss, targets):

@@ -18,7 +18,13 @@ from skgd._estimator.parameters import with_parameters
 from skgd._input.moments import Moments, Seen
 from skgd._input.targets import Classification, Regression
 from skgd._input.validation import FLOATS, check_start, refuse_foreign, validate_given
-from skgd._linear.automatic import SEARCHING, choose, target_spread
+from skgd._linear.automatic import (
+    SEARCHING,
+    choose,
+    dual_ascent_pays,
+    dual_kind,
+    target_spread,
+)
 from skgd._linear.model import REFRESH, LinearModel
 from skgd._linear.prepared_update import prepared, quickly
 from skgd._linear.step_size import (
@@ -27,10 +33,12 @@ from skgd._linear.step_size import (
     loss_curvature,
     smoothness,
 )
+from skgd._training.dual import DualAscent
 from skgd._training.objective import Objective, best_constants
 from skgd._training.plan import Plan, rows_per_update
 from skgd._training.state import Averaging
 from skgd.losses import get_loss, loss_names
+from skgd.optimizers import GD
 from skgd.penalties import penalty_strengths
 from skgd.schedules import Constant
 
@@ -98,6 +106,8 @@ class LinearGD(BaseGD):
         validate_given(loss, self.loss)
         optimizer, schedule = self._rule_and_schedule()
         step_is_free = not streaming and self._step_is_free(schedule)
+        if step_is_free and self._takes_duals(task, loss, rows, optimizer):
+            return self._dual_plan(task, loss, rows, schedule)
         searches = step_is_free and type(optimizer) in SEARCHING and loss.smooth
         batch_size = self._rows_per_update(len(rows), streaming, searches)
         averaging, lr = Averaging(start=int(self.average)), self.lr
@@ -135,6 +145,81 @@ class LinearGD(BaseGD):
             clip_norm=self.clip_norm,
             shuffle=self.shuffle,
             last_step=last_step,
+            n_jobs=effective_n_jobs(self.n_jobs),
+        )
+
+    def _takes_duals(self, task, loss, rows, optimizer):
+        """Whether nothing that was asked for forbids dual ascent, and it pays."""
+        return (
+            self.lr == "auto"
+            and type(optimizer) is GD
+            and (
+                self.solver == "sgd"
+                or (self.solver == "minibatch" and self.batch_size == "auto")
+            )
+            and dual_ascent_pays(
+                rows, loss, task.n_outputs > 1 and loss.softmax, self.max_iter
+            )
+        )
+
+    def _dual_plan(self, task, loss, rows, schedule):
+        """The parts of a run of dual ascent, in the units of the features."""
+        softmax = task.n_outputs > 1 and loss.softmax
+        model = self._new_model(task, rows)
+        strengths = self._penalty_strengths()
+        objective = Objective(model, loss, softmax, *model.penalty_weights(*strengths))
+        targets = rows.visited_targets()
+        spread = 1.0
+        if loss.curvature is None:
+            moments = Moments.empty(targets.shape[1])
+            moments.update(targets, rows.visited_weights())
+            spread = target_spread(task, loss, moments)
+        curvature = loss_curvature(
+            loss, softmax, targets, rows.visited_weights(), spread
+        )
+        constant = np.zeros(model.size)
+        if self.fit_intercept:
+            constant[model.n_weights :] = best_constants(objective, rows)
+
+        def search():
+            scaled, curvature = self._automatic_model(
+                task, loss, softmax, rows, None, len(rows), False
+            )
+            objective = Objective(
+                scaled, loss, softmax, *scaled.penalty_weights(*strengths)
+            )
+            choice = choose(
+                objective,
+                GD(),
+                rows,
+                scaled.moments,
+                len(rows),
+                spread=scaled.seen.spread,
+                curvature=curvature,
+                line_search=True,
+                average=False,
+            )
+            return objective, choice.optimizer
+
+        ascent = DualAscent(
+            curvature,
+            dual_kind(loss, softmax),
+            strengths,
+            self.tol,
+            self.shuffle,
+            constant,
+            search if loss.smooth else None,
+        )
+        return Plan(
+            objective=objective,
+            optimizer=ascent,
+            schedule=schedule,
+            solver="batch",
+            batch_size=len(rows),
+            lr=1.0,
+            averaging=Averaging(),
+            clip_norm=None,
+            shuffle=self.shuffle,
             n_jobs=effective_n_jobs(self.n_jobs),
         )
 

@@ -62,6 +62,10 @@ class Report:
         Epoch (from 1) of the lowest objective, or of the best validation score.
     best_parameters : tuple of arrays
         Copies of the parameters that belong to it.
+    gap : float or None
+        (F - F*)/(F0 - F*) at the end, F0 the objective of the best constant, where the
+        epochs know it.
+    gap_kind : {'bound', 'estimate'} or None
     """
 
     columns: dict = field(default_factory=dict)
@@ -69,6 +73,8 @@ class Report:
     stop_reason: str = "max_iter"
     best_epoch: int = 0
     best_parameters: tuple = ()
+    gap: float | None = None
+    gap_kind: str | None = None
 
     def append(self, entries):
         """One more epoch."""
@@ -115,7 +121,8 @@ def train(epoch, state, limits, *, validate=None, on_epoch=None, verbose=0):
     ----------
     epoch : object with ``run(state) -> (objective, rate)``
         Moves the state by one pass over the rows. A non-finite objective says that the
-        weights are worthless.
+        weights are worthless. An epoch that `certifies` how far the state is from the
+        minimum says itself when it has `converged`.
     state : State
         Moved in place. At the end it holds the weights to keep.
     limits : Limits
@@ -175,7 +182,12 @@ def train(epoch, state, limits, *, validate=None, on_epoch=None, verbose=0):
             if on_epoch is not None and on_epoch(state, report):
                 report.stop_reason = "callback"
                 break
-            if patience is not None and patience.exhausted(watched):
+            if getattr(epoch, "converged", False):
+                report.stop_reason = "converged"
+                break
+            if validate is None and getattr(epoch, "certifies", False):
+                pass
+            elif patience is not None and patience.exhausted(watched):
                 report.stop_reason = "tol" if validate is None else "early_stopping"
                 break
             if interrupted():
@@ -187,6 +199,8 @@ def train(epoch, state, limits, *, validate=None, on_epoch=None, verbose=0):
                     stacklevel=2,
                 )
                 break
+    report.gap = getattr(epoch, "gap", None)
+    report.gap_kind = getattr(epoch, "gap_kind", None)
     if validate is not None and report.stop_reason != "diverged":
         state.restore_parameters(report.best_parameters)
     if verbose:

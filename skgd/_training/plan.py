@@ -6,6 +6,7 @@ The one place that decides which objective, rule, rate and kind of epoch a call 
 from contextlib import nullcontext
 from dataclasses import dataclass
 
+from skgd._training.dual import DualAscent
 from skgd._training.epochs import FullBatch
 from skgd._training.full_gradient import FullGradientDescent, proximal_step
 from skgd._training.objective import Objective
@@ -21,7 +22,7 @@ class Plan:
     Attributes
     ----------
     objective : Objective
-    optimizer : Optimizer or FullGradientDescent
+    optimizer : Optimizer, FullGradientDescent or DualAscent
     schedule : Schedule
     solver : {'batch', 'minibatch', 'sgd'}
     batch_size : int
@@ -84,7 +85,7 @@ class Plan:
         on_step : callable(state), optional
             Called after each update within an epoch.
         """
-        if isinstance(self.optimizer, FullGradientDescent):
+        if isinstance(self.optimizer, (FullGradientDescent, DualAscent)):
             return self.optimizer.on(bound)
         if self.optimizer.keeps_derivatives and (
             self.solver == "batch" or not self.model.is_linear
