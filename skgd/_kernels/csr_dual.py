@@ -93,7 +93,7 @@ def _smooth_root(loss, p, y, weight, z, derivative, old, q, curvature):
 
 
 @numba.njit(**OPTIONS, forceinline=True)
-def _log_sum(u, shares):
+def log_sum(u, shares):
     """The logarithm of sum exp(u), and the shares of the softmax."""
     highest = u[0]
     for k in range(1, u.shape[0]):
@@ -118,11 +118,11 @@ def _softmax_root(label, weight, z, old, q, curvature, room):
     u, shares, move, trial = room[0], room[1], room[2], room[3]
     m = z.shape[0]
     steepest = q * curvature
-    _log_sum(z, shares)
+    log_sum(z, shares)
     for k in range(m):
         slope = weight * shares[k] - (weight if k == label else 0.0)
         u[k] = z[k] - q * (slope + old[k]) / (1.0 + steepest)
-    value = _log_sum(u, shares)
+    value = log_sum(u, shares)
     if steepest >= SHORT:
         for _ in range(MOST_NEWTON):
             largest = far = merit = 0.0
@@ -152,7 +152,7 @@ def _softmax_root(label, weight, z, old, q, curvature, room):
                 for k in range(m):
                     trial[k] = u[k] - step * move[k]
                     reached += 0.5 * (trial[k] - z[k]) ** 2 + q * old[k] * trial[k]
-                value = _log_sum(trial, shares)
+                value = log_sum(trial, shares)
                 reached += q * weight * (value - trial[label])
                 if reached <= merit - 1e-4 * step * decrease:
                     break
@@ -227,7 +227,7 @@ def _run(given, n_outputs):
             visited += old[k] * z[k]
         if kind == SOFTMAX:
             label = int(targets[i, 0])
-            loss_sum = weight * (_log_sum(part(z, 0, n_outputs), room[1]) - z[label])
+            loss_sum = weight * (log_sum(part(z, 0, n_outputs), room[1]) - z[label])
             if moves:
                 conjugate = -_softmax_root(
                     label, weight, z, old, length, weight * curvature, room

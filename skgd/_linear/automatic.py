@@ -41,8 +41,8 @@ SEARCHING = (GD, Nesterov)
 # Piecewise linear losses with one kink, at z = y, whose implicit step is a formula.
 ONE_KINK = (Hinge, AbsoluteError, Quantile)
 
-# With so few passes nothing can be certified.
-FEW_PASSES = 2
+# Length of the implicit steps of a stream, per unit of spread.
+IMPLICIT_STEP = 0.5
 
 # Rows that are looked at, evenly spaced, for columns that rule the squares of the rows.
 LOOKED_AT = 1000
@@ -156,7 +156,7 @@ def choose(
             )
         bound = smoothness(objective, rows, moments, batch_size, curvature)
         return Choice(optimizer, 1.0 / (3.0 * bound), mean)
-    if batch_size < len(rows) and not average:
+    if batch_size < len(rows) and not average and not optimizer.proximal:
         mean = Averaging(start=1, power=LATE_WEIGHT)
     if optimizer.auto_lr is not None:
         if optimizer.weight_decay:
@@ -190,7 +190,7 @@ def dual_kind(loss, softmax):
     return "kink" if type(loss) in ONE_KINK else None
 
 
-def dual_ascent_pays(rows, loss, softmax, max_iter):
+def dual_ascent_pays(rows, loss, softmax):
     """Whether rows are fitted best by implicit steps of single rows with duals.
 
     They are if they are sparse, in memory, and of a loss that such a step can take
@@ -202,19 +202,13 @@ def dual_ascent_pays(rows, loss, softmax, max_iter):
     rows : Rows
     loss : Loss
     softmax : bool
-    max_iter : int
 
     Returns
     -------
     bool
     """
     kind = dual_kind(loss, softmax)
-    if (
-        not sparse.issparse(rows.X)
-        or hasattr(rows, "head")
-        or kind is None
-        or max_iter <= FEW_PASSES
-    ):
+    if not sparse.issparse(rows.X) or hasattr(rows, "head") or kind is None:
         return False
     return kind == "kink" or not _one_column_rules(rows)
 

@@ -5,6 +5,7 @@ What distinguishes them is the task and the shape of the answer; training is sha
 
 import numpy as np
 from joblib import effective_n_jobs
+from scipy import sparse
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
@@ -19,6 +20,7 @@ from skgd._input.moments import Moments, Seen
 from skgd._input.targets import Classification, Regression
 from skgd._input.validation import FLOATS, check_start, refuse_foreign, validate_given
 from skgd._linear.automatic import (
+    IMPLICIT_STEP,
     SEARCHING,
     choose,
     dual_ascent_pays,
@@ -34,13 +36,14 @@ from skgd._linear.step_size import (
     smoothness,
 )
 from skgd._training.dual import DualAscent
+from skgd._training.implicit import ImplicitAdaGrad
 from skgd._training.objective import Objective, best_constants
 from skgd._training.plan import Plan, rows_per_update
 from skgd._training.state import Averaging
 from skgd.losses import get_loss, loss_names
 from skgd.optimizers import GD
 from skgd.penalties import penalty_strengths
-from skgd.schedules import Constant
+from skgd.schedules import Constant, get_schedule
 
 # Up to this many rows a full gradient costs about as much as the bookkeeping of an
 # epoch.
@@ -106,6 +109,9 @@ class LinearGD(BaseGD):
         validate_given(loss, self.loss)
         optimizer, schedule = self._rule_and_schedule()
         step_is_free = not streaming and self._step_is_free(schedule)
+        single = self._takes_single_rows(optimizer, schedule)
+        if single and streaming and sparse.issparse(rows.X):
+            return self._implicit_plan(task, loss, rows, model, schedule)
         if step_is_free and self._takes_duals(task, loss, rows, optimizer):
             return self._dual_plan(task, loss, rows, schedule)
         searches = step_is_free and type(optimizer) in SEARCHING and loss.smooth
@@ -148,19 +154,59 @@ class LinearGD(BaseGD):
             n_jobs=effective_n_jobs(self.n_jobs),
         )
 
-    def _takes_duals(self, task, loss, rows, optimizer):
-        """Whether nothing that was asked for forbids dual ascent, and it pays."""
+    def _takes_single_rows(self, optimizer, schedule):
+        """Whether what was asked for leaves room for implicit steps of single rows."""
         return (
             self.lr == "auto"
             and type(optimizer) is GD
+            and self._step_is_free(schedule)
             and (
                 self.solver == "sgd"
                 or (self.solver == "minibatch" and self.batch_size == "auto")
             )
-            and dual_ascent_pays(
-                rows, loss, task.n_outputs > 1 and loss.softmax, self.max_iter
-            )
         )
+
+    def _implicit_plan(self, task, loss, rows, model, schedule):
+        """The parts of a call of partial_fit on sparse rows."""
+        softmax = task.n_outputs > 1 and loss.softmax
+        seen = None
+        if model is not None and model.raw and model.seen is not None:
+            seen = model.seen
+        targets = Moments.empty(rows.targets.shape[1])
+        if seen is not None:
+            targets = seen.targets.copy()
+        targets.update(rows.targets, rows.weights, rows.order)
+        model = model if model is not None and model.raw else None
+        model = (model or self._new_model(task, rows)).having_seen(
+            Seen(None, targets, target_spread(task, loss, targets))
+        )
+        strengths = self._penalty_strengths()
+        objective = Objective(model, loss, softmax, *model.penalty_weights(*strengths))
+        spread = model.seen.spread
+        scale = 1.0 if loss.curvature is None else loss.curvature * spread
+        return Plan(
+            objective=objective,
+            optimizer=ImplicitAdaGrad(
+                IMPLICIT_STEP * spread,
+                "softmax" if softmax else "smooth",
+                0.5,
+                strengths,
+                (0.5 * scale) ** 2,
+            ),
+            schedule=schedule,
+            solver="sgd",
+            batch_size=1,
+            lr=1.0,
+            averaging=Averaging(),
+            clip_norm=None,
+            shuffle=False,
+        )
+
+    def _takes_duals(self, task, loss, rows, optimizer):
+        """Whether nothing that was asked for forbids dual ascent, and it pays."""
+        return self._takes_single_rows(
+            optimizer, get_schedule(self.lr_schedule)
+        ) and dual_ascent_pays(rows, loss, task.n_outputs > 1 and loss.softmax)
 
     def _dual_plan(self, task, loss, rows, schedule):
         """The parts of a run of dual ascent, in the units of the features."""

@@ -52,7 +52,8 @@ class StreamObjective:
         the sum, so the gradient is that of one large table to the last bit.
         """
         gradient = np.zeros(theta.size)
-        return self._sum(theta, gradient), gradient
+        loss = self._sum(theta, gradient)
+        return loss, self._head.unfolded(gradient)
 
     gradient = BoundObjective.gradient
 
@@ -69,7 +70,7 @@ class StreamObjective:
         return self._head.value_at_head(theta)
 
     def _sum(self, theta, gradient):
-        total = 0.0
+        total, theta = 0.0, self._head.folded(theta)
         with closing(self.stream.blocks()) as blocks:
             for rows in blocks:
                 bound = self.objective.bind(rows, self.block_rows)

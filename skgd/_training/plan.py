@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from skgd._training.dual import DualAscent
 from skgd._training.epochs import FullBatch
 from skgd._training.full_gradient import FullGradientDescent, proximal_step
+from skgd._training.implicit import ImplicitAdaGrad
 from skgd._training.objective import Objective
 from skgd._training.state import Averaging
 from skgd._training.stepper import Stepper, epoch_rates
@@ -22,7 +23,7 @@ class Plan:
     Attributes
     ----------
     objective : Objective
-    optimizer : Optimizer, FullGradientDescent or DualAscent
+    optimizer : Optimizer, or a method with epochs of its own
     schedule : Schedule
     solver : {'batch', 'minibatch', 'sgd'}
     batch_size : int
@@ -85,7 +86,8 @@ class Plan:
         on_step : callable(state), optional
             Called after each update within an epoch.
         """
-        if isinstance(self.optimizer, (FullGradientDescent, DualAscent)):
+        methods = FullGradientDescent, DualAscent, ImplicitAdaGrad
+        if isinstance(self.optimizer, methods):
             return self.optimizer.on(bound)
         if self.optimizer.keeps_derivatives and (
             self.solver == "batch" or not self.model.is_linear

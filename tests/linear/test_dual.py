@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.optimize import minimize
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import QuantileRegressor
 from sklearn.svm import SVC
 
@@ -127,9 +126,7 @@ def fast_value(loss):
         "Huber": lambda y, z: np.where(
             abs(z - y) <= 1.35, 0.5 * (z - y) ** 2, 1.35 * abs(z - y) - 0.5 * 1.35**2
         ),
-        "SquaredEpsilonInsensitive": lambda y, z: (
-            np.maximum(abs(z - y) - 0.1, 0) ** 2
-        ),
+        "SquaredEpsilonInsensitive": lambda y, z: np.maximum(abs(z - y) - 0.1, 0) ** 2,
         "LogLoss": lambda y, z: np.logaddexp(0, -y * z),
         "SquaredHinge": lambda y, z: np.maximum(1 - y * z, 0) ** 2,
         "ModifiedHuber": lambda y, z: np.where(
