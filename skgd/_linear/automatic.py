@@ -8,6 +8,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import clone
 
 from skgd._linear.evidence import Evidence
@@ -22,7 +23,7 @@ from skgd._training.secant import (
     SecantDescent,
 )
 from skgd._training.state import Averaging
-from skgd.losses import AbsoluteError
+from skgd.losses import AbsoluteError, Hinge, Quantile
 from skgd.optimizers import GD, DoWG, Nesterov
 
 # Gradients of few rows are taken at z + 0.8 (x - z), between the moving point z and its
@@ -45,6 +46,19 @@ STEP_WITHOUT_CURVATURE = 0.1
 
 # Rules that search for their step where all rows make one update.
 SEARCHING = (GD, Nesterov)
+
+# Piecewise linear losses with one kink, at z = y, whose implicit step is a formula.
+ONE_KINK = (Hinge, AbsoluteError, Quantile)
+
+# Length of the implicit steps of a stream, per unit of spread.
+IMPLICIT_STEP = 0.5
+
+# Rows that are looked at, evenly spaced, for columns that rule the squares of the rows.
+LOOKED_AT = 1000
+
+# One column with this share of the squares of the rows leaves implicit steps of single
+# rows nothing for the others; it wants centring or a scale.
+RULING_COLUMN = 0.9
 
 
 class Choice(NamedTuple):
@@ -174,7 +188,7 @@ def choose(
             )
         bound = smoothness(objective, rows, moments, batch_size, curvature)
         return Choice(optimizer, _longest_step(3.0 * bound), mean)
-    if batch_size < len(rows) and not average:
+    if batch_size < len(rows) and not average and not optimizer.proximal:
         mean = Averaging(start=1, power=LATE_WEIGHT)
     if optimizer.auto_lr is not None:
         if optimizer.weight_decay:
@@ -256,6 +270,59 @@ def kink_widths(objective, rows, constant):
         if apart.any():
             widths[k] = AbsoluteError().best_constant(away[apart], weights[apart])
     return widths
+
+
+def dual_kind(loss, softmax):
+    """How dual ascent finds the dual numbers of a row; None where it cannot.
+
+    Parameters
+    ----------
+    loss : Loss
+    softmax : bool
+
+    Returns
+    -------
+    {'smooth', 'kink', 'softmax'} or None
+    """
+    if softmax:
+        return "softmax"
+    if loss.smooth and loss.curvature is not None:
+        return "smooth"
+    return "kink" if type(loss) in ONE_KINK else None
+
+
+def dual_ascent_pays(rows, loss, softmax):
+    """Whether rows are fitted best by implicit steps of single rows with duals.
+
+    They are if they are sparse, in memory, and of a loss that such a step can take
+    exactly; one column that rules the rows speaks against it, where there is a search
+    to turn to.
+
+    Parameters
+    ----------
+    rows : Rows
+    loss : Loss
+    softmax : bool
+
+    Returns
+    -------
+    bool
+    """
+    kind = dual_kind(loss, softmax)
+    if not sparse.issparse(rows.X) or hasattr(rows, "head") or kind is None:
+        return False
+    return kind == "kink" or not _one_column_rules(rows)
+
+
+def _one_column_rules(rows):
+    step = -(-rows.order.size // LOOKED_AT)
+    X = rows.X[rows.order[::step]]
+    squares = np.square(X.data, dtype=np.float64)
+    total = squares.sum()
+    if not total:
+        return False
+    _, column = np.unique(X.indices, return_inverse=True)
+    return np.bincount(column, squares).max() > RULING_COLUMN * total
 
 
 def target_spread(task, loss, targets):

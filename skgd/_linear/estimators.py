@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
@@ -27,7 +28,14 @@ from skgd._input.sparse import sound
 from skgd._input.targets import Classification, Regression
 from skgd._input.validation import FLOATS, check_start, refuse_foreign, validate_given
 from skgd._input.warnings import warn_user
-from skgd._linear.automatic import SEARCHING, choose, target_spread
+from skgd._linear.automatic import (
+    IMPLICIT_STEP,
+    SEARCHING,
+    choose,
+    dual_ascent_pays,
+    dual_kind,
+    target_spread,
+)
 from skgd._linear.model import REFRESH, LinearModel
 from skgd._linear.prepared_update import prepared, quickly
 from skgd._linear.step_size import (
@@ -37,7 +45,9 @@ from skgd._linear.step_size import (
     loss_curvature,
     smoothness,
 )
+from skgd._training.dual import DualAscent
 from skgd._training.full_gradient import FullGradientDescent
+from skgd._training.implicit import ImplicitAdaGrad
 from skgd._training.objective import Objective, best_constants
 from skgd._training.plan import Plan, rows_per_update
 from skgd._training.proximal import Proximal
@@ -45,7 +55,7 @@ from skgd._training.state import Averaging
 from skgd.losses import get_loss, loss_names
 from skgd.optimizers import GD
 from skgd.penalties import get_penalty, penalty_strengths
-from skgd.schedules import Constant
+from skgd.schedules import Constant, get_schedule
 
 # Up to this many rows a full gradient costs about as much as the bookkeeping of an
 # epoch.
@@ -118,6 +128,11 @@ class LinearGD(BaseGD):
         validate_given(loss, self.loss)
         optimizer, schedule = self._rule_and_schedule()
         step_is_free = not streaming and self._step_is_free(schedule)
+        single = self._takes_single_rows(optimizer, schedule)
+        if single and streaming and sparse.issparse(rows.X):
+            return self._implicit_plan(task, loss, rows, model, schedule)
+        if step_is_free and self._takes_duals(task, loss, rows, optimizer):
+            return self._dual_plan(task, loss, rows, schedule)
         searches = step_is_free and type(optimizer) in SEARCHING and loss.smooth
         searches |= (
             step_is_free
@@ -177,6 +192,122 @@ class LinearGD(BaseGD):
             n_jobs=effective_n_jobs(self.n_jobs),
             constant=constant,
             guarded=guarded and not streaming,
+        )
+
+    def _takes_single_rows(self, optimizer, schedule):
+        """Whether what was asked for leaves room for implicit steps of single rows."""
+        return (
+            self.lr == "auto"
+            and type(optimizer) is GD
+            and self._step_is_free(schedule)
+            and self._is_elastic_net()
+            and not any(map(np.ndim, self._penalty_strengths()))
+            and (
+                self.solver == "sgd"
+                or (self.solver == "minibatch" and self.batch_size == "auto")
+            )
+        )
+
+    def _implicit_plan(self, task, loss, rows, model, schedule):
+        """The parts of a call of partial_fit on sparse rows."""
+        softmax = task.n_outputs > 1 and loss.softmax
+        seen = None
+        if model is not None and model.raw and model.seen is not None:
+            seen = model.seen
+        targets = Moments.empty(rows.targets.shape[1])
+        if seen is not None:
+            targets = seen.targets.copy()
+        targets.update(rows.targets, rows.weights, rows.order)
+        model = model if model is not None and model.raw else None
+        model = (model or self._new_model(task, rows)).having_seen(
+            Seen(None, targets, target_spread(task, loss, targets))
+        )
+        strengths = self._penalty_strengths()
+        objective = self._objective(model, loss, softmax)
+        spread = model.seen.spread
+        scale = 1.0 if loss.curvature is None else loss.curvature * spread
+        return Plan(
+            objective=objective,
+            optimizer=ImplicitAdaGrad(
+                IMPLICIT_STEP * spread,
+                "softmax" if softmax else "smooth",
+                0.5,
+                strengths,
+                (0.5 * scale) ** 2,
+            ),
+            schedule=schedule,
+            solver="sgd",
+            batch_size=1,
+            lr=1.0,
+            averaging=Averaging(),
+            clip_norm=None,
+            shuffle=False,
+        )
+
+    def _takes_duals(self, task, loss, rows, optimizer):
+        """Whether nothing that was asked for forbids dual ascent, and it pays."""
+        return self._takes_single_rows(
+            optimizer, get_schedule(self.lr_schedule)
+        ) and dual_ascent_pays(rows, loss, task.n_outputs > 1 and loss.softmax)
+
+    def _dual_plan(self, task, loss, rows, schedule):
+        """The parts of a run of dual ascent, in the units of the features."""
+        softmax = task.n_outputs > 1 and loss.softmax
+        model = self._new_model(task, rows)
+        strengths = self._penalty_strengths()
+        objective = self._objective(model, loss, softmax)
+        targets = rows.visited_targets()
+        spread = 1.0
+        if loss.curvature is None:
+            moments = Moments.empty(targets.shape[1])
+            moments.update(targets, rows.visited_weights())
+            spread = target_spread(task, loss, moments)
+        curvature = loss_curvature(
+            loss, softmax, targets, rows.visited_weights(), spread
+        )
+        constant = self._constant_theta(objective, rows)
+
+        def search():
+            scaled, curvature = self._automatic_model(
+                task, loss, softmax, rows, None, len(rows), False
+            )
+            objective = self._objective(scaled, loss, softmax)
+            choice = choose(
+                objective,
+                GD(),
+                rows,
+                scaled.moments,
+                len(rows),
+                spread=scaled.seen.spread,
+                curvature=curvature,
+                line_search=True,
+                average=False,
+                tol=self.tol,
+                constant=self._constant_theta(objective, rows),
+            )
+            return objective, choice.optimizer
+
+        ascent = DualAscent(
+            curvature,
+            dual_kind(loss, softmax),
+            strengths,
+            self.tol,
+            self.shuffle,
+            constant,
+            search if loss.smooth else None,
+        )
+        return Plan(
+            objective=objective,
+            optimizer=ascent,
+            schedule=schedule,
+            solver="batch",
+            batch_size=len(rows),
+            lr=1.0,
+            averaging=Averaging(),
+            clip_norm=None,
+            shuffle=self.shuffle,
+            n_jobs=effective_n_jobs(self.n_jobs),
+            constant=constant,
         )
 
     def _rows_per_update(self, n_rows, streaming, searches):

@@ -109,6 +109,33 @@ class LinearModel:
             self.scale,
         )
 
+    def in_units_of_features(self):
+        """The model without centring and scale."""
+        return LinearModel(
+            self.n_features, self.n_outputs, self.dtype, self.fit_intercept
+        )
+
+    def folded(self, theta):
+        """Parameters of `in_units_of_features` with the same scores as theta."""
+        n, k = self.n_weights, self.n_outputs
+        folded = theta.copy()
+        if self.scale is not None:
+            folded[:n].reshape(-1, k)[:] *= self.scale[:, None]
+        if self.mean is not None:
+            coef = folded[:n].reshape(-1, k).astype(np.float64)
+            folded[n:] -= self.mean.astype(np.float64) @ coef
+        return folded
+
+    def unfolded(self, gradient):
+        """The gradient of theta, from that of `folded` parameters; in place."""
+        n, k = self.n_weights, self.n_outputs
+        coef = gradient[:n].reshape(-1, k)
+        if self.mean is not None:
+            coef -= self.mean[:, None] * gradient[n:]
+        if self.scale is not None:
+            coef *= self.scale[:, None]
+        return gradient
+
     def penalty_weights(self, l1, l2):
         """Per-parameter l1 and l2 weights: of the raw coefficients, in theta's units.
 

@@ -65,7 +65,8 @@ class StreamObjective:
         the sum, so the gradient is that of one large table to the last bit.
         """
         gradient = np.zeros(theta.size)
-        return self._sum(theta, gradient), gradient
+        loss = self._sum(theta, gradient)
+        return loss, self._head.unfolded(gradient)
 
     gradient = BoundObjective.gradient
 
@@ -99,7 +100,7 @@ class StreamObjective:
             self._sample = self.objective.bind(sample, self.block_rows)
 
     def _sum(self, theta, gradient):
-        total = 0.0
+        total, theta = 0.0, self._sample.folded(theta)
         with closing(self.blocks()) as blocks:
             for rows in blocks:
                 bound = self.objective.bind(rows, self.block_rows)

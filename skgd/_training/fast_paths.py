@@ -4,11 +4,22 @@ Each computes what the general loop computes, where a rule, a penalty and the la
 the rows allow a shorter way.
 """
 
+import math
+
 import numpy as np
 
 from skgd._input.boundary import check_sizes, check_updates
 from skgd._input.rows import as_vector
 from skgd._training.state import Lazy
+from skgd.optimizers import FTRL, AdaGrad, Momentum, Nesterov
+
+# Rules whose updates of absent features are made up for, by their numbers there.
+RULES = {
+    AdaGrad: "ADAGRAD",
+    Momentum: "MOMENTUM",
+    Nesterov: "NESTEROV",
+    FTRL: "FTRL",
+}
 
 # Keeps a quotient of nothing by nothing finite.
 TINY = np.finfo(np.float64).tiny
@@ -39,6 +50,13 @@ def _shortest_way(bound, stepper, batch_size):
         return _free_nonzeros_only(bound, stepper, batch_size)
     if bound.is_csr and stepper.is_plain and bound.objective.model.raw:
         return _nonzeros_only(bound, stepper, batch_size)
+    if (
+        bound.is_csr
+        and bound.objective.model.raw
+        and type(stepper.optimizer) in RULES
+        and stepper.clip_norm == math.inf
+    ):
+        return _rule_on_nonzeros_only(bound, stepper, batch_size)
     if batch_size == 1 and stepper.is_plain and _has_plain_rows(bound):
         if bound.objective.model.n_outputs == 1:
             return _one_row(bound, stepper)
@@ -238,6 +256,67 @@ def _check_scores(bound, batch_size):
     n_rows = min(batch_size, len(bound.rows))
     if len(scores) < n_rows:
         check_sizes("a batch", scores=(scores, n_rows * scores.shape[1]))
+
+
+def _rule_on_nonzeros_only(bound, stepper, batch_size):
+    """Rules with state on CSR rows, at the cost of their nonzeros."""
+    from skgd._kernels import compiling, csr_rules
+
+    kernel = compiling.kernel(
+        csr_rules.run_epoch,
+        csr_rules.epoch_signature(bound.data_type, stepper.element),
+    )
+    rule = type(stepper.optimizer)
+    number = getattr(csr_rules, RULES[rule])
+    objective = bound.objective
+    l1 = float(objective.l1.max(initial=0.0))
+    l2 = float(objective.l2.max(initial=0.0))
+    n_features = objective.model.n_features
+
+    def run(state, order, rates):
+        remembers = rule in (Momentum, Nesterov)
+        if state.average.size or (remembers and (l1 or rates.min() != rates.max())):
+            return _every_weight(bound, stepper, batch_size)(state, order, rates)
+        arguments = stepper.arguments(state)[0]
+        if rule is FTRL:
+            _begin_ftrl(state, stepper.p, float(rates[0]))
+        room = np.empty((3, max(state.theta.size, n_features)))
+        return kernel(
+            bound.data,
+            bound.rows.targets,
+            bound.rows.weights,
+            order,
+            batch_size,
+            bound.output,
+            bound.loss,
+            bound.loss_p,
+            number,
+            arguments[1],
+            state.theta,
+            state.vectors,
+            room,
+            np.empty(n_features, np.int64),
+            l1,
+            l2,
+            rates,
+            state.step,
+        )
+
+    return run
+
+
+def _begin_ftrl(state, p, rate):
+    """The sum z of weights that the rule did not make, as in ``FTRL.update``."""
+    z, total, l1, l2 = state.vectors
+    w = state.theta.astype(np.float64)
+    given = (w != 0.0) & (z == 0.0) & (total == 0.0)
+    if not given.any():
+        return
+    own = l1 >= 0.0
+    first = np.where(own, p[1] + state.step * l1, 0.0)
+    second = np.where(own, p[2] + state.step * l2, 0.0)
+    start = -w * (p[0] / rate + second) - np.sign(w) * first
+    z[given] = start[given]
 
 
 def _free_nonzeros_only(bound, stepper, batch_size):

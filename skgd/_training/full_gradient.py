@@ -35,6 +35,12 @@ class FullGradientDescent:
         vectors = np.zeros((self._n_vectors(n), n))
         return vectors, np.zeros(len(self.memory_names)), np.zeros(n, dtype)
 
+    def points(self, vectors):
+        """Vectors that are points of the parameter space: none that a run goes on from,
+        because what a search remembers belongs to the rows of its call.
+        """
+        return []
+
 
 class AcceleratedDescent(FullGradientDescent):
     """Nesterov's accelerated gradient with backtracking and adaptive restart.

@@ -114,6 +114,19 @@ class BoundObjective:
         self.dtype = objective.model.dtype
         self.element = compiling.numba_type(self.dtype)
         self.block, self.data, self.data_type = objective.model.bind(rows.X, block_rows)
+        # Sums over sparse rows are taken in the units of the features: what the
+        # coordinates do to theta and to the finished sum is done once.
+        self._folds = (
+            objective.model.is_linear and self.is_csr and not objective.model.raw
+        )
+        self._bind_for_sums = (
+            objective.model.in_units_of_features().bind
+            if self._folds
+            else objective.model.bind
+        )
+        self._sum_data = self.data
+        if self._folds:
+            self._sum_data = self._bind_for_sums(rows.X, block_rows)[1]
         if objective.model.is_linear and objective.model.n_outputs == 1:
             self.output = outputs.COLUMN
         else:
@@ -196,9 +209,19 @@ class BoundObjective:
             )
 
         # The data hold the buffers of a kernel, so that each thread needs its own.
-        bind = self.objective.model.bind
-        others = [bind(self.rows.X, self.block_rows)[1] for _ in range(self.n_jobs - 1)]
-        return ThreadedSum(shard_sums, add_shards, [self.data, *others])
+        others = [
+            self._bind_for_sums(self.rows.X, self.block_rows)[1]
+            for _ in range(self.n_jobs - 1)
+        ]
+        return ThreadedSum(shard_sums, add_shards, [self._sum_data, *others])
+
+    def folded(self, theta):
+        """The parameters at which `add_to` takes its sums."""
+        return self.objective.model.folded(theta) if self._folds else theta
+
+    def unfolded(self, gradient):
+        """The gradient of theta from a sum of `add_to`."""
+        return self.objective.model.unfolded(gradient) if self._folds else gradient
 
     def _sum_rows(self, theta, order, gradient):
         total = self._sum_of(theta, order, gradient)
@@ -216,7 +239,7 @@ class BoundObjective:
         shard = np.empty(theta.size if gradient.size else 0, self.dtype)
         return self._sum(
             self.block,
-            self.data,
+            self._sum_data,
             self.rows.targets,
             self.rows.weights,
             order,
@@ -231,7 +254,7 @@ class BoundObjective:
     def mean_loss(self, theta, order=None):
         """sum_i s_i l_i / sum_i s_i over the rows of `order` (default: all)."""
         order = self.rows.order if order is None else order
-        total = self._sum_rows(theta, order, np.empty(0))
+        total = self._sum_rows(self.folded(theta), order, np.empty(0))
         return total / self.rows.weight(order)
 
     def value(self, theta, order=None):
@@ -242,6 +265,7 @@ class BoundObjective:
         """Look at other dense rows from now on, as `Rows.replaced_by` gives them."""
         self.rows = rows
         self.data = self.objective.model.bound_to(rows.X, self.data)
+        self._sum_data = self.data
         vars(self).pop("_threads", None)
 
     def value_of_sample(self, theta):
@@ -264,12 +288,14 @@ class BoundObjective:
         gradient : float64 array of shape (n_parameters,)
         """
         gradient = np.zeros(theta.size)
-        return self.add_to(gradient, theta), gradient
+        loss = self.add_to(gradient, self.folded(theta))
+        return loss, self.unfolded(gradient)
 
     def add_to(self, gradient, theta):
         """Sum of losses over all rows; that of its gradient is added to `gradient`.
 
-        An empty `gradient` asks for the losses only.
+        At `folded` parameters, and for `unfolded` to make a gradient of theta of. An
+        empty `gradient` asks for the losses only.
         """
         return self._sum_rows(theta, self.rows.order, gradient)
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import joblib
 import numpy as np
 
+from skgd._training.dual import DualAscent
 from skgd._training.epochs import FullBatch
 from skgd._training.full_gradient import FullGradientDescent, proximal_step
 from skgd._training.guarded import GuardedBatches
+from skgd._training.implicit import ImplicitAdaGrad
 from skgd._training.objective import Objective
 from skgd._training.state import Averaging
 from skgd._training.stepper import Stepper, epoch_rates
@@ -25,7 +27,7 @@ class Plan:
     Attributes
     ----------
     objective : Objective
-    optimizer : Optimizer or FullGradientDescent
+    optimizer : Optimizer, or a method with epochs of its own
     schedule : Schedule
     solver : {'batch', 'minibatch', 'sgd'}
     batch_size : int
@@ -102,6 +104,8 @@ class Plan:
         """
         if isinstance(self.optimizer, FullGradientDescent):
             return self.optimizer.on(bound, on_step)
+        if isinstance(self.optimizer, (DualAscent, ImplicitAdaGrad)):
+            return self.optimizer.on(bound)
         if self.optimizer.keeps_derivatives and (
             self.solver == "batch" or not self.model.is_linear
         ):

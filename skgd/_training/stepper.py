@@ -48,6 +48,11 @@ class Stepper:
             decay=(decay, 0, self.n),
         )
         self.kept = len(optimizer.state_names), len(optimizer.memory_names)
+        self.own_penalties = None
+        if optimizer.proximal:
+            self.own_penalties = _strengths_of_updates(objective)
+            none = np.empty(0), np.zeros_like(objective.l2)
+            self.penalties = (*none, decay, prox)
         self.clip_norm = math.inf if clip_norm is None else float(clip_norm)
         # Nothing but theta -= lr * gradient: kernels may take a shorter way.
         is_gd = type(optimizer).update is GD.update
@@ -84,12 +89,21 @@ class Stepper:
 
     def arguments(self, state):
         """What the compiled step needs besides theta, gradient and rate."""
+        if self.own_penalties is not None:
+            state.vectors[-2:] = self.own_penalties
         return (
             (self.rule, self.p, state.vectors, state.memory, state.metric),
             self.penalties,
             state.averaging(),
             self.clip_norm,
         )
+
+
+def _strengths_of_updates(objective):
+    """l1 and l2 of each entry, -1 where no penalty concerns it."""
+    free = objective.model.penalised() == 0.0
+    l1 = objective.l1 if objective.l1.size else np.zeros_like(objective.l2)
+    return np.where(free, -1.0, l1), np.where(free, -1.0, objective.l2)
 
 
 def epoch_rates(state, lr, schedule, n_steps, horizon, start=0, stop=None):
