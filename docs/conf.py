@@ -10,6 +10,11 @@ import skgd
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
+import reference
+
+# Before Sphinx looks which pages there are.
+reference.write(Path(__file__).parent)
+
 project = "skgd"
 author = "the skgd developers"
 project_copyright = "the skgd developers, BSD-3-Clause"

@@ -5,26 +5,17 @@ No layers, no backpropagation: the kernels apply these to whole buffers.
 
 import math
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import erf, expit
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
-__all__ = [
-    "ACTIVATIONS",
-    "ELU",
-    "GELU",
-    "Activation",
-    "Identity",
-    "LeakyReLU",
-    "Logistic",
-    "ReLU",
-    "SiLU",
-    "Tanh",
-    "get_activation",
-]
+from skgd._registry import Registry
+
+ACTIVATIONS = Registry()
 
 _SQRT_HALF = math.sqrt(0.5)
 _NORMAL_DENSITY = 1.0 / math.sqrt(2.0 * math.pi)
@@ -34,7 +25,7 @@ class Activation(BaseEstimator):
     """Base of all activations a = f(z), applied to each unit of a hidden layer.
 
     A new activation is a subclass with `apply` and `value`. Pass an instance as
-    ``activation=`` to use it; add a line to ``ACTIVATIONS`` to give it a name.
+    ``activation=`` to use it.
 
     Attributes
     ----------
@@ -65,11 +56,11 @@ class Activation(BaseEstimator):
     rectifies = False
     _parameter_constraints: ClassVar[dict] = {}
 
-    def parameters(self):
+    def parameters(self) -> tuple[float, ...]:
         """Return the numbers that `apply` reads from `p`, a tuple of floats."""
         return ()
 
-    def value(self, z):
+    def value(self, z: ArrayLike) -> NDArray[Any]:
         """f(z) in NumPy, as `predict` uses it.
 
         Parameters
@@ -83,7 +74,7 @@ class Activation(BaseEstimator):
         raise NotImplementedError("an activation must define value(z)")
 
     @staticmethod
-    def apply(z, slope, p):
+    def apply(z: NDArray[Any], slope: NDArray[Any], p: NDArray[np.float64]) -> None:
         """Replace z by f(z) and fill `slope` with f'(z), as training uses it.
 
         Runs as it stands under Python and compiled: plain loops and `math` alone.
@@ -96,7 +87,7 @@ class Activation(BaseEstimator):
         """
         raise NotImplementedError("an activation must define apply(z, slope, p)")
 
-    def derivative(self, z):
+    def derivative(self, z: ArrayLike) -> NDArray[Any]:
         """f'(z), without compilation.
 
         Parameters
@@ -113,6 +104,7 @@ class Activation(BaseEstimator):
         return slope.reshape(np.shape(z))
 
 
+@ACTIVATIONS.named("identity")
 class Identity(Activation):
     """a = z: the network stays a linear model.
 
@@ -133,6 +125,7 @@ class Identity(Activation):
             slope[i] = 1.0
 
 
+@ACTIVATIONS.named("logistic")
 class Logistic(Activation):
     """a = 1 / (1 + exp(-z)), between 0 and 1; derivative a (1 - a).
 
@@ -158,6 +151,7 @@ class Logistic(Activation):
             z[i] = small if z[i] < 0.0 else one - small
 
 
+@ACTIVATIONS.named("tanh")
 class Tanh(Activation):
     """a = tanh(z), between -1 and 1; derivative 1 - a².
 
@@ -180,6 +174,7 @@ class Tanh(Activation):
             slope[i] = one - z[i] * z[i]
 
 
+@ACTIVATIONS.named("relu")
 class ReLU(Activation):
     """a = max(0, z); derivative 1 for z > 0, else 0.
 
@@ -210,6 +205,7 @@ class ReLU(Activation):
             z[i] *= slope[i]
 
 
+@ACTIVATIONS.named("leaky_relu")
 class LeakyReLU(Activation):
     """a = z for z > 0, else negative_slope z, so that no unit falls silent for good.
 
@@ -236,7 +232,7 @@ class LeakyReLU(Activation):
         "negative_slope": [Interval(Real, 0, None, closed="left")]
     }
 
-    def __init__(self, negative_slope=0.01):
+    def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = negative_slope
 
     def parameters(self):
@@ -253,6 +249,7 @@ class LeakyReLU(Activation):
             z[i] *= slope[i]
 
 
+@ACTIVATIONS.named("elu")
 class ELU(Activation):
     """a = z for z > 0, else alpha (exp(z) - 1), which levels off at -alpha.
 
@@ -279,7 +276,7 @@ class ELU(Activation):
         "alpha": [Interval(Real, 0, None, closed="neither")]
     }
 
-    def __init__(self, alpha=1.0):
+    def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = alpha
 
     def parameters(self):
@@ -300,6 +297,7 @@ class ELU(Activation):
                 slope[i] = z[i] + alpha
 
 
+@ACTIVATIONS.named("gelu")
 class GELU(Activation):
     """a = z Phi(z), Phi the normal distribution function (exact, not approximated).
 
@@ -332,6 +330,7 @@ class GELU(Activation):
             z[i] *= share
 
 
+@ACTIVATIONS.named("silu")
 class SiLU(Activation):
     """a = z / (1 + exp(-z)), also called swish.
 
@@ -366,19 +365,49 @@ class SiLU(Activation):
             z[i] *= share
 
 
-ACTIVATIONS = {
-    "identity": Identity,
-    "logistic": Logistic,
-    "tanh": Tanh,
-    "relu": ReLU,
-    "leaky_relu": LeakyReLU,
-    "elu": ELU,
-    "gelu": GELU,
-    "silu": SiLU,
-}
+@ACTIVATIONS.named("mish")
+class Mish(Activation):
+    """a = z tanh(log(1 + exp(z))), smooth, with a small dip below zero.
+
+    Notes
+    -----
+    Derivative t + z (1 - t²) s with t = tanh(log(1 + exp(z))) and
+    s = 1 / (1 + exp(-z)). Source: Misra (2020), Mish: a self regularized non-monotonic
+    activation function. PyTorch: ``Mish``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.activations import Mish
+    >>> Mish().value(np.array([0.0, 1.0])).round(4)
+    array([0.    , 0.8651])
+    """
+
+    rectifies = True
+
+    def value(self, z):
+        return z * np.tanh(np.logaddexp(z.dtype.type(0.0), z))
+
+    @staticmethod
+    def apply(z, slope, p):
+        one, two = z.dtype.type(1.0), z.dtype.type(2.0)
+        for i in range(z.size):
+            # tanh(log(1 + e^z)) = (e^2z + 2 e^z) / (e^2z + 2 e^z + 2), divided by e^2z
+            # above zero: no exponential of a positive number.
+            decay = math.exp(-abs(z[i]))
+            share = decay / (one + decay)
+            if z[i] >= 0.0:
+                share = one - share
+                part, rest = one + two * decay, two * decay * decay
+            else:
+                part, rest = decay * (decay + two), two
+            t = part / (part + rest)
+            # 1 - t², without the difference of two numbers close to one.
+            slope[i] = t + z[i] * share * (rest / (part + rest)) * (one + t)
+            z[i] *= t
 
 
-def get_activation(activation):
+def get_activation(activation: str | Activation) -> Activation:
     """Activation object for what the user passed as ``activation=``.
 
     Parameters
@@ -410,3 +439,10 @@ def get_activation(activation):
         f"activation={activation!r} is unknown; choose one of {names}, or pass an "
         "instance of skgd.activations.Activation."
     )
+
+
+__all__ = ACTIVATIONS.public(
+    "ACTIVATIONS",
+    "Activation",
+    "get_activation",
+)

@@ -5,29 +5,16 @@ No learning-rate schedule, penalty, clipping or averaging: the training loop add
 
 import math
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
-__all__ = [
-    "GD",
-    "OPTIMIZERS",
-    "SAGA",
-    "AdaDelta",
-    "AdaGrad",
-    "AdaMax",
-    "Adam",
-    "AdamW",
-    "DoWG",
-    "Momentum",
-    "NAdam",
-    "Nesterov",
-    "Optimizer",
-    "RMSProp",
-    "get_optimizer",
-]
+from skgd._registry import Registry
+
+OPTIMIZERS = Registry()
 
 _FRACTION = [Interval(Real, 0, 1, closed="left")]
 _POSITIVE = [Interval(Real, 0, None, closed="neither")]
@@ -39,7 +26,7 @@ class Optimizer(BaseEstimator):
 
     A rule is never changed by training.  What it remembers between updates lives in
     arrays that the caller keeps, so that a fit can be stopped, pickled and resumed.
-    A new rule is a subclass with `update`, `hyperparameters` and the attributes below.
+    A new rule is a subclass with `update`, `parameters` and the attributes below.
 
     Attributes
     ----------
@@ -66,31 +53,38 @@ class Optimizer(BaseEstimator):
     keeps_derivatives : bool
         Whether the rule is given changes of derivatives since a row's last visit
         instead of gradients, for which a table of derivatives is kept.
+    proximal : bool
+        Whether the rule takes the penalties into its own formula. Then the last two of
+        its vectors are the l1 and l2 strength of each entry and update, -1 for entries
+        that no penalty concerns, and the answer is never a mean, which has no zeros.
     weight_decay : float
         Before each update the caller multiplies every penalised entry of theta by
         ``1 - lr * weight_decay``.  The rule cannot: it does not know the intercepts.
     """
 
-    state_names = ()
-    memory_names = ()
-    auto_lr = None
-    decoupled = False
-    weight_decay = 0.0
-    finds_rate = False
-    searches = False
-    normalises = False
-    keeps_derivatives = False
+    state_names: tuple[str, ...] = ()
+    memory_names: tuple[str, ...] = ()
+    auto_lr: float | None = None
+    decoupled: bool = False
+    weight_decay: float = 0.0
+    finds_rate: bool = False
+    searches: bool = False
+    normalises: bool = False
+    keeps_derivatives: bool = False
+    proximal: bool = False
     _parameter_constraints: ClassVar[dict] = {}
 
-    def hyperparameters(self):
+    def parameters(self) -> tuple[float, ...]:
         """Return the numbers that `update` reads from `p`, a tuple of floats."""
         return ()
 
-    def initial_memory(self):
+    def initial_memory(self) -> tuple[float, ...]:
         """Return the value of `memory` before the first update, a tuple of floats."""
         return (0.0,) * len(self.memory_names)
 
-    def start(self, n, dtype=np.float64):
+    def start(
+        self, n: int, dtype: DTypeLike = np.float64
+    ) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[Any]]:
         """Return the arrays of a run over `n` parameters, before its first update.
 
         Parameters
@@ -117,7 +111,7 @@ class Optimizer(BaseEstimator):
         memory = np.array(self.initial_memory(), dtype=np.float64)
         return state, memory, np.zeros(n, dtype=dtype)
 
-    def points(self, state):
+    def points(self, state: NDArray[Any]) -> list[NDArray[Any]]:
         """Rows of `state` that are points of theta's space, as a list of arrays.
 
         They move along when the coordinates of theta change between two calls of
@@ -126,7 +120,16 @@ class Optimizer(BaseEstimator):
         return []
 
     @staticmethod
-    def update(theta, grad, state, lr, t, p, memory, metric):
+    def update(
+        theta: NDArray[Any],
+        grad: NDArray[Any],
+        state: NDArray[Any],
+        lr: float,
+        t: int,
+        p: NDArray[np.float64],
+        memory: NDArray[np.float64],
+        metric: NDArray[Any],
+    ) -> None:
         """Move `theta` by one update, in place.
 
         The code runs interpreted and compiled alike, hence plain loops, `math` alone,
@@ -144,7 +147,7 @@ class Optimizer(BaseEstimator):
         t : int
             Number of this update, from 1.
         p : sequence of float
-            The result of `hyperparameters`.
+            The result of `parameters`.
         memory : ndarray of shape (len(memory_names),)
             Numbers the rule remembers.
         metric : ndarray of shape (n,)
@@ -155,6 +158,7 @@ class Optimizer(BaseEstimator):
         raise NotImplementedError
 
 
+@OPTIMIZERS.named("gd")
 class GD(Optimizer):
     """Gradient descent, the plain rule.
 
@@ -173,7 +177,7 @@ class GD(Optimizer):
     >>> from skgd.optimizers import GD
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), GD()
     >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.hyperparameters(), memory, metric)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
     >>> theta
     array([ 0.95, -1.6 ])
     """
@@ -186,6 +190,7 @@ class GD(Optimizer):
             metric[j] = rate
 
 
+@OPTIMIZERS.named("momentum")
 class Momentum(Optimizer):
     """Gradient descent with momentum, the heavy ball.
 
@@ -227,10 +232,10 @@ class Momentum(Optimizer):
     state_names = ("momentum_buffer",)
     _parameter_constraints: ClassVar[dict] = {"momentum": _FRACTION}
 
-    def __init__(self, momentum=0.9):
+    def __init__(self, momentum: float = 0.9) -> None:
         self.momentum = momentum
 
-    def hyperparameters(self):
+    def parameters(self):
         return (float(self.momentum),)
 
     @staticmethod
@@ -244,6 +249,7 @@ class Momentum(Optimizer):
             metric[j] = steady
 
 
+@OPTIMIZERS.named("nesterov")
 class Nesterov(Momentum):
     """Nesterov's accelerated gradient: momentum that looks one step ahead.
 
@@ -274,7 +280,7 @@ class Nesterov(Momentum):
     >>> from skgd.optimizers import Nesterov
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), Nesterov()
     >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.hyperparameters(), memory, metric)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
     >>> theta
     array([ 0.905, -1.24 ])
     """
@@ -290,6 +296,7 @@ class Nesterov(Momentum):
             metric[j] = steady
 
 
+@OPTIMIZERS.named("adagrad")
 class AdaGrad(Optimizer):
     """AdaGrad: a rate for each parameter that shrinks with the gradients it has seen.
 
@@ -316,7 +323,7 @@ class AdaGrad(Optimizer):
     >>> from skgd.optimizers import AdaGrad
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), AdaGrad()
     >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.hyperparameters(), memory, metric)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
     >>> theta
     array([ 0.9, -1.9])
     """
@@ -326,10 +333,10 @@ class AdaGrad(Optimizer):
     normalises = True
     _parameter_constraints: ClassVar[dict] = {"epsilon": _POSITIVE}
 
-    def __init__(self, epsilon=1e-10):
+    def __init__(self, epsilon: float = 1e-10) -> None:
         self.epsilon = epsilon
 
-    def hyperparameters(self):
+    def parameters(self):
         return (float(self.epsilon),)
 
     @staticmethod
@@ -343,6 +350,7 @@ class AdaGrad(Optimizer):
             theta[j] -= metric[j] * grad[j]
 
 
+@OPTIMIZERS.named("rmsprop")
 class RMSProp(Optimizer):
     """RMSProp: divide the gradient by a running root mean square of itself.
 
@@ -383,7 +391,7 @@ class RMSProp(Optimizer):
     >>> from skgd.optimizers import RMSProp
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), RMSProp()
     >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.01, 1, rule.hyperparameters(), memory, metric)
+    >>> rule.update(theta, grad, state, 0.01, 1, rule.parameters(), memory, metric)
     >>> theta.round(6)
     array([ 0.9, -1.9])
     """
@@ -397,7 +405,14 @@ class RMSProp(Optimizer):
         "centered": ["boolean"],
     }
 
-    def __init__(self, rho=0.99, epsilon=1e-8, *, momentum=0.0, centered=False):
+    def __init__(
+        self,
+        rho: float = 0.99,
+        epsilon: float = 1e-8,
+        *,
+        momentum: float = 0.0,
+        centered: bool = False,
+    ) -> None:
         self.rho = rho
         self.epsilon = epsilon
         self.momentum = momentum
@@ -413,7 +428,7 @@ class RMSProp(Optimizer):
             names.append("grad_avg")
         return tuple(names)
 
-    def hyperparameters(self):
+    def parameters(self):
         return (
             float(self.rho),
             float(self.epsilon),
@@ -450,6 +465,7 @@ class RMSProp(Optimizer):
                 theta[j] -= metric[j] * grad[j]
 
 
+@OPTIMIZERS.named("adadelta")
 class AdaDelta(Optimizer):
     """AdaDelta: RMSProp whose rate is the running size of its own steps.
 
@@ -481,7 +497,7 @@ class AdaDelta(Optimizer):
     >>> from skgd.optimizers import AdaDelta
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), AdaDelta()
     >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 1.0, 1, rule.hyperparameters(), memory, metric)
+    >>> rule.update(theta, grad, state, 1.0, 1, rule.parameters(), memory, metric)
     >>> theta.round(6)
     array([ 0.996838, -1.996838])
     """
@@ -491,11 +507,11 @@ class AdaDelta(Optimizer):
     normalises = True
     _parameter_constraints: ClassVar[dict] = {"rho": _FRACTION, "epsilon": _POSITIVE}
 
-    def __init__(self, rho=0.9, epsilon=1e-6):
+    def __init__(self, rho: float = 0.9, epsilon: float = 1e-6) -> None:
         self.rho = rho
         self.epsilon = epsilon
 
-    def hyperparameters(self):
+    def parameters(self):
         return (float(self.rho), float(self.epsilon))
 
     @staticmethod
@@ -512,6 +528,7 @@ class AdaDelta(Optimizer):
             metric[j] = rate * ratio
 
 
+@OPTIMIZERS.named("adam")
 class Adam(Optimizer):
     """Adam: momentum and RMSProp, each corrected for its start at zero.
 
@@ -546,7 +563,7 @@ class Adam(Optimizer):
     >>> from skgd.optimizers import Adam
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), Adam()
     >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.hyperparameters(), memory, metric)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
     >>> theta.round(6)
     array([ 0.9, -1.9])
     """
@@ -560,7 +577,14 @@ class Adam(Optimizer):
         "amsgrad": ["boolean"],
     }
 
-    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, *, amsgrad=False):
+    def __init__(
+        self,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        *,
+        amsgrad: bool = False,
+    ) -> None:
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -572,7 +596,7 @@ class Adam(Optimizer):
         highest = ("max_exp_avg_sq",) if self.amsgrad else ()
         return ("exp_avg", "exp_avg_sq", *highest)
 
-    def hyperparameters(self):
+    def parameters(self):
         return (
             float(self.beta_1),
             float(self.beta_2),
@@ -602,6 +626,7 @@ class Adam(Optimizer):
             theta[j] -= metric[j] * (correction * exp_avg[j])
 
 
+@OPTIMIZERS.named("adamw")
 class AdamW(Adam):
     """Adam with weight decay that does not pass through the gradient.
 
@@ -641,7 +666,7 @@ class AdamW(Adam):
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), AdamW()
     >>> state, memory, metric = rule.start(2)
     >>> theta *= 1 - 0.1 * rule.weight_decay
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.hyperparameters(), memory, metric)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
     >>> theta.round(6)
     array([ 0.899, -1.898])
     """
@@ -654,17 +679,18 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
         *,
-        weight_decay=0.01,
-        amsgrad=False,
-    ):
+        weight_decay: float = 0.01,
+        amsgrad: bool = False,
+    ) -> None:
         super().__init__(beta_1, beta_2, epsilon, amsgrad=amsgrad)
         self.weight_decay = weight_decay
 
 
+@OPTIMIZERS.named("nadam")
 class NAdam(Optimizer):
     """NAdam: Adam with Nesterov's look ahead.
 
@@ -703,7 +729,7 @@ class NAdam(Optimizer):
     >>> from skgd.optimizers import NAdam
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), NAdam()
     >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.hyperparameters(), memory, metric)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
     >>> theta.round(6)
     array([ 0.894355, -1.894355])
     """
@@ -719,13 +745,20 @@ class NAdam(Optimizer):
         "momentum_decay": _NON_NEGATIVE,
     }
 
-    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, *, momentum_decay=4e-3):
+    def __init__(
+        self,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        *,
+        momentum_decay: float = 4e-3,
+    ) -> None:
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.momentum_decay = momentum_decay
 
-    def hyperparameters(self):
+    def parameters(self):
         return (
             float(self.beta_1),
             float(self.beta_2),
@@ -760,6 +793,7 @@ class NAdam(Optimizer):
             metric[j] = scale * steady
 
 
+@OPTIMIZERS.named("adamax")
 class AdaMax(Optimizer):
     """AdaMax: Adam with a decaying maximum in place of the root mean square.
 
@@ -789,7 +823,7 @@ class AdaMax(Optimizer):
     >>> from skgd.optimizers import AdaMax
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), AdaMax()
     >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.hyperparameters(), memory, metric)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
     >>> theta.round(6)
     array([ 0.9, -1.9])
     """
@@ -803,12 +837,14 @@ class AdaMax(Optimizer):
         "epsilon": _POSITIVE,
     }
 
-    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+    def __init__(
+        self, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8
+    ) -> None:
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
 
-    def hyperparameters(self):
+    def parameters(self):
         return (float(self.beta_1), float(self.beta_2), float(self.epsilon))
 
     @staticmethod
@@ -825,6 +861,175 @@ class AdaMax(Optimizer):
             theta[j] -= metric[j] * (correction * exp_avg[j])
 
 
+@OPTIMIZERS.named("radam")
+class RAdam(Optimizer):
+    """Rectified Adam: Adam that trusts its divisor only when it has seen enough.
+
+    The mean square v of a few gradients varies too much to divide by. Its degrees of
+    freedom r say when it can be trusted, and how far.
+
+    ::
+
+        m = beta_1 m + (1 - beta_1) g
+        v = beta_2 v + (1 - beta_2) g²
+        R = 2 / (1 - beta_2) - 1
+        r = R - 2 t beta_2^t / (1 - beta_2^t)
+        c = √((r - 4) (r - 2) R / ((R - 4) (R - 2) r))
+        d = c √(1 - beta_2^t) / (√v + epsilon)    if r > 5, else d = 1
+        theta = theta - lr d m / (1 - beta_1^t)
+
+    With the default beta_2 the first five updates are of the second kind: momentum,
+    whose steps grow with the gradient.
+
+    Parameters
+    ----------
+    beta_1 : float in [0, 1), default=0.9
+        Memory of the mean gradient m.  PyTorch: ``betas[0]``.
+    beta_2 : float in [0, 1), default=0.999
+        Memory of the mean square v.  PyTorch: ``betas[1]``.  Below 2/3 it never sees
+        enough.
+    epsilon : float > 0, default=1e-8
+        Keeps the division finite, outside the root.  PyTorch: ``eps``.
+
+    Notes
+    -----
+    ``lr="auto"`` is 0.01.  Source: Liu, Jiang, He, Chen, Liu, Gao and Han (2020), On
+    the variance of the adaptive learning rate and beyond.  PyTorch: ``RAdam``, whose
+    defaults these are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.optimizers import RAdam
+    >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), RAdam()
+    >>> state, memory, metric = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
+    >>> theta.round(6)
+    array([ 0.95, -1.6 ])
+    """
+
+    state_names = ("exp_avg", "exp_avg_sq")
+    auto_lr = 0.01
+    normalises = True
+    _parameter_constraints: ClassVar[dict] = {
+        "beta_1": _FRACTION,
+        "beta_2": _FRACTION,
+        "epsilon": _POSITIVE,
+    }
+
+    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def parameters(self):
+        return (float(self.beta_1), float(self.beta_2), float(self.epsilon))
+
+    @staticmethod
+    def update(theta, grad, state, lr, t, p, memory, metric):
+        real = theta.dtype.type
+        new_1, new_2, epsilon = real(1.0 - p[0]), real(1.0 - p[1]), real(p[2])
+        correction = real(1.0 / (1.0 - p[0] ** t))
+        seen = 1.0 - p[1] ** t
+        most = 2.0 / (1.0 - p[1]) - 1.0
+        freedom = most - 2.0 * t * (1.0 - seen) / seen
+        rectified = freedom > 5.0
+        rate = real(lr)
+        if rectified:
+            ratio = (freedom - 4.0) * (freedom - 2.0) * most
+            ratio /= (most - 4.0) * (most - 2.0) * freedom
+            rate = real(lr * math.sqrt(seen * ratio))
+        exp_avg, exp_avg_sq = state[0], state[1]
+        for j in range(theta.size):
+            exp_avg[j] += new_1 * (grad[j] - exp_avg[j])
+            exp_avg_sq[j] += new_2 * (grad[j] * grad[j] - exp_avg_sq[j])
+            metric[j] = rate
+            if rectified:
+                metric[j] = rate / (math.sqrt(exp_avg_sq[j]) + epsilon)
+            theta[j] -= metric[j] * (correction * exp_avg[j])
+
+
+@OPTIMIZERS.named("lion")
+class Lion(Optimizer):
+    """Lion: steps of one length, by the sign of a mean gradient.
+
+    The mean m starts at 0.
+
+    ::
+
+        c = beta_1 m + (1 - beta_1) g
+        theta = theta - lr sign(c)
+        m = beta_2 m + (1 - beta_2) g
+
+    Every weight moves by `lr` in every update, so the rate must fall for the weights to
+    settle: combine it with a schedule, or with averaging.
+
+    Parameters
+    ----------
+    beta_1 : float in [0, 1), default=0.9
+        Share of the mean gradient in the direction of a step.
+    beta_2 : float in [0, 1), default=0.99
+        Memory of the mean gradient m.
+    weight_decay : float >= 0, default=0.0
+        Before every update weights, but not intercepts, are multiplied by
+        ``1 - lr weight_decay``, as in `AdamW`.
+
+    Notes
+    -----
+    ``lr="auto"`` is 0.003.  One vector is kept, where Adam keeps two.  Source: Chen,
+    Liang, Huang, Real, Wang, Liu, Pham, Dong, Luong, Hsieh, Lu and Le (2023), Symbolic
+    discovery of optimization algorithms, whose defaults these are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.optimizers import Lion
+    >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), Lion()
+    >>> state, memory, metric = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
+    >>> theta
+    array([ 0.9, -1.9])
+    """
+
+    state_names = ("exp_avg",)
+    auto_lr = 0.003
+    decoupled = True
+    normalises = True
+    _parameter_constraints: ClassVar[dict] = {
+        "beta_1": _FRACTION,
+        "beta_2": _FRACTION,
+        "weight_decay": _NON_NEGATIVE,
+    }
+
+    def __init__(self, beta_1=0.9, beta_2=0.99, *, weight_decay=0.0):
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.weight_decay = weight_decay
+
+    def parameters(self):
+        return (float(self.beta_1), float(self.beta_2))
+
+    @staticmethod
+    def update(theta, grad, state, lr, t, p, memory, metric):
+        real = theta.dtype.type
+        rate, new_1, new_2 = real(lr), real(1.0 - p[0]), real(1.0 - p[1])
+        # After t equal gradients g the direction is this share of g.
+        steady = real(lr * (1.0 - p[0] * p[1] ** (t - 1)))
+        zero, tiny = real(0.0), real(1e-12)
+        exp_avg = state[0]
+        for j in range(theta.size):
+            mean = exp_avg[j] + new_1 * (grad[j] - exp_avg[j])
+            if mean > zero:
+                theta[j] -= rate
+            elif mean < zero:
+                theta[j] += rate
+            else:
+                theta[j] -= rate * mean  # 0, and nan stays nan
+            metric[j] = steady / max(abs(mean), tiny)
+            exp_avg[j] += new_2 * (grad[j] - exp_avg[j])
+
+
+@OPTIMIZERS.named("dowg")
 class DoWG(Optimizer):
     """Distance over weighted gradients: a step that finds its own length.
 
@@ -859,7 +1064,7 @@ class DoWG(Optimizer):
     >>> from skgd.optimizers import DoWG
     >>> rule, theta = DoWG(initial_distance=0.1), np.array([1.0])
     >>> state, memory, metric = rule.start(1)
-    >>> rule.update(theta, theta.copy(), state, 1.0, 1, rule.hyperparameters(), memory,
+    >>> rule.update(theta, theta.copy(), state, 1.0, 1, rule.parameters(), memory,
     ...             metric)
     >>> theta.round(3)
     array([0.9])
@@ -874,14 +1079,16 @@ class DoWG(Optimizer):
         "longest": [Interval(Real, 0, None, closed="right")],
     }
 
-    def __init__(self, initial_distance=1e-2, longest=math.inf):
+    def __init__(
+        self, initial_distance: float = 1e-2, longest: float = math.inf
+    ) -> None:
         self.initial_distance = initial_distance
         self.longest = longest
 
     def points(self, state):
         return [state[0]]
 
-    def hyperparameters(self):
+    def parameters(self):
         return (float(self.initial_distance), float(self.longest))
 
     @staticmethod
@@ -907,6 +1114,101 @@ class DoWG(Optimizer):
             theta[j] -= real(length) * grad[j]
 
 
+@OPTIMIZERS.named("ftrl")
+class FTRL(Optimizer):
+    """FTRL-Proximal: AdaGrad's rates, and weights that are exactly zero.
+
+    The sums z and n start at 0. With a = `lr`,
+
+    ::
+
+        z = z + g - (√(n + g²) - √n) / a * theta
+        n = n + g²
+        theta = 0                                                if |z| <= L1
+        theta = -(z - sign(z) L1) / ((beta + √n) / a + L2)       otherwise
+
+    where L1 = l1 + t alpha_1 and L2 = l2 + t alpha_2 after t updates: the rule's own
+    strengths count once, and the penalty of the estimator once for each update, as it
+    does in the objective. Both stay exact where an entry has no gradient for many
+    updates, so that an update of sparse rows costs what they have nonzeros. Intercepts
+    are not penalised.
+
+    Parameters
+    ----------
+    beta : float >= 0, default=1.0
+        Keeps the first steps short: the rate of a new entry is lr / beta.
+    l1 : float >= 0, default=0.0
+        An entry stays zero until its sum z is larger than this. Unlike `alpha`, it
+        fades as updates add up.
+    l2 : float >= 0, default=0.0
+        Added to the inverse of the rate.
+
+    Notes
+    -----
+    ``lr="auto"`` is 0.1. Without penalties and with ``beta=0`` it takes the steps of
+    `AdaGrad`. Source: McMahan et al. (2013), Ad click prediction: a view from the
+    trenches; penalties in every update: McMahan (2011), Follow-the-regularized-leader
+    and mirror descent.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.optimizers import FTRL
+    >>> theta, grad, rule = np.zeros(2), np.array([0.5, -4.0]), FTRL(l1=1.0)
+    >>> state, memory, metric = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
+    >>> theta
+    array([0.  , 0.06])
+    """
+
+    state_names = ("z", "sum", "l1", "l2")
+    auto_lr = 0.1
+    normalises = True
+    proximal = True
+    _parameter_constraints: ClassVar[dict] = {
+        "beta": [Interval(Real, 0, None, closed="left")],
+        "l1": [Interval(Real, 0, None, closed="left")],
+        "l2": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(self, beta=1.0, l1=0.0, l2=0.0):
+        self.beta = beta
+        self.l1 = l1
+        self.l2 = l2
+
+    def parameters(self):
+        return (float(self.beta), float(self.l1), float(self.l2))
+
+    @staticmethod
+    def update(theta, grad, state, lr, t, p, memory, metric):
+        real = theta.dtype.type
+        z, total = state[0], state[1]
+        for j in range(theta.size):
+            own1, own2, each1, each2 = p[1], p[2], state[2, j], state[3, j]
+            if each1 < 0.0:
+                own1, own2, each1, each2 = 0.0, 0.0, 0.0, 0.0
+            g, w = grad[j], theta[j]
+            if w != 0.0 and z[j] == 0.0 and total[j] == 0.0:
+                # A start that the rule did not make.
+                sign = 1.0 if w > 0.0 else -1.0
+                z[j] = real(
+                    -w * (p[0] / lr + own2 + (t - 1) * each2)
+                    - sign * (own1 + (t - 1) * each1)
+                )
+            more = total[j] + g * g
+            z[j] += real(g - (math.sqrt(more) - math.sqrt(total[j])) / lr * w)
+            total[j] = more
+            l1, l2 = own1 + t * each1, own2 + t * each2
+            steepness = (p[0] + math.sqrt(more)) / lr + l2
+            metric[j] = real(1.0 / steepness) if steepness > 0.0 else real(0.0)
+            if abs(z[j]) <= l1 or steepness == 0.0:
+                theta[j] = real(0.0)
+            else:
+                sign = 1.0 if z[j] > 0.0 else -1.0
+                theta[j] = real(-(z[j] - sign * l1) / steepness)
+
+
+@OPTIMIZERS.named("saga")
 class SAGA(Optimizer):
     """Stochastic steps that converge like full gradients, from a table of derivatives.
 
@@ -960,23 +1262,7 @@ class SAGA(Optimizer):
             mean[j] += share * change
 
 
-OPTIMIZERS = {
-    "gd": GD,
-    "momentum": Momentum,
-    "nesterov": Nesterov,
-    "adagrad": AdaGrad,
-    "rmsprop": RMSProp,
-    "adadelta": AdaDelta,
-    "adam": Adam,
-    "adamw": AdamW,
-    "nadam": NAdam,
-    "adamax": AdaMax,
-    "dowg": DoWG,
-    "saga": SAGA,
-}
-
-
-def get_optimizer(optimizer):
+def get_optimizer(optimizer: str | Optimizer) -> Optimizer:
     """Return the update rule that a user named or gave.
 
     Parameters
@@ -1013,3 +1299,10 @@ def get_optimizer(optimizer):
         names = ", ".join(repr(name) for name in OPTIMIZERS)
         raise ValueError(f"Unknown optimizer {optimizer!r}; choose one of {names}.")
     return OPTIMIZERS[optimizer]()
+
+
+__all__ = OPTIMIZERS.public(
+    "OPTIMIZERS",
+    "Optimizer",
+    "get_optimizer",
+)

@@ -4,9 +4,12 @@ What each kind of step does with a batch; how the last one is trained is its own
 """
 
 import copy
+from collections.abc import Iterator
 from contextlib import closing
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import _fit_context, clone
 from sklearn.callback import with_callbacks
@@ -81,9 +84,18 @@ class StreamingPipeline(Pipeline):
     ['dog', 'cat']
     """
 
+    steps: Any
+
     @available_if(_final_has("partial_fit"))
     @_fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(self, X, y=None, *, classes=None, sample_weight=None):
+    def partial_fit(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Let every step learn from one batch.
 
         A transformer sees the batch before it transforms it, and what it learnt later
@@ -139,7 +151,14 @@ class StreamingPipeline(Pipeline):
     @available_if(_final_has("fit_batches"))
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit_batches(self, batches, *, target=None, X_val=None, **params):
+    def fit_batches(
+        self,
+        batches: Any,
+        *,
+        target: str | None = None,
+        X_val: Any = None,
+        **params: Any,
+    ) -> Self:
         """Fit the transformers in passes of their own, then the last step.
 
         Each transformer with ``partial_fit`` starts afresh and reads the whole stream
@@ -263,14 +282,14 @@ class Transformed:
     transform : callable(X) -> X
     """
 
-    def __init__(self, source, transform):
+    def __init__(self, source: Any, transform: Any) -> None:
         self.source = source
         self.transform = transform
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return self.in_batches_of(PASS_ROWS)
 
-    def in_batches_of(self, n_rows):
+    def in_batches_of(self, n_rows: int) -> Iterator[Any]:
         with closing(self.source.open(n_rows)) as batches:
             for X, *others in batches:
                 yield self.transform(X), *others
@@ -302,7 +321,9 @@ def _stacked(above, below):
     return np.concatenate([above, below])
 
 
-def make_streaming_pipeline(*steps, transform_input=None, memory=None, verbose=False):
+def make_streaming_pipeline(
+    *steps: Any, transform_input: Any = None, memory: Any = None, verbose: bool = False
+) -> StreamingPipeline:
     """A `StreamingPipeline` of the given steps, named by their types.
 
     Parameters

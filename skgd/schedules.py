@@ -4,34 +4,19 @@ No training happens here, and no state is kept: a factor is a function of a cloc
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
-__all__ = [
-    "SCHEDULES",
-    "Clock",
-    "Constant",
-    "Cosine",
-    "CosineRestarts",
-    "Cyclic",
-    "Exponential",
-    "FromCallable",
-    "InverseScaling",
-    "MultiStep",
-    "OneCycle",
-    "Plateau",
-    "Polynomial",
-    "Schedule",
-    "Step",
-    "Warmup",
-    "get_schedule",
-]
+from skgd._registry import Registry
+
+SCHEDULES = Registry()
 
 _POSITIVE = [Interval(Real, 0, None, closed="neither")]
 _SHARE = [Interval(Real, 0, 1, closed="both")]
@@ -77,7 +62,7 @@ class Schedule(BaseEstimator):
     # Whether `factor` looks at the objectives of earlier epochs.
     watches_losses = False
 
-    def factor(self, clock):
+    def factor(self, clock: Clock) -> Any:
         """Return what multiplies the learning rate.
 
         Parameters
@@ -97,7 +82,9 @@ class Schedule(BaseEstimator):
         """
         raise NotImplementedError
 
-    def preview(self, n_epochs, steps_per_epoch=1, losses=()):
+    def preview(
+        self, n_epochs: int, steps_per_epoch: int = 1, losses: Any = ()
+    ) -> NDArray[np.float64]:
         """Return the factor of every update of a run, to look at or plot.
 
         Parameters
@@ -125,6 +112,44 @@ class Schedule(BaseEstimator):
         return self.factor(Clock(step, epoch, n_epochs, steps_per_epoch, losses)).copy()
 
 
+def checked_factors(schedule, clock):
+    """The factors of a schedule, or ValueError if no rate can be made of them.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    clock : Clock
+
+    Returns
+    -------
+    ndarray of float64, of the shape of ``clock.step``
+    """
+    name, shape = type(schedule).__name__, np.shape(clock.step)
+    given = schedule.factor(clock)
+    try:
+        factors = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name}.factor must return numbers, one for each entry of clock.step, but "
+            f"returned {given!r}."
+        ) from error
+    if factors.shape not in ((), shape):
+        raise ValueError(
+            f"{name}.factor returned an array of shape {factors.shape} for {shape} "
+            "updates; it must have the shape of clock.step."
+        )
+    # NaN fails both comparisons.
+    if factors.size and not (factors.min() >= 0.0 and factors.max() < math.inf):
+        wrong = np.broadcast_to(~((factors >= 0.0) & (factors < math.inf)), shape)
+        at = np.argmax(wrong)
+        raise ValueError(
+            f"{name}.factor must return finite numbers that are not negative, but "
+            f"returned {np.broadcast_to(factors, shape).flat[at]} at step "
+            f"{np.asarray(clock.step).flat[at]}."
+        )
+    return np.broadcast_to(factors, shape)
+
+
 def _share_done(schedule, clock):
     """Share of the way to the end of training, from 0 to 1."""
     end = clock.horizon if schedule.epochs is None else schedule.epochs
@@ -143,6 +168,7 @@ def _cosine(start, end, share):
     return end + (start - end) * 0.5 * (1.0 + np.cos(np.pi * share))
 
 
+@SCHEDULES.named("constant")
 class Constant(Schedule):
     """The same rate throughout.
 
@@ -161,6 +187,7 @@ class Constant(Schedule):
         return np.broadcast_to(1.0, np.shape(clock.step))
 
 
+@SCHEDULES.named("invscaling")
 class InverseScaling(Schedule):
     """A power of the number of the update.  Unit: step.
 
@@ -189,13 +216,14 @@ class InverseScaling(Schedule):
 
     _parameter_constraints: ClassVar[dict] = {"power": _POSITIVE}
 
-    def __init__(self, power=0.5):
+    def __init__(self, power: float = 0.5) -> None:
         self.power = power
 
     def factor(self, clock):
         return (np.asarray(clock.step) + 1.0) ** -self.power
 
 
+@SCHEDULES.named("step")
 class Step(Schedule):
     """Drop the rate every so many epochs.  Unit: epoch.
 
@@ -223,7 +251,7 @@ class Step(Schedule):
 
     _parameter_constraints: ClassVar[dict] = {"step_size": _COUNT, "gamma": _DECAY}
 
-    def __init__(self, step_size=30, gamma=0.1):
+    def __init__(self, step_size: float = 30, gamma: float = 0.1) -> None:
         self.step_size = step_size
         self.gamma = gamma
 
@@ -231,6 +259,7 @@ class Step(Schedule):
         return float(self.gamma) ** (np.floor(clock.epoch) // self.step_size)
 
 
+@SCHEDULES.named("multistep")
 class MultiStep(Schedule):
     """Drop the rate at given epochs.  Unit: epoch.
 
@@ -262,7 +291,9 @@ class MultiStep(Schedule):
         "gamma": _DECAY,
     }
 
-    def __init__(self, milestones=(30, 60, 80), gamma=0.1):
+    def __init__(
+        self, milestones: Sequence[float] = (30, 60, 80), gamma: float = 0.1
+    ) -> None:
         self.milestones = milestones
         self.gamma = gamma
 
@@ -276,6 +307,7 @@ class MultiStep(Schedule):
         return float(self.gamma) ** passed
 
 
+@SCHEDULES.named("exponential")
 class Exponential(Schedule):
     """Multiply the rate by the same number over every epoch.  Unit: epoch.
 
@@ -303,13 +335,14 @@ class Exponential(Schedule):
 
     _parameter_constraints: ClassVar[dict] = {"gamma": _DECAY}
 
-    def __init__(self, gamma=0.95):
+    def __init__(self, gamma: float = 0.95) -> None:
         self.gamma = gamma
 
     def factor(self, clock):
         return float(self.gamma) ** np.asarray(clock.epoch)
 
 
+@SCHEDULES.named("polynomial")
 class Polynomial(Schedule):
     """Fall to the end of training as a power; by default a straight line.  Unit: epoch.
 
@@ -348,7 +381,9 @@ class Polynomial(Schedule):
         "epochs": _EPOCHS,
     }
 
-    def __init__(self, power=1.0, min_factor=0.0, epochs=None):
+    def __init__(
+        self, power: float = 1.0, min_factor: float = 0.0, epochs: Any = None
+    ) -> None:
         self.power = power
         self.min_factor = min_factor
         self.epochs = epochs
@@ -358,6 +393,7 @@ class Polynomial(Schedule):
         return self.min_factor + (1.0 - self.min_factor) * left
 
 
+@SCHEDULES.named("cosine")
 class Cosine(Schedule):
     """Fall to the end of training as half a cosine wave.  Unit: epoch.
 
@@ -393,7 +429,7 @@ class Cosine(Schedule):
 
     _parameter_constraints: ClassVar[dict] = {"min_factor": _SHARE, "epochs": _EPOCHS}
 
-    def __init__(self, min_factor=0.0, epochs=None):
+    def __init__(self, min_factor: float = 0.0, epochs: Any = None) -> None:
         self.min_factor = min_factor
         self.epochs = epochs
 
@@ -401,6 +437,7 @@ class Cosine(Schedule):
         return _cosine(1.0, self.min_factor, _share_done(self, clock))
 
 
+@SCHEDULES.named("cosine_restarts")
 class CosineRestarts(Schedule):
     """Fall as a cosine, start again from the top, each time longer.  Unit: epoch.
 
@@ -439,7 +476,9 @@ class CosineRestarts(Schedule):
         "min_factor": _SHARE,
     }
 
-    def __init__(self, period=10, multiplier=2, min_factor=0.0):
+    def __init__(
+        self, period: float = 10, multiplier: float = 2, min_factor: float = 0.0
+    ) -> None:
         self.period = period
         self.multiplier = multiplier
         self.min_factor = min_factor
@@ -459,6 +498,7 @@ class CosineRestarts(Schedule):
         return _cosine(1.0, self.min_factor, share)
 
 
+@SCHEDULES.named("onecycle")
 class OneCycle(Schedule):
     """Warm up to `lr`, then fall almost to nothing, once.  Unit: epoch.
 
@@ -504,8 +544,12 @@ class OneCycle(Schedule):
     }
 
     def __init__(
-        self, warmup_fraction=0.3, start_factor=1 / 25, end_factor=4e-6, epochs=None
-    ):
+        self,
+        warmup_fraction: float = 0.3,
+        start_factor: float = 1 / 25,
+        end_factor: float = 4e-6,
+        epochs: Any = None,
+    ) -> None:
         self.warmup_fraction = warmup_fraction
         self.start_factor = start_factor
         self.end_factor = end_factor
@@ -520,6 +564,7 @@ class OneCycle(Schedule):
         )
 
 
+@SCHEDULES.named("cyclic")
 class Cyclic(Schedule):
     """Swing in straight lines between a low rate and `lr`.  Unit: epoch.
 
@@ -563,7 +608,13 @@ class Cyclic(Schedule):
         "gamma": _DECAY,
     }
 
-    def __init__(self, period=8, mode="triangular", min_factor=1 / 6, gamma=0.97):
+    def __init__(
+        self,
+        period: float = 8,
+        mode: str = "triangular",
+        min_factor: float = 1 / 6,
+        gamma: float = 0.97,
+    ) -> None:
         self.period = period
         self.mode = mode
         self.min_factor = min_factor
@@ -581,6 +632,51 @@ class Cyclic(Schedule):
         return self.min_factor + (1.0 - self.min_factor) * height * scale
 
 
+@SCHEDULES.named("sawtooth")
+class Sawtooth(Schedule):
+    """Fall in a straight line, start again from the top, and again.  Unit: epoch.
+
+    ::
+
+        share = epoch / period - floor(epoch / period)
+        factor = min_factor + (1 - min_factor) (1 - share)
+
+    Parameters
+    ----------
+    period : float > 0, default=10
+        Epochs of a tooth, from one restart to the next.  As `CosineRestarts` begins.
+    min_factor : float in [0, 1], default=0.0
+        Factor just before a restart.
+
+    Notes
+    -----
+    Restarts as in `CosineRestarts`, with the straight line of `Polynomial` between
+    them and teeth of equal length.  The weights are best at the end of a tooth: let
+    `max_iter` be a multiple of `period`.  Source: Smith (2017), Cyclical learning
+    rates for training neural networks, of which this is half a triangle.
+
+    Examples
+    --------
+    >>> from skgd.schedules import Sawtooth
+    >>> Sawtooth(period=2).preview(4, steps_per_epoch=2)
+    array([1.  , 0.75, 0.5 , 0.25, 1.  , 0.75, 0.5 , 0.25])
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "period": _POSITIVE,
+        "min_factor": _SHARE,
+    }
+
+    def __init__(self, period=10, min_factor=0.0):
+        self.period = period
+        self.min_factor = min_factor
+
+    def factor(self, clock):
+        share = np.asarray(clock.epoch, dtype=float) / self.period % 1.0
+        return self.min_factor + (1.0 - self.min_factor) * (1.0 - share)
+
+
+@SCHEDULES.named("plateau")
 class Plateau(Schedule):
     """Drop the rate when the objective stops improving.  Unit: epoch.
 
@@ -628,7 +724,13 @@ class Plateau(Schedule):
 
     watches_losses = True
 
-    def __init__(self, gamma=0.1, patience=2, threshold=1e-4, min_factor=0.0):
+    def __init__(
+        self,
+        gamma: float = 0.1,
+        patience: int = 2,
+        threshold: float = 1e-4,
+        min_factor: float = 0.0,
+    ) -> None:
         self.gamma = gamma
         self.patience = patience
         self.threshold = threshold
@@ -654,6 +756,7 @@ class Plateau(Schedule):
         return np.cumsum(drops)
 
 
+@SCHEDULES.named("warmup")
 class Warmup(Schedule):
     """Rise to `lr` in a straight line, then follow another schedule.
 
@@ -702,7 +805,14 @@ class Warmup(Schedule):
         "after": [str, Schedule, callable],
     }
 
-    def __init__(self, epochs=5, *, steps=None, start_factor=0.1, after="constant"):
+    def __init__(
+        self,
+        epochs: Any = 5,
+        *,
+        steps: Any = None,
+        start_factor: float = 0.1,
+        after: Schedule | str = "constant",
+    ) -> None:
         self.epochs = epochs
         self.steps = steps
         self.start_factor = start_factor
@@ -766,7 +876,7 @@ class FromCallable(Schedule):
 
     _parameter_constraints: ClassVar[dict] = {"function": [callable]}
 
-    def __init__(self, function):
+    def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
 
     def factor(self, clock):
@@ -789,23 +899,7 @@ class FromCallable(Schedule):
         return factor
 
 
-SCHEDULES = {
-    "constant": Constant,
-    "invscaling": InverseScaling,
-    "step": Step,
-    "multistep": MultiStep,
-    "exponential": Exponential,
-    "polynomial": Polynomial,
-    "cosine": Cosine,
-    "cosine_restarts": CosineRestarts,
-    "onecycle": OneCycle,
-    "cyclic": Cyclic,
-    "plateau": Plateau,
-    "warmup": Warmup,
-}
-
-
-def get_schedule(schedule):
+def get_schedule(schedule: str | Schedule | Callable[..., Any]) -> Schedule:
     """Return the schedule that a user named, gave or wrote as a function.
 
     Parameters
@@ -845,3 +939,12 @@ def get_schedule(schedule):
         "A schedule must be a string, an instance of skgd.schedules.Schedule or a "
         f"function of (step, epoch), got {schedule!r}."
     )
+
+
+__all__ = SCHEDULES.public(
+    "SCHEDULES",
+    "Clock",
+    "FromCallable",
+    "Schedule",
+    "get_schedule",
+)

@@ -48,6 +48,12 @@ def gamma(y, z):
     return z + y * np.exp(-z), 1 - y * np.exp(-z)
 
 
+def tweedie(y, z, power=1.5):
+    mean = np.exp(z)
+    value = mean ** (2 - power) / (2 - power) - y * mean ** (1 - power) / (1 - power)
+    return value, mean ** (2 - power) - y * mean ** (1 - power)
+
+
 def log_loss(y, z):
     return np.log1p(np.exp(-y * z)), -y / (1 + np.exp(y * z))
 
@@ -192,6 +198,7 @@ def train(
     fit_intercept=True,
     average=False,
     clip_norm=None,
+    prox=None,
 ):
     """Train on the rows in order.
 
@@ -203,6 +210,9 @@ def train(
     rule : object with step(gradient, lr, t)
     factor : callable(step, epoch) -> float, `epoch` with its fraction
     start : array (features + 1, outputs)
+    prox : callable(coef, lengths) -> coef, each of shape (outputs, features)
+        Proximal step of another penalty than l1 and l2, whose value is left out of
+        the losses.
 
     Returns
     -------
@@ -247,6 +257,8 @@ def train(
             theta += displacement
             threshold = length * l1 * penalised
             theta = np.sign(theta) * np.maximum(np.abs(theta) - threshold, 0.0)
+            if prox is not None:
+                theta[:-1] = prox(theta[:-1].T, length[:-1].T).T
             if average and t >= int(average):
                 n_averaged += 1
                 mean = mean + (theta - mean) / n_averaged

@@ -42,7 +42,24 @@ ACTIVATIONS = {
         z * _sigmoid(z),
         _sigmoid(z) * (1 + z * (1 - _sigmoid(z))),
     ),
+    "mish": lambda z: (
+        z * np.tanh(np.log1p(np.exp(z))),
+        np.tanh(np.log1p(np.exp(z)))
+        + z * _sigmoid(z) / np.cosh(np.log1p(np.exp(z))) ** 2,
+    ),
 }
+
+
+def formula_of(name):
+    """The function z -> (value, derivative): as here, or else of the activation itself.
+
+    The latter compares the compiled network with the activation in plain Python.
+    """
+    from skgd.activations import get_activation
+
+    own = get_activation(name)
+    return ACTIVATIONS.get(name, lambda z: (own.value(z), own.derivative(z)))
+
 
 # ---- dropout: the documented counter-based stream ------------------------------------
 
@@ -77,7 +94,7 @@ def forward(coefs, intercepts, x, activation, masks=None):
         z = z + b
         if layer == len(coefs) - 1:
             return inputs, slopes, z
-        a, slope = ACTIVATIONS[activation](z)
+        a, slope = formula_of(activation)(z)
         factor = 1.0 if masks is None else masks[layer]
         a, slope = a * factor, slope * factor
         slopes.append(slope)

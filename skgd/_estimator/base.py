@@ -7,26 +7,40 @@ to the user. The loop itself lives in ``_training/loop.py``.
 import copy
 import functools
 import operator
+from dataclasses import replace
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, is_classifier
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import check_scoring
-from sklearn.utils.validation import _num_samples
+from sklearn.utils.validation import _num_samples, column_or_1d
 
+from skgd._estimator.causes import (
+    extreme_columns,
+    extreme_targets,
+    heavy_weights,
+    strong_decay,
+    vanishing_targets,
+)
 from skgd._estimator.interrupts import Presses
+from skgd._estimator.other_forms import OtherForms
+from skgd._estimator.scoring import scorer_of
 from skgd._estimator.transaction import all_or_nothing
 from skgd._input.chunks import checked_chunk
 from skgd._input.random import generator
 from skgd._input.rows import Rows, hold_out
-from skgd._input.validation import check_weights, refuse_foreign, validate_given
+from skgd._input.validation import (
+    check_sum,
+    check_weights,
+    refuse_foreign,
+    validate_given,
+)
 from skgd._input.warnings import warn_user
 from skgd._stream.fit_batches import fit_batches
 from skgd._stream.source import Source
 from skgd._training.loop import DivergenceWarning, Limits, train
 from skgd._training.state import State
-from skgd.losses import get_loss
+from skgd.losses import LOSSES, get_loss
 from skgd.optimizers import get_optimizer
 from skgd.schedules import get_schedule
 
@@ -36,8 +50,14 @@ AUTO_BATCH_SIZE = 64
 # How far above the start the objective may end before the run counts as failed.
 SLACK = 1.001
 
+# A rate this far below the largest stable one is the reason for standing still.
+TOO_SMALL = 0.01
 
-class BaseGD(CallbackSupportMixin, BaseEstimator):
+# Rows predicted at a time.
+PREDICTED_ROWS = 4096
+
+
+class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
     """Training by gradient descent, whatever the model and the task.
 
     Subclasses provide the methods that ``skgd._estimator.hooks`` documents.
@@ -163,6 +183,7 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         validation : tuple (X_val, y_val, sample_weight_val)
         """
         refuse_foreign(X=X, y=y, sample_weight=sample_weight)
+        given = X, y
         resumed = self.warm_start and hasattr(self, "_state")
         if resumed:
             self._check_late_parameters()
@@ -174,8 +195,8 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         loss = get_loss(self.loss, task.name)
         rng = self._random_stream(resumed)
 
-        rows = self._weighted_rows(X, y, weights, task, loss)
-        rows, held_out = self._split(rows, task, loss, validation, rng)
+        rows = self._weighted_rows(X, y, weights, task, loss, where="fit")
+        rows, held_out = self._split(rows, task, loss, validation, rng, given)
         rows = rows.with_mean_weight_one()
 
         model = self._model.to_train() if resumed else None
@@ -216,8 +237,8 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         data : dict
             X, y and metadata for the callbacks.
         """
-        start = self._objective_at_start(bound, state)
-        limits = self._limits(start, held_out, bound.n_rows)
+        starts = self._starts(state)
+        limits = self._limits(starts, bound, held_out)
         validate = None
         if held_out is not None:
             validate = self._validator(plan, task, held_out)
@@ -250,8 +271,10 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         )
         if report.stop_reason != "diverged":
             plan.finish(bound, state)
-        self._judge(report, plan, state, bound, start)
+        self._judge(report, plan, task, state, bound, starts)
         self._keep(plan, task, state, report)
+        if report.stop_reason != "diverged":
+            self._warn_if_infinite(bound.rows)
         context.call_on_fit_task_end(
             estimator=self, **data, reconstruction_attributes={}
         )
@@ -289,7 +312,9 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             )
         task = self._known_task(classes) if known else self._new_task(y, classes)
         loss = get_loss(self.loss, task.name)
-        rows = self._weighted_rows(X, y, weights, task, loss, streaming=True)
+        rows = self._weighted_rows(
+            X, y, weights, task, loss, streaming=True, where="partial_fit"
+        )
         if not len(rows):
             # The classes named in a first call hold for the stream.
             self._task = task
@@ -309,12 +334,18 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         horizon = self._most_epochs(None)
         with plan.blas_threads():
             # A small chunk may be fitted perfectly, so that any step looks bad.
-            start = self._objective_at_start(bound, state)
+            starts = self._starts(state)
+            start = _highest(bound.value_of_sample, starts)
             if np.isfinite(start):
                 state.highest = max(state.highest, start)
-            limits = Limits(1, None, 1, state.highest)
+            limits = Limits(
+                1, None, 1, state.highest, lambda: _highest(bound.value_of_all, starts)
+            )
             report = train(plan.epoch(bound, horizon), state, limits)
-        self._warn_if_diverged(report, plan, state, bound)
+        if report.stop_reason == "diverged":
+            where = "in this call of partial_fit"
+            causes = heavy_weights(bound.rows)
+            self._warn_of_divergence(where, plan, task, state, bound, causes)
         if not plan.schedule.watches_losses:
             # A stream may have no end, and nobody will ask for them.
             state.losses = []
@@ -364,13 +395,22 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         return X.astype(dtype, copy=False), y
 
     def _weighted_rows(
-        self, X, y, sample_weight, task, loss, streaming=False, class_weight=None
+        self,
+        X,
+        y,
+        sample_weight,
+        task,
+        loss,
+        streaming=False,
+        class_weight=None,
+        where="",
     ):
         """Rows with encoded targets and the product of sample and class weights.
 
-        `class_weight` takes the place of the parameter of that name.
+        `class_weight` takes the place of the parameter of that name, and `where` says
+        in which call unseen labels would turn up.
         """
-        targets = task.encode(y)
+        targets = task.encode(y, where)
         if class_weight is None:
             class_weight = getattr(self, "class_weight", None)
         if streaming and class_weight == "balanced":
@@ -384,7 +424,9 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             weights = np.ones(X.shape[0]) if sample_weight is None else sample_weight
             factors = task.class_weights(class_weight, targets, weights)
             if factors is not None:
-                sample_weight = weights * factors
+                with np.errstate(over="ignore"):
+                    sample_weight = weights * factors
+                check_sum(sample_weight, "sample_weight times class_weight")
         rows = Rows.of(X, y, targets, sample_weight)
         if not len(rows) and not streaming:
             raise ValueError(
@@ -393,21 +435,29 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         loss.check_target(rows.visited_targets())
         return rows
 
-    def _split(self, rows, task, loss, validation, rng):
-        """Training rows and the rows to validate on, or None."""
+    def _split(self, rows, task, loss, validation, rng, given=None):
+        """Training rows and the rows to validate on, or None.
+
+        `given` are the X and y of which `rows` are, as the user passed them.
+        """
         X_val, y_val, weights = validation
         if X_val is None and y_val is None:
             if not self.early_stopping:
                 return rows, None
             labels = task.labels(rows.targets)
-            return hold_out(rows, labels, self.validation_fraction, rng)
+            rows, held_out = hold_out(rows, labels, self.validation_fraction, rng)
+            return rows, replace(held_out, given=given)
         if X_val is None or y_val is None:
             raise ValueError("Pass X_val and y_val together, or neither.")
         refuse_foreign(X_val=X_val, y_val=y_val)
+        given = X_val, y_val
         X_val, y_val = self._checked_data(X_val, y_val, reset=False)
         X_val = X_val.astype(rows.X.dtype, copy=False)
         weights = check_weights(weights, X_val)
-        return rows, self._weighted_rows(X_val, y_val, weights, task, loss)
+        held_out = self._weighted_rows(
+            X_val, y_val, weights, task, loss, where="validation"
+        )
+        return rows, replace(held_out, given=given)
 
     # ---- the parts of a run ------------------------------------------------------
 
@@ -446,37 +496,40 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             if value is not None:
                 state.theta[:] = self._with_init(plan.model, state.theta, name, value)
 
-    def _objective_at_start(self, bound, state):
-        """F at the start or at zero, whichever is larger, on the first rows."""
-        at_zero = bound.value_at_head(np.zeros_like(state.theta))
+    def _starts(self, state):
+        """The start and zero: a run has failed if it ends above both."""
         answer = state.answer()
-        return max(bound.value_at_head(answer), at_zero) if answer.any() else at_zero
+        zero = np.zeros_like(state.theta)
+        return [answer.copy(), zero] if answer.any() else [zero]
 
     def _most_epochs(self, n_rows):
         """Epochs a run over `n_rows` rows may take; None rows are a stream."""
         return self.max_iter
 
-    def _limits(self, start, held_out, n_rows):
+    def _limits(self, starts, bound, held_out):
+        start = _highest(bound.value_of_sample, starts)
         margin = self.tol
         if margin is not None and (held_out is None or self.scoring == "loss"):
             margin = margin * abs(start)
-        most = self._most_epochs(n_rows)
-        return Limits(most, margin, self.n_iter_no_change, start)
+        return Limits(
+            self._most_epochs(bound.n_rows),
+            margin,
+            self.n_iter_no_change,
+            start,
+            lambda: _highest(bound.value_of_all, starts),
+        )
 
     def _validator(self, plan, task, held_out):
         """callable(state) -> (mean loss, score or None) on the held-out rows."""
         bound = plan.objective.bind(held_out)
         if self.scoring == "loss":
             return lambda state: (bound.mean_loss(state.answer()), None)
-        scorer = check_scoring(self, scoring=self.scoring)
-        X, y = held_out.X[held_out.order], held_out.y[held_out.order]
-        weights = held_out.visited_weights()
+        score_of = scorer_of(self, held_out)
 
         def validate(state):
             # Scorers ask an estimator, so this one answers with the current weights.
             self._show(plan, task, state)
-            score = scorer(self, X, y, sample_weight=weights)
-            return bound.mean_loss(state.answer()), float(score)
+            return bound.mean_loss(state.answer()), score_of(self)
 
         return validate
 
@@ -534,6 +587,8 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             "best_loss_": min(report["loss"], default=np.inf),
             "best_epoch_": report.best_epoch,
             "stop_reason_": report.stop_reason,
+            "validation_scores_": None,
+            "best_validation_score_": None,
         }
         scores = list(report["validation_score"])
         if report["validation_loss"]:
@@ -544,8 +599,7 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
 
     def _keep(self, plan, task, state, report):
         """What the estimator is after training."""
-        for name in ("validation_scores_", "best_validation_score_", "_quick"):
-            vars(self).pop(name, None)
+        vars(self).pop("_quick", None)
         vars(self).update(
             self._attributes(plan, task, state, report),
             _state=state,
@@ -554,8 +608,15 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
             _made_with=self._fixed_parameters(task),
         )
 
-    def _rate_advice(self, plan, bound):
-        """What a diverged run should have done instead."""
+    def _remedy(self, plan, bound):
+        """What a run that failed because of its rate should have done instead."""
+        raise NotImplementedError
+
+    def _stable_rate(self, plan, bound):
+        """The largest rate at which plain steps are stable, or None if unknown."""
+
+    def _scores(self, X):
+        """Raw scores of checked features, one column per output."""
         raise NotImplementedError
 
     def _prepare_next(self, plan, bound, horizon):
@@ -565,20 +626,54 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
         """Whether a run starts from the moments of the rows."""
         return self.lr == "auto"
 
+    def _needs_positive_targets(self):
+        """Whether the loss bars negative targets; no for one that is not known."""
+        loss = self.loss if not isinstance(self.loss, str) else LOSSES.get(self.loss)
+        return not getattr(loss, "identity_link", True)
+
+    def _tag_targets(self, tags):
+        """Tags of a regressor's targets.
+
+        Several columns are always taken, but scikit-learn's check of them has negative
+        targets, so that losses of positive ones do not say so; for them a column is a
+        vector, as for scikit-learn's regressors of one target.
+        """
+        positive = self._needs_positive_targets()
+        tags.target_tags.positive_only = positive
+        tags.target_tags.multi_output = not positive
+
+    def _as_tagged(self, y):
+        """Targets of a regressor as arrays of the shape that its tags promise."""
+        if y.ndim == 2 and y.shape[1] == 1 and self._needs_positive_targets():
+            return column_or_1d(y, warn=True)
+        return y
+
     def _ends_as_planned(self):
         """Whether the rate is made to arrive at zero in the last epoch."""
         return False
 
-    def _judge(self, report, plan, state, bound, start):
+    def _judge(self, report, plan, task, state, bound, starts):
         """Warn about a run that failed or did not finish, naming the remedy."""
-        finished = report.stop_reason in ("tol", "max_iter") and start > 0
-        if finished and bound.value_at_head(state.answer()) > SLACK * start:
+        ended = report.stop_reason in ("tol", "converged", "rounding", "max_iter")
+        if ended and self._is_worse(bound, state.answer(), starts):
+            where = f"in epoch {report.n_epochs}"
             state.restore_parameters(report.best_parameters)
             report.stop_reason = "diverged"
-        self._warn_if_diverged(report, plan, state, bound)
-        if report.stop_reason == "tol":
-            self._warn_if_stuck(plan, state, bound)
-        if report.stop_reason != "max_iter" or self._ends_as_planned():
+        elif report.stop_reason == "diverged":
+            where = f"in epoch {report.n_epochs + 1}"
+        if report.stop_reason == "diverged":
+            self._warn_of_divergence(where, plan, task, state, bound)
+            return
+        vanishing = vanishing_targets(task, plan.objective.loss, bound.rows)
+        if vanishing:
+            warn_user(vanishing, ConvergenceWarning)
+        planned = report.stop_reason == "max_iter" and self._ends_as_planned()
+        if report.stop_reason == "tol" or (planned and self.max_iter == "auto"):
+            self._warn_if_stuck(plan, task, state, bound)
+        if report.gap_kind is not None:
+            self._warn_if_far(report, plan)
+            return
+        if report.stop_reason != "max_iter" or planned:
             return
         if self.tol is not None:
             warn_user(
@@ -588,29 +683,82 @@ class BaseGD(CallbackSupportMixin, BaseEstimator):
                 ConvergenceWarning,
             )
 
+    def _is_worse(self, bound, theta, others):
+        """Whether F(theta) is above that of all `others`, by more than rounding.
+
+        What a sample of the rows says is not believed before all rows say the same.
+        """
+
+        def over(value):
+            least = _highest(value, others)
+            return not value(theta) <= least + (SLACK - 1.0) * abs(least)
+
+        return over(bound.value_of_sample) and over(bound.value_of_all)
+
+    def _warn_if_far(self, report, plan):
+        """Warn about a search that ended far from the minimum, by its own gap."""
+
     def _constant(self, plan, rows):
         """Parameters of the best constant, or None where that says nothing."""
 
-    def _warn_if_stuck(self, plan, state, bound):
+    def _warn_if_stuck(self, plan, task, state, bound):
         """A rate far too small or too large makes no progress and looks converged."""
         constant = self._constant(plan, bound.rows)
-        if constant is None:
+        if constant is None or not self._is_worse(bound, state.answer(), [constant]):
             return
-        reached = bound.value_at_head(state.answer())
-        if reached > SLACK * bound.value_at_head(constant):
+        if self.lr == "auto":
+            fault = "with lr='auto'", ""
+        else:
+            stable = self._stable_rate(plan, bound)
+            kind = "too small or too large"
+            if stable is not None and stable > 0:
+                if plan.lr > stable:
+                    kind = "too large"
+                elif plan.lr < TOO_SMALL * stable:
+                    kind = "too small"
+            fault = f"with lr={plan.lr:.3g}", f": the rate is {kind}"
+        cause = extreme_columns(self, bound.rows) or extreme_targets(task, bound.rows)
+        warn_user(
+            f"Training stopped making progress {fault[0]} where it predicts worse than "
+            f"a constant{fault[1]}. {cause or self._remedy(plan, bound)}",
+            ConvergenceWarning,
+        )
+
+    def _warn_of_divergence(self, where, plan, task, state, bound, cause=""):
+        state.forget_optimizer()
+        cause = (
+            extreme_columns(self, bound.rows)
+            or extreme_targets(task, bound.rows)
+            or cause
+            or (strong_decay(plan) if self.lr != "auto" else "")
+            or self._remedy(plan, bound)
+        )
+        warn_user(
+            f"Training diverged {where} with lr={plan.lr:.3g}; the best finite weights "
+            f"were kept. {cause}",
+            DivergenceWarning,
+        )
+
+    def _warn_if_infinite(self, rows):
+        """A log link turns scores that the loss can bear into infinite predictions."""
+        if self._task.classes is not None or self._loss.identity_link:
+            return
+        n_infinite = 0
+        for start in range(0, rows.order.size, PREDICTED_ROWS):
+            X = rows.X[rows.order[start : start + PREDICTED_ROWS]]
+            with np.errstate(all="ignore"):
+                finite = np.isfinite(self._loss.inverse_link(self._scores(X)))
+            n_infinite += int((~finite.reshape(len(finite), -1).all(axis=1)).sum())
+        if n_infinite:
             warn_user(
-                f"Training stopped making progress with lr={plan.lr:.3g} where it "
-                "predicts worse than a constant: the rate is too small or too large. "
-                f"{self._rate_advice(plan, bound)}",
+                f"The predictions for {n_infinite} of {rows.order.size} training rows "
+                "are infinite: the exponential of their scores overflows. Scale or "
+                "transform features with a few very large values, raise alpha, or "
+                "lower lr.",
                 ConvergenceWarning,
             )
 
-    def _warn_if_diverged(self, report, plan, state, bound):
-        if report.stop_reason != "diverged":
-            return
-        state.forget_optimizer()
-        warn_user(
-            f"Training diverged in epoch {report.n_epochs + 1} with lr={plan.lr:.3g}; "
-            f"the best finite weights were kept. {self._rate_advice(plan, bound)}",
-            DivergenceWarning,
-        )
+
+def _highest(value, points):
+    """The highest objective at some points."""
+    return max(value(theta) for theta in points)

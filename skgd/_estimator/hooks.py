@@ -49,6 +49,12 @@ class Hooks(Protocol):
     def _start_theta(self, plan, rows, rng):
         """Parameters of a new model before the first update. Required."""
 
+    def _first_theta(self, plan, rows, init, rng):
+        """`_start_theta` with the user's starting values: `init` has them by name."""
+
+    def _set_start(self, plan, state, init):
+        """Move the state of an earlier call to the user's starting values."""
+
     def _with_init(self, model, theta, name, value):
         """`theta` with a user's starting value. Required.
 
@@ -67,6 +73,12 @@ class Hooks(Protocol):
     def _weights_shown(self, task, model, theta):
         """The fitted attributes that hold `theta`, by name. Required."""
 
+    def _attributes(self, plan, task, state, report):
+        """All fitted attributes after the epochs of `report`, by name."""
+
+    def _scores(self, X):
+        """Raw scores of checked features, one column for each output. Required."""
+
     def _prepare_next(self, plan, bound, horizon):
         """Prepare calls of ``partial_fit`` like the last one, where that pays."""
 
@@ -82,5 +94,11 @@ class Hooks(Protocol):
         A run that ends above it has made no progress.
         """
 
-    def _rate_advice(self, plan, bound):
-        """A sentence: what a diverged run should have done instead. Required."""
+    def _warn_if_far(self, report, plan):
+        """Warn about a search that ended far from the minimum, by its own gap."""
+
+    def _stable_rate(self, plan, bound):
+        """The largest rate at which plain steps are stable, or None if unknown."""
+
+    def _remedy(self, plan, bound):
+        """A sentence: what to do about a rate that has failed. Required."""

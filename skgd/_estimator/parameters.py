@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import (
 from skgd.activations import ACTIVATIONS, Activation
 from skgd.losses import Loss
 from skgd.optimizers import OPTIMIZERS, Optimizer
-from skgd.penalties import PENALTIES
+from skgd.penalties import PENALTIES, Penalty
 from skgd.schedules import SCHEDULES, Schedule
 
 
@@ -146,7 +146,9 @@ STOPPING = {
         "'loss', str or callable",
         """What early stopping watches: 'loss' is the mean loss of the held-out rows
         (lower is better), anything else a scorer as in `GridSearchCV` (higher is
-        better).""",
+        better): the name of one, or ``callable(estimator, X, y)``, which is handed rows
+        of X as it was passed, data frames included. Weights of the rows go to scorers
+        that take `sample_weight`. A score of NaN is an error.""",
     ),
 }
 
@@ -209,18 +211,21 @@ RUNNING = {
 LINEAR = {
     "penalty": Parameter(
         None,
-        [StrOptions(set(PENALTIES)), None],
-        _names(PENALTIES) + " or None",
+        [StrOptions(set(PENALTIES)), Penalty, None],
+        _names(PENALTIES) + ", a penalty object or None",
         """The term added to the mean loss: `alpha` times ||w||^2/2, ||w||_1, or their
         mixture. The intercept is never penalised. The l1 part is a proximal step, which
-        gives exact zeros.""",
+        gives exact zeros. An object of `skgd.penalties` has weights for each feature,
+        or is a penalty of another kind, such as bounds on the coefficients or groups
+        of features; those train by proximal steps, under `lr="auto"` along full
+        gradients where these find the step (see `batch_size`).""",
     ),
     "l1_ratio": Parameter(
         0.15,
         [Interval(Real, 0, 1, closed="both")],
         "float",
-        """Share of the l1 part in 'elasticnet': 0 is 'l2', 1 is 'l1'. Other penalties
-        do not look at it.""",
+        """Share of the l1 part in 'elasticnet': 0 is 'l2', 1 is 'l1'. Other penalties,
+        and objects, do not look at it.""",
     ),
     "fit_intercept": Parameter(
         True,
@@ -351,11 +356,11 @@ stop_reason_ : str
     "tol", "early_stopping", "max_iter", "diverged", "callback", or "interrupted" after
     a Ctrl-C in a single fit, whose weights are kept. In loops and searches of many fits
     `KeyboardInterrupt` is raised instead.
-validation_scores_ : list of float
+validation_scores_ : list of float or None
     Score of the held-out rows after each epoch, higher is better; minus the loss for
-    ``scoring="loss"``. Only with validation.
-best_validation_score_ : float
-    Its maximum. Only with validation.
+    ``scoring="loss"``. None without validation.
+best_validation_score_ : float or None
+    Its maximum. None without validation.
 """
 
 SHARED = SOLVER_BATCH | RATE | GRADIENT | STOPPING | RUNNING

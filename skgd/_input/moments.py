@@ -1,4 +1,4 @@
-"""Weighted mean and variance of columns, at once or a chunk at a time.
+"""Weighted mean, variance and range of columns, at once or a chunk at a time.
 
 Chunks are merged by the update of Chan, Golub and LeVeque (1983), which does not
 cancel as the difference of large sums does.
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.sparsefuncs import mean_variance_axis
+from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 
+from skgd._input.boundary import check_order, check_sizes
 from skgd._input.rows import as_vector
 
 # The order that stands for all rows as they come.
@@ -25,15 +26,20 @@ class Moments:
     weight : float
         Sum of the weights seen.
     mean, variance : float64 arrays of shape (n_features,)
+    low, high : float64 arrays of shape (n_features,)
+        The smallest and largest entries; inf and -inf before there are any.
     """
 
     weight: float
     mean: np.ndarray
     variance: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
     @classmethod
     def empty(cls, n_features):
-        return cls(0.0, np.zeros(n_features), np.zeros(n_features))
+        zeros, infinite = np.zeros(n_features), np.full(n_features, np.inf)
+        return cls(0.0, zeros, zeros.copy(), infinite, -infinite)
 
     @classmethod
     def of(cls, rows, seen=None):
@@ -47,13 +53,24 @@ class Moments:
 
     def copy(self):
         """Moments to go on from; these stay as they are."""
-        return Moments(self.weight, self.mean, self.variance)
+        return Moments(self.weight, self.mean, self.variance, self.low, self.high)
 
     def update(self, X, weights, order=None):
         """Take in rows with their weights (none negative, not all zero).
 
         `order` says which rows count, and in which order; by default all do.
         """
+        n_rows, n_features = X.shape
+        sizes = weights.size, self.mean.size, self.variance.size
+        if sizes != (n_rows, n_features, n_features):
+            check_sizes(
+                "the moments",
+                weights=(weights, n_rows),
+                mean=(self.mean, n_features),
+                variance=(self.variance, n_features),
+            )
+        if order is not None:
+            check_order(order, X.shape[0])
         if sparse.issparse(X):
             if order is not None:
                 X, weights = X[order], weights[order]
@@ -64,12 +81,16 @@ class Moments:
                 weights=np.asarray(weights, np.float64),
             )
             self._merge(float(weights.sum()), mean, variance)
+            low, high = min_max_axis(X, axis=0)
+            self.low = np.minimum(self.low, low)
+            self.high = np.maximum(self.high, high)
             return self
         from skgd._kernels import compiling, moments
 
         element = compiling.numba_type(X.dtype)
         kernel = compiling.kernel(moments.update, compiling.moments_signature(element))
         mean, variance = self.mean.copy(), self.variance.copy()
+        low, high = self.low.copy(), self.high.copy()
         rows = EVERY_ROW if order is None else order
         room = (
             np.empty(moments.BLOCK_ROWS, np.int64),
@@ -78,9 +99,18 @@ class Moments:
             np.empty(X.shape[1]),
         )
         self.weight = kernel(
-            X, *as_vector(X), weights, rows, self.weight, mean, variance, room
+            X,
+            *as_vector(X),
+            weights,
+            rows,
+            self.weight,
+            mean,
+            variance,
+            (low, high),
+            room,
         )
         self.mean, self.variance = mean, variance
+        self.low, self.high = low, high
         return self
 
     def _merge(self, weight, mean, variance):

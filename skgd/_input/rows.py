@@ -3,11 +3,14 @@
 Nothing is copied: held-out rows and rows of weight zero are left out of the order.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from sklearn.model_selection import train_test_split
+
+from skgd._input.boundary import check_rows
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Rows:
         The targets as the user gave them, for scorers.
     as_they_came : bool
         Whether the order is known to be that of all rows of X.
+    given : tuple (X, y) or None
+        What the user passed, where a scorer is to be handed rows of it.
     """
 
     X: object
@@ -34,6 +39,10 @@ class Rows:
     order: np.ndarray
     y: np.ndarray
     as_they_came: bool = field(default=False, kw_only=True)
+    given: tuple | None = field(default=None, kw_only=True)
+
+    def __post_init__(self):
+        check_rows(self.X, self.targets, self.weights, self.order, self.as_they_came)
 
     @classmethod
     def of(cls, X, y, targets, weights=None):
@@ -49,6 +58,18 @@ class Rows:
 
     def in_order(self, order):
         return replace(self, order=order, as_they_came=False)
+
+    def replaced_by(self, X, targets):
+        """Other rows of the same number and form, with these weights and this order."""
+        if X.shape != self.X.shape or targets.shape != self.targets.shape:
+            raise ValueError(
+                f"X and y have shapes {X.shape} and {targets.shape}; expected those of "
+                f"the rows before, {self.X.shape} and {self.targets.shape}."
+            )
+        # All else that is checked of rows is as it was.
+        rows = object.__new__(type(self))
+        vars(rows).update(vars(self), X=X, targets=targets, y=targets)
+        return rows
 
     @property
     def weigh_the_same(self):
@@ -90,8 +111,14 @@ def hold_out(rows, labels, fraction, rng):
     Returns
     -------
     training, validation : Rows
+
+    Raises
+    ------
+    ValueError
+        If there are too few rows for that, naming the class.
     """
     stratify = None if labels is None else labels[rows.order]
+    _check_split(len(rows), stratify, fraction)
     training, validation = train_test_split(
         rows.order,
         test_size=fraction,
@@ -100,6 +127,41 @@ def hold_out(rows, labels, fraction, rng):
     )
     # Sorted, so that without shuffling the rows are visited as they came.
     return rows.in_order(np.sort(training)), rows.in_order(np.sort(validation))
+
+
+def _check_split(n, labels, fraction):
+    """ValueError if n rows cannot be split so that both parts have all classes."""
+    n_validation = math.ceil(n * fraction)
+    share = f"validation_fraction={fraction} of {n} rows is {n_validation}"
+    remedy = "Change validation_fraction, or pass X_val and y_val."
+    if labels is None:
+        if n_validation >= n:
+            raise ValueError(f"{share}, which leaves none to train on. {remedy}")
+        return
+    classes, counts = np.unique(labels, return_counts=True)
+    if counts.min() < 2:
+        label = classes[counts.argmin()].tolist()
+        raise ValueError(
+            f"Class {label!r} has only one row, which cannot be both trained and "
+            "validated on: early_stopping=True holds out a validation_fraction of each "
+            "class. Add rows of it, or pass X_val and y_val."
+        )
+    if min(n_validation, n - n_validation) < len(classes):
+        raise ValueError(
+            f"{share}, which leaves {n - n_validation} to train on; both parts need a "
+            f"row of each of the {len(classes)} classes. {remedy}"
+        )
+
+
+def spread_out(n, most):
+    """Numbers of `most` of n rows, one from each of as many stretches of equal length.
+
+    Where in its stretch goes by multiples of the golden ratio, so that rows which
+    repeat in a pattern are seen in all its parts.
+    """
+    k = np.arange(most)
+    within = k * ((np.sqrt(5.0) - 1.0) / 2.0) % 1.0
+    return np.minimum((k + within) * (n / most), n - 1).astype(np.int64)
 
 
 def as_vector(X):

@@ -3,9 +3,23 @@
 Everything in which a classifier differs from a regressor besides the loss.
 """
 
+from numbers import Real
+
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+# What to do about labels that were not there before, by where they turn up.
+UNSEEN = {
+    "fit": "A warm start goes on with the classes of the earlier call, {known}: set "
+    "warm_start=False to start anew with these.",
+    "partial_fit": "The first call of fit or partial_fit decides which classes there "
+    "are. Name all of them in a first call of partial_fit: classes={all}.",
+    "fit_batches": "The classes are {known}. Name all of them: fit_batches(..., "
+    "classes={all}).",
+    "validation": "Rows to validate on must be of the classes trained on, {known}.",
+    "": "This estimator was fitted with the classes {known}.",
+}
 
 
 class Regression:
@@ -25,7 +39,7 @@ class Regression:
         self.n_outputs = 1 if self.is_flat else y.shape[1]
         self.n_targets = self.n_outputs
 
-    def encode(self, y):
+    def encode(self, y, where=""):
         """float64 targets of shape (n_rows, n_targets)."""
         y = np.asarray(y, dtype=np.float64)
         y = y.reshape(-1, 1) if y.ndim == 1 else y
@@ -63,7 +77,7 @@ class Multilabel:
         self.n_outputs = self.n_targets = y.shape[1]
         self.classes = np.arange(self.n_outputs)
 
-    def encode(self, y):
+    def encode(self, y, where=""):
         """float64 targets of shape (n_rows, n_labels)."""
         if y.ndim != 2 or y.shape[1] != self.n_outputs:
             raise ValueError(
@@ -121,8 +135,11 @@ class Classification:
                 ) from None
             raise error
 
-    def encode(self, y):
-        """float64 targets of shape (n_rows, 1)."""
+    def encode(self, y, where=""):
+        """float64 targets of shape (n_rows, 1).
+
+        `where` is the key of `UNSEEN` for labels that are none of the classes.
+        """
         if y.ndim != 1:
             raise ValueError(
                 f"y has shape {y.shape}, but this estimator was fitted with one label "
@@ -132,10 +149,10 @@ class Classification:
         index[index == len(self.classes)] = 0
         unseen = np.unique(y[self.classes[index] != y])
         if unseen.size:
+            both = np.union1d(self.classes, unseen).tolist()
+            remedy = UNSEEN[where].format(known=self.classes.tolist(), all=both)
             raise ValueError(
-                f"y contains classes not seen before: {unseen.tolist()}. Name all "
-                "classes in the first call of partial_fit: classes="
-                f"{np.union1d(self.classes, unseen).tolist()}."
+                f"y contains classes not seen before: {unseen.tolist()}. {remedy}"
             )
         codes = index if self.n_outputs > 1 else 2 * index - 1
         return codes.astype(np.float64).reshape(-1, 1)
@@ -145,16 +162,19 @@ class Classification:
         return self.classes[indices]
 
     def labels(self, targets):
-        """Classes to stratify by."""
-        return targets[:, 0]
+        """Classes to stratify by, as the user knows them."""
+        return self.classes[self._index(targets)]
+
+    def _index(self, targets):
+        """Which of `classes` encoded targets stand for."""
+        index = targets[:, 0].astype(int)
+        return (index + 1) // 2 if self.n_outputs == 1 else index
 
     def class_weights(self, class_weight, targets, sample_weight):
         """The weight of each row's class, or None."""
         if class_weight is None:
             return None
-        index = targets[:, 0].astype(int)
-        if self.n_outputs == 1:
-            index = (index + 1) // 2
+        index = self._index(targets)
         if class_weight == "balanced":
             counts = sample_weight > 0
             used = np.unique(index[counts])
@@ -166,7 +186,30 @@ class Classification:
                 sample_weight=sample_weight[counts],
             )
         else:
+            _check_class_weights(class_weight, self.classes)
             weights = compute_class_weight(
                 class_weight, classes=self.classes, y=self.classes[index]
             )
         return weights[index]
+
+
+def _check_class_weights(class_weight, classes):
+    """ValueError for a weight that is no weight, or none of any class, by label.
+
+    A class that a subset of the rows lacks, as in cross-validation, may have one.
+    """
+    for label, weight in class_weight.items():
+        is_number = isinstance(weight, Real) and not isinstance(weight, bool)
+        if not is_number or not 0.0 <= weight < np.inf:
+            raise ValueError(
+                f"class_weight gives class {label!r} the weight {weight!r}; weights "
+                "must be numbers, finite and not negative."
+            )
+    known = classes.tolist()
+    without = [label for label in known if label not in class_weight]
+    unknown = [label for label in class_weight if label not in known]
+    if unknown and without:
+        raise ValueError(
+            f"class_weight names class {unknown[0]!r}, but not {without[0]!r}: the "
+            f"classes of y are {known}."
+        )

@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
+from skgd.testing.rehearsal import rehearse
+
 # Types of X that are trained on as they are.
 FLOATS = (np.float64, np.float32)
 
@@ -37,20 +39,36 @@ def refuse_foreign(**arrays):
 
 
 def check_weights(sample_weight, X):
-    """float64 weights of shape (n_rows,), or None; ValueError if one is negative."""
+    """float64 weights of shape (n_rows,), or None.
+
+    ValueError if one is negative or not finite, or if their sum is not.
+    """
     if sample_weight is None:
         return None
-    return _check_sample_weight(
+    weights = _check_sample_weight(
         sample_weight,
         X,
         dtype=np.float64,
         ensure_non_negative=True,
         allow_all_zero_weights=True,
     )
+    check_sum(weights, "sample_weight")
+    return weights
+
+
+def check_sum(weights, name):
+    """ValueError if the sum of the weights overflows."""
+    with np.errstate(over="ignore"):
+        overflows = not np.isfinite(weights.sum())
+    if overflows:
+        raise ValueError(
+            f"{name} is as large as {weights.max():.3g}, so that the sum over the rows "
+            "overflows: divide by a constant; only ratios matter."
+        )
 
 
 def validate_given(part, given):
-    """InvalidParameterError if the user gave an object with a wrong hyper-parameter.
+    """An error if the user gave an object that is wrong, or has a wrong parameter.
 
     Parameters
     ----------
@@ -61,6 +79,7 @@ def validate_given(part, given):
     """
     if part is given:
         part._validate_params()
+        rehearse(part)
 
 
 def check_start(values, shape, name):

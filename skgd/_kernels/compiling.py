@@ -1,19 +1,27 @@
-"""Compiling plain functions: signatures, machine addresses, options, caching.
+"""Compiling plain functions: signatures, machine addresses, options.
 
-Every function is compiled once for each float type it is used with and cached on disk
-where the file system allows. What the functions compute lives elsewhere.
+Every function is compiled once for each float type it is used with and kept on disk
+where that works (``cache.py``). What the functions compute lives elsewhere.
 """
 
 import functools
 import logging
 import time
-from pathlib import Path
 from types import FunctionType
 from zlib import crc32
 
 import numba
 import numpy as np
 from numba import types
+
+from skgd._kernels import cache
+from skgd._kernels.fingerprint import fingerprint, python_function
+
+if numba.config.DISABLE_JIT:
+    raise RuntimeError(
+        "skgd trains with compiled code, which NUMBA_DISABLE_JIT forbids: unset it to "
+        "fit a model. Models that are fitted predict without."
+    )
 
 # Sums may be reordered (SIMD) and products fused, but infinities and NaN keep their
 # meaning: divergence is detected by looking for them.
@@ -67,6 +75,9 @@ def read_only(element, ndim, layout="A"):
 TARGETS = read_only(FLOAT, 2)
 WEIGHTS = read_only(FLOAT, 1)
 ORDER = read_only(INDEX, 1, "C")
+
+# (address of the step, whole numbers, numbers): see ``proximal.py``.
+PROX = types.Tuple([types.intp, types.Array(INDEX, 1, "C"), VECTOR])
 
 
 @remembered
@@ -238,28 +249,18 @@ def activation_signature(element):
 _KEPT_ALIVE = []
 
 
-@functools.cache
-def _version():
-    """Checksum of all sources of the package that end up in compiled code."""
-    kernels = Path(__file__).parent
-    registries = ("activations.py", "losses.py", "optimizers.py")
-    checksum = 0
-    for source in (
-        *sorted(kernels.glob("*.py")),
-        *map(kernels.parent.joinpath, registries),
-    ):
-        checksum = crc32(source.read_bytes(), checksum)
-    return checksum
+PACKAGE = __name__.partition(".")[0]
 
 
-def _compiled(decorator, function, signature, **options):
-    """`function` with cache files of its own for each signature.
+def is_foreign(function):
+    """Whether a function was written outside this package: by a user."""
+    module = getattr(python_function(function), "__module__", None) or ""
+    return module.partition(".")[0] != PACKAGE
 
-    Numba keeps the signatures of a function in files with running numbers, so that two
-    processes which compile different ones at the same time overwrite each other's. And
-    it looks at the date of the function's own source only: files of an older version
-    would call today's functions with yesterday's arguments.
-    """
+
+def renamed(function, name):
+    """A copy of a function under another name; the original's is for its author."""
+    function = python_function(function)
     copy = FunctionType(
         function.__code__,
         function.__globals__,
@@ -267,54 +268,90 @@ def _compiled(decorator, function, signature, **options):
         function.__defaults__,
         function.__closure__,
     )
-    key = crc32(str(signature).encode(), _version())
+    copy.__qualname__, copy.__module__ = name, function.__module__
+    return copy
+
+
+def _compiled(compiler, kind, function, signature, **options):
+    """`function` with cache files of its own for each signature.
+
+    Numba keeps the signatures of a function in files with running numbers, so that two
+    processes which compile different ones at the same time overwrite each other's. And
+    it looks at the date of the function's own source only: files of an older version
+    would call today's functions with yesterday's arguments.
+
+    Functions of users are not kept: their constants and helpers may be others tomorrow,
+    and no file tells.
+    """
+    keep = not is_foreign(function)
+    key = crc32(str(signature).encode(), cache.version() or 0)
     # As a function of C and one of Python it is compiled to different calls.
-    copy.__qualname__ = f"{function.__name__}-{decorator.__name__}-{key:08x}"
-    copy.__module__ = function.__module__
-    decorate = functools.partial(decorator, signature, **options, **OPTIONS)
+    copy = renamed(function, f"{function.__name__}-{kind}-{key:08x}")
     start = time.perf_counter()
-    try:
-        compiled = decorate(cache=True)(copy)
-    except RuntimeError:
-        # Numba finds no file to key its cache by: a function typed at a prompt.
-        compiled = decorate(cache=False)(copy)
-    _tell_of_waiting(time.perf_counter() - start)
+    compiled = compiler(copy, signature, options | OPTIONS, keep=keep)
+    if keep:
+        _tell_of_waiting(time.perf_counter() - start)
     return compiled
 
 
-# Seconds spent here by this process; None once the user has been told.
+# Seconds spent here by this process, and what the user has been told.
 _waited = 0.0
+_told = set()
 PATIENCE = 2.0
 
 
 def _tell_of_waiting(seconds):
     """One line for those who wonder why the first fit on a machine takes so long."""
     global _waited
-    if _waited is None:
-        return
     _waited += seconds
-    if _waited > PATIENCE:
-        _waited = None
-        logging.getLogger("skgd").warning(
-            "skgd: compiling for this processor; the result is kept on disk, so that "
-            "later fits start at once."
+    lost = bool(cache.failures)
+    if _waited <= PATIENCE or lost in _told or True in _told:
+        return
+    _told.add(lost)
+    message = "skgd: compiling for this processor; the result is kept on disk, so that "
+    message += "later fits start at once."
+    if lost:
+        message = (
+            "skgd: compiling for this processor; the result could not be kept on disk "
+            f"({cache.failures[-1]}), so that every process compiles anew. Set "
+            "NUMBA_CACHE_DIR to a folder with space that can be written to."
         )
+    logging.getLogger("skgd").warning(message)
 
 
 @remembered
 @functools.cache
-def address(function, signature):
-    """Machine address of `function` compiled for `signature`, callable from kernels."""
-    pointer = _compiled(numba.cfunc, function, signature)
+def _own_address(function, signature):
+    pointer = _compiled(cache.compiled_callback, "cfunc", function, signature)
     _KEPT_ALIVE.append(pointer)
     return pointer.address
+
+
+# Addresses of the functions of users, by all that was compiled into them.
+_FOREIGN = {}
+
+
+def address(function, signature):
+    """Machine address of `function` compiled for `signature`, callable from kernels.
+
+    A function of a user is compiled again when a constant or a helper that it names
+    has changed.
+    """
+    if not is_foreign(function):
+        return _own_address(function, signature)
+    key = fingerprint(function), signature
+    if key not in _FOREIGN:
+        pointer = _compiled(cache.compiled_callback, "cfunc", function, signature)
+        _KEPT_ALIVE.append(pointer)
+        _FOREIGN[key] = pointer.address
+    return _FOREIGN[key]
 
 
 @remembered
 @functools.cache
 def kernel(function, signature):
     """`function` compiled for `signature`, callable from Python, without the GIL."""
-    return _compiled(numba.njit, function, signature, nogil=True)
+    return _compiled(cache.compiled_function, "njit", function, signature, nogil=True)
 
 
 @remembered
@@ -344,7 +381,7 @@ def step_types(element):
     """(rule, penalties, averaging, clip_norm): what the step needs besides theta."""
     theta = vector(element)
     rule = types.Tuple([types.intp, VECTOR, matrix(element), VECTOR, theta])
-    penalties = types.UniTuple(VECTOR, 3)
+    penalties = types.Tuple([VECTOR, VECTOR, VECTOR, PROX])
     averaging = types.Tuple([theta, theta, INDEX, FLOAT, FLOAT])
     return rule, penalties, averaging, FLOAT
 
@@ -506,5 +543,6 @@ def moments_signature(element):
         FLOAT,
         VECTOR,
         VECTOR,
+        types.UniTuple(VECTOR, 2),
         types.Tuple([vector(INDEX), VECTOR, matrix(FLOAT), VECTOR]),
     )

@@ -18,6 +18,9 @@ from .outputs import sum_of_losses
 # Below it exp(-x) is 1 - x + x^2/2, to rounding.
 TINY_PULL = 1e-5
 
+# Below it x - log(1 + x) is x^2/2 - x^3/3, to eight digits.
+TINY_PART = 1e-4
+
 # All that belongs to a feature lies side by side, because what a nonzero costs is
 # mostly the wait for it. First the last update that touched the feature, the sum of
 # steps by then, its scale and its l2 weight; then z, x, where z began, and the
@@ -48,14 +51,31 @@ def _records(theta, base, average, initial, scale, l2, n_features, n_outputs, t)
     return records
 
 
+@numba.njit(**OPTIONS)
+def _mean_size(size, l1, l2, passed, span):
+    """Mean of s(S) over S from 0 to `passed`, ds = -(l2 s + l1) dS until s is 0.
+
+    s is (size + l1/l2) exp(-l2 S) - l1/l2, and `span` the mean of the exponential.
+    """
+    pull, part = l2 * passed, l2 * size / l1
+    straight = 0.5 - pull / 6.0 if pull < TINY_PULL else (1.0 - span) / pull
+    if size * (1.0 - pull * span) > l1 * passed * span:
+        return size * span - l1 * passed * straight
+    # It stops where l2 S = log(1 + part).
+    if part < TINY_PART:
+        area = 0.5 * size * size * (1.0 - part / 1.5) / l1
+    else:
+        area = (part - math.log1p(part)) * l1 / (l2 * l2)
+    return area / passed
+
+
 @numba.njit(**OPTIONS, forceinline=True)
 def _catch_up(record, n_outputs, now, inverse_now, steps, l1):
     """Bring a feature up to date after updates that did not touch it.
 
     Without a penalty z stands still, and the mean of t points, the last `gap` of them
-    at z, is z + (x - z) (t - gap)/t. A penalty pulls z towards zero,
-    dz = -(l2 z + l1 sign z) dS, S the sum of the steps; the mean of an exponential is
-    exact, that of its stop at zero taken as the mean of the ends.
+    at z, is z + (x - z) (t - gap)/t. A penalty pulls z towards zero, where it stops,
+    dz = -(l2 z + l1 sign z) dS, S the sum of the steps, as if they were of one length.
 
     Returns the change of the squared distance of z from where it began.
     """
@@ -80,7 +100,9 @@ def _catch_up(record, n_outputs, now, inverse_now, steps, l1):
             size = abs(old) * decay - l1 * passed * span
             new = math.copysign(max(size, 0.0), old)
             record[z] = new
-            between = old * span if l1 == 0.0 else 0.5 * (old + new)
+            between = old * span
+            if l1 > 0.0:
+                between = math.copysign(_mean_size(abs(old), l1, l2, passed, span), old)
             change += (new - initial) ** 2 - (old - initial) ** 2
         record[x] = between + (record[x] - between) * share
     return change

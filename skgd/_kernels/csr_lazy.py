@@ -5,14 +5,18 @@ l1 proximal step, without touching the weights of absent features.
 """
 
 import numba
+import numpy as np
 
 from .compiling import OPTIONS
 from .elementary import is_finite
 from .memory import AHEAD_ROWS, LINE_BYTES, borrowed, prefetch
 from .outputs import sum_of_losses
 
-# Below this factor the common scale is folded back into the weights.
+# Below this factor the common scale is folded back into the weights; earlier where they
+# are averaged, because the sum of weights is a difference whose parts are larger than
+# it by as much as the scale has shrunk.
 SMALLEST_SCALE = 1e-6
+SMALLEST_AVERAGED_SCALE = 1e-3
 
 
 @numba.njit(**OPTIONS)
@@ -74,8 +78,9 @@ def run_epoch(
 
     The sum of the weights after each update from `average_start` on is B v - u, with B
     the sum of A, and u, in `moved`, increased by B times each change of v (Bottou,
-    2010); for the intercepts u is minus their sum. An empty `moved` asks for no
-    average; with one, l1 must be 0.
+    2010); for the intercepts u is minus their sum. Where A starts again from 1, u takes
+    in -B v and B starts again from 0, so that neither grows as 1/A. An empty `moved`
+    asks for no average; with one, l1 must be 0.
     """
     data, targets, weights = borrowed(data), borrowed(targets), borrowed(weights)
     order, loss_p, theta = borrowed(order), borrowed(loss_p), borrowed(theta)
@@ -89,6 +94,7 @@ def run_epoch(
     intercept = kept[n_weights:]
     scale, shrinkage, counted = factors
     averages = moved.shape[0] > 0
+    smallest = SMALLEST_AVERAGED_SCALE if averages else SMALLEST_SCALE
     n = order.shape[0]
     line = LINE_BYTES // values.itemsize
     total = 0.0
@@ -136,6 +142,12 @@ def run_epoch(
             break
         lr = rates[n_updates]
         scale *= 1.0 - lr * l2
+        starts_again = scale < smallest
+        if starts_again and counted > 0.0:
+            # Before the step, which is divided by a scale that may be tiny.
+            for j in range(n_weights):
+                moved[j] -= counted * kept[j]
+            counted = 0.0
         rate = lr / (stop - start)
         for r in range(stop - start):
             i = order[start + r]
@@ -144,7 +156,15 @@ def run_epoch(
                 scores[r, k] *= rate / scale
             entries = values[pointers[i] : pointers[i + 1]]
             features = columns[pointers[i] : pointers[i + 1]]
-            if n_outputs == 1:
+            if counted > 0.0:
+                for q in range(entries.shape[0]):
+                    for k in range(n_outputs):
+                        j = features[q] * n_outputs + k
+                        old = np.float64(kept[j])
+                        kept[j] -= entries[q] * scores[r, k]
+                        # By as much as the weight moved, rounding included.
+                        moved[j] += counted * (np.float64(kept[j]) - old)
+            elif n_outputs == 1:
                 z = scores[r, 0]
                 for q in range(entries.shape[0]):
                     kept[features[q]] -= entries[q] * z
@@ -153,11 +173,6 @@ def run_epoch(
                     j = features[q]
                     for k in range(n_outputs):
                         coef[j, k] -= entries[q] * scores[r, k]
-            if averages and counted > 0.0:
-                for q in range(entries.shape[0]):
-                    j = features[q] * n_outputs
-                    for k in range(n_outputs):
-                        moved[j + k] -= counted * entries[q] * scores[r, k]
         if l1 > 0.0:
             shrinkage += lr * l1 / scale
         n_updates += 1
@@ -165,11 +180,12 @@ def run_epoch(
             counted += scale
             for k in range(n_outputs):
                 moved[n_weights + k] -= intercept[k]
-        if scale < SMALLEST_SCALE:
-            # Start again from A = 1, q = 0.
+        if starts_again:
+            # From A = 1, q = 0. What B counts is the update just made, if that.
             _write(coef, seen, scale, shrinkage, coef)
             seen[:] = 0.0
-            counted /= scale
+            if counted > 0.0:
+                counted = 1.0
             scale = 1.0
             shrinkage = 0.0
     factors[0] = scale

@@ -22,7 +22,7 @@ SHARD = 1024
 def _step(theta, gradient, n_rows, rule, penalties, averaging, clip_norm, lr, t):
     """One update of theta from the sum of gradients over `n_rows` rows."""
     update, p, state, memory, metric = rule
-    l1, l2, decay = penalties
+    l1, l2, decay, prox = penalties
     base, average, average_start, decay_power, interpolation = averaging
     size = theta.shape[0]
     inverse = 1.0 / n_rows
@@ -54,6 +54,8 @@ def _step(theta, gradient, n_rows, rule, penalties, averaging, clip_norm, lr, t)
                 moving[j] += threshold
             elif threshold > 0.0:
                 moving[j] = 0.0
+    if prox[0]:
+        call_nothing(prox[0], moving, metric, prox)
     if average.shape[0] > 0 and t >= average_start:
         weight = (1.0 + decay_power) / (t - average_start + 1 + decay_power)
         for j in range(size):

@@ -1,4 +1,4 @@
-"""Weighted mean and variance of the columns of dense rows, in one read of them.
+"""Weighted mean, variance and range of the columns of dense rows, in one read of them.
 
 A block at a time is copied to the first-level cache in double precision, where the two
 passes of an exact variance cost little; blocks are merged by the update of Chan, Golub
@@ -66,7 +66,17 @@ def _merge(share, centre, squares, added, mean, variance):
         mean[j] += share * delta
 
 
-def update(X, vector, step, weights, order, weight, mean, variance, room):
+@numba.njit(**OPTIONS, forceinline=True)
+def _widen(block, n_rows, origin, low, high):
+    """The smallest and the largest entry of each column, with those of a block."""
+    for r in range(n_rows):
+        row = block[r]
+        for j in range(low.shape[0]):
+            low[j] = min(low[j], row[j] + origin[j])
+            high[j] = max(high[j], row[j] + origin[j])
+
+
+def update(X, vector, step, weights, order, weight, mean, variance, ends, room):
     """Take in the rows of `order`, or all if it is empty; `mean` and `variance` move.
 
     Parameters
@@ -82,7 +92,8 @@ def update(X, vector, step, weights, order, weight, mean, variance, room):
         Of the rows taken in before.
     mean, variance : float64 arrays of shape (n_features,)
         Of the rows taken in before, zero if there were none; afterwards of all.
-
+    ends : two float64 arrays of shape (n_features,)
+        The smallest and largest entries of the rows taken in before; moved likewise.
     room : tuple
         To work in: int64 array of shape (BLOCK_ROWS,), float64 arrays of shape
         (BLOCK_ROWS,), (BLOCK_ROWS + 2, BLOCK_COLUMNS) and (n_features,). Made here
@@ -95,6 +106,7 @@ def update(X, vector, step, weights, order, weight, mean, variance, room):
     """
     X, vector, weights = borrowed(X), borrowed(vector), borrowed(weights)
     order, mean, variance = borrowed(order), borrowed(mean), borrowed(variance)
+    low, high = borrowed(ends)
     every = order.shape[0] == 0
     n = X.shape[0] if every else order.shape[0]
     n_features = X.shape[1]
@@ -131,6 +143,7 @@ def update(X, vector, step, weights, order, weight, mean, variance, room):
         for left in range(0, n_features, BLOCK_COLUMNS):
             right = min(left + BLOCK_COLUMNS, n_features)
             _deviations(X, vector, step, rows[:m], left, origin[left:right], block)
+            _widen(block, m, origin[left:right], low[left:right], high[left:right])
             centre, squares = centres[: right - left], sums[: right - left]
             centre[:] = 0.0
             for r in range(0, m, 4):

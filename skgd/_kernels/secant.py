@@ -14,14 +14,28 @@ from .compiling import FLOAT, INDEX, OPTIONS, VECTOR, matrix
 from .memory import borrowed
 from .pointers import call_nothing
 
-# Share of the predicted decrease that must be seen.
+# Share of the predicted decrease that must be seen, and share of the slope at the
+# start above which a step is too short: the weak conditions of Wolfe (1969).
 SUFFICIENT_DECREASE = 1e-4
+CURVATURE = 0.9
 
-# Smallest entry of the learnt diagonal against its largest.
-DIAGONAL_RANGE = 1e-12
+# The learnt diagonal stays within this factor of the curvature of the newest pair.
+DIAGONAL_RANGE = 1e3
 
-# The longest way to the minimum of a parabola, in units of the trial's.
+# Smallest curvature of the secant model along a coordinate against its diagonal.
+LEAST_CURVATURE = 1e-12
+
+# The longest way to the minimum of a parabola, in units of the trial's, and the
+# factors by which a step that is too short grows.
 LONGEST = 10.0
+GROWTH = 2.0, 10.0
+
+# A new trial keeps this share of its interval away from both ends. After so many
+# rejected ones the interval is halved, and after so many the search has failed.
+MARGIN = 0.1
+INTERPOLATIONS = 6
+REJECTIONS = 50
+NARROWEST = 1e-12
 
 # The search on the secant model ends when a sweep over the coordinates gains this share
 # of the best one, conjugate gradients at this share of the first squared residual.
@@ -29,9 +43,42 @@ SWEEP_GAIN = 1e-6
 SWEEPS = 30
 FACE_GAIN = 1e-6
 
-# Rows of `vectors` before the pairs, and numbers of `memory` before the objectives.
-POINT, GRADIENT, DIAGONAL, DIRECTION, FIRST_PAIR = range(5)
-STEP, VALUE, ACCEPTED, LEARNT, RECENT = range(5)
+# Rows of `vectors` before the pairs, and what the numbers of `memory` are: the step of
+# the trial, the value at the point, points accepted, pairs learnt, the decrease twice
+# over that the model promises, ends of the interval of steps with value and slope at
+# the lower one, rejections in a row, whether the objective has changed at the point,
+# whether the pairs were just forgotten, whether the search can go no further.
+POINT, GRADIENT, DIAGONAL, DIRECTION, LOW_POINT, LOW_GRADIENT, FIRST_PAIR = range(7)
+(
+    STEP,
+    VALUE,
+    ACCEPTED,
+    LEARNT,
+    DECREMENT,
+    LOW,
+    HIGH,
+    LOW_VALUE,
+    LOW_SLOPE,
+    REJECTED,
+    CHANGED,
+    FORGOT,
+    STUCK,
+) = range(13)
+MEMORY = (
+    "step",
+    "value",
+    "accepted",
+    "learnt",
+    "decrement",
+    "low",
+    "high",
+    "low_value",
+    "low_slope",
+    "rejected",
+    "changed",
+    "forgot",
+    "stuck",
+)
 
 
 @numba.njit(**OPTIONS)
@@ -69,19 +116,21 @@ def _norm(l1, point):
 def _learn_diagonal(diagonal, move, change):
     """The diagonal of the BFGS update of a diagonal, scaled to the curvature of the
     pair (Gilbert and Lemarechal, 1989). The curvature of the pair is one.
+
+    It stays within bounds: an entry that one strange pair made huge or tiny would
+    need many pairs to come back.
     """
     n = diagonal.shape[0]
     bent = 0.0
     for j in range(n):
         bent += diagonal[j] * move[j] * move[j]
-    largest = 0.0
+    steepness = _dot(change, change)
     for j in range(n):
         scaled = diagonal[j] / bent
         along = scaled * move[j]
-        diagonal[j] = scaled + change[j] * change[j] - along * along
-        largest = max(largest, diagonal[j])
-    for j in range(n):
-        diagonal[j] = max(diagonal[j], DIAGONAL_RANGE * largest)
+        learnt = scaled + change[j] * change[j] - along * along
+        learnt = max(learnt, steepness / DIAGONAL_RANGE)
+        diagonal[j] = min(learnt, steepness * DIAGONAL_RANGE)
 
 
 @numba.njit(**OPTIONS)
@@ -267,7 +316,7 @@ def _proximal_newton(point, gradient, diagonal, moves, changes, learnt, l1, dire
         total = d[a]
         for k in range(known):
             total += y[a, k] * y[a, k] - b[a, k] * b[a, k]
-        curvature[a] = max(total, DIAGONAL_RANGE * d[a])
+        curvature[a] = max(total, LEAST_CURVATURE * d[a])
     x = start.copy()
     along_y, along_b = np.zeros(known), np.zeros(known)
     best = 0.0
@@ -289,18 +338,6 @@ def _proximal_newton(point, gradient, diagonal, moves, changes, learnt, l1, dire
     direction[:] = 0.0
     for a in range(size):
         direction[active[a]] = x[a] - start[a]
-
-
-@numba.njit(**OPTIONS)
-def _shrink(rise, predicted):
-    """Factor on a rejected step: to the minimum of the parabola through what is known,
-    between a tenth and a half.
-    """
-    if not math.isfinite(rise):
-        return 0.1
-    if predicted >= 0.0 or rise <= predicted:
-        return 0.5
-    return min(max(-predicted / (2.0 * (rise - predicted)), 0.1), 0.5)
 
 
 @numba.njit(**OPTIONS)
@@ -361,6 +398,156 @@ def signature():
     )
 
 
+@numba.njit(**OPTIONS)
+def _between(low, low_value, low_slope, high, value, slope):
+    """The minimum of the cubic through both ends of an interval of steps, kept away
+    from them.
+    """
+    width = high - low
+    turn = low_slope + slope - 3.0 * (value - low_value) / width
+    square = turn * turn - low_slope * slope
+    step = 0.5 * (low + high)
+    if square >= 0.0:
+        root = math.sqrt(square)
+        spread = slope - low_slope + 2.0 * root
+        if spread != 0.0:
+            step = high - width * (slope + root - turn) / spread
+    if not math.isfinite(step):
+        step = 0.5 * (low + high)
+    return min(max(step, low + MARGIN * width), high - MARGIN * width)
+
+
+@numba.njit(**OPTIONS)
+def _longer(step, decrement, slope):
+    """A step where the line through both slopes is level, within the growth allowed."""
+    least, most = GROWTH
+    bend = decrement + slope
+    if bend <= 0.0:
+        return most * step
+    return min(max(step * decrement / bend, least * step), most * step)
+
+
+# What comes of a trial: a shorter one, a longer one (it is the lower end now), the
+# point moves to it or to the lower end, or the line has nothing to offer.
+SHORTER, LONGER, TRIAL, LOWER, NOTHING = range(5)
+
+
+@numba.njit(**OPTIONS)
+def _on_the_line(memory, value, slope, rounding):
+    """Judge a trial by the weak conditions of Wolfe, and set the next step.
+
+    The interval of steps shrinks around one that meets them (Lewis and Overton, 2013).
+    Where differences of objectives are rounding, the slopes decide (Hager and Zhang,
+    2005).
+    """
+    step, decrement = memory[STEP], memory[DECREMENT]
+    ceiling = memory[VALUE] - SUFFICIENT_DECREASE * step * decrement
+    level = memory[VALUE] + rounding * abs(memory[VALUE])
+    finite = math.isfinite(value) and math.isfinite(slope)
+    lower = value <= ceiling or (
+        value <= level and slope <= (1.0 - 2.0 * SUFFICIENT_DECREASE) * decrement
+    )
+    if finite and lower and slope >= -CURVATURE * decrement:
+        return TRIAL
+    memory[REJECTED] += 1.0
+    if finite and lower:
+        memory[LOW], memory[LOW_VALUE], memory[LOW_SLOPE] = step, value, slope
+        if memory[HIGH] == math.inf:
+            memory[STEP] = _longer(step, decrement, slope)
+        else:
+            memory[STEP] = 0.5 * (step + memory[HIGH])
+        return TRIAL if _exhausted(memory) else LONGER
+    low = memory[LOW]
+    memory[HIGH] = step
+    if not finite:
+        memory[STEP] = low + MARGIN * (step - low)
+    elif memory[REJECTED] < INTERPOLATIONS:
+        memory[STEP] = _between(
+            low, memory[LOW_VALUE], memory[LOW_SLOPE], step, value, slope
+        )
+    else:
+        memory[STEP] = 0.5 * (low + step)
+    if _exhausted(memory):
+        return LOWER if low > 0.0 else NOTHING
+    return SHORTER
+
+
+@numba.njit(**OPTIONS)
+def _exhausted(memory):
+    """Whether the interval of steps is not worth another trial."""
+    narrow = memory[HIGH] - memory[LOW] <= NARROWEST * max(1.0, memory[LOW])
+    return narrow or memory[REJECTED] >= REJECTIONS
+
+
+@numba.njit(**OPTIONS)
+def _along_the_parabola(memory, value, predicted, rounding):
+    """Judge a trial under an l1 penalty by the decrease it promised, and shorten it.
+
+    `predicted` is the change along the move, the penalty's included. The trial is the
+    minimum of a model, so a step is never too short.
+    """
+    level = rounding * abs(memory[VALUE])
+    rise = value - memory[VALUE]
+    if rise <= SUFFICIENT_DECREASE * predicted + level:
+        return TRIAL
+    memory[REJECTED] += 1.0
+    if memory[REJECTED] >= REJECTIONS or not predicted < 0.0:
+        return NOTHING
+    # To the minimum of the parabola through what is known, between a tenth and a half.
+    shrink = MARGIN
+    if math.isfinite(rise):
+        shrink = min(max(-predicted / (2.0 * (rise - predicted)), MARGIN), 0.5)
+    memory[STEP] *= shrink
+    return SHORTER
+
+
+@numba.njit(**OPTIONS)
+def _aim(vectors, memory, direct, l1, shares):
+    """The direction from the point, and what its model promises."""
+    point, gradient = vectors[POINT], vectors[GRADIENT]
+    diagonal, direction = vectors[DIAGONAL], vectors[DIRECTION]
+    for attempt in range(2):
+        call_nothing(direct, vectors, int(memory[LEARNT]), l1, shares)
+        promise = -_dot(gradient, direction)
+        for j in range(l1.shape[0]):
+            promise += l1[j] * (abs(point[j]) - abs(point[j] + direction[j]))
+        memory[DECREMENT] = promise
+        if promise >= 0.0 or attempt == 1:
+            break
+        _forget(memory, diagonal)
+    memory[STEP] = 1.0
+    memory[LOW], memory[HIGH] = 0.0, math.inf
+    memory[LOW_VALUE], memory[LOW_SLOPE] = memory[VALUE], -promise
+    memory[REJECTED] = 0.0
+    if not promise > 0.0:
+        memory[STUCK] = 1.0
+
+
+@numba.njit(**OPTIONS)
+def _forget(memory, diagonal):
+    """Start again from the steepest curvature known."""
+    largest = 0.0
+    for j in range(diagonal.shape[0]):
+        largest = max(largest, diagonal[j])
+    diagonal[:] = largest
+    memory[LEARNT] = 0.0
+
+
+@numba.njit(**OPTIONS)
+def _learn(vectors, memory, move, change, curvature):
+    """Remember a pair, unless rounding is all there is of its curvature."""
+    moves, changes = _pairs(vectors)
+    if not curvature > 0.0 or not math.isfinite(curvature):
+        return
+    k = int(memory[LEARNT]) % moves.shape[0]
+    scale = 1.0 / math.sqrt(curvature)
+    for j in range(move.shape[0]):
+        moves[k, j] = scale * move[j]
+        changes[k, j] = scale * change[j]
+    _learn_diagonal(vectors[DIAGONAL], moves[k], changes[k])
+    memory[LEARNT] += 1.0
+
+
 def advance(
     vectors,
     memory,
@@ -376,13 +563,17 @@ def advance(
 ):
     """Judge `trial`, learn from it, and put the next trial in its place.
 
+    Only points that are accepted are learnt from, and each is at least as good as the
+    one before, but for rounding: the last one is the answer.
+
     Parameters
     ----------
-    vectors : float64 array of shape (4 + 2 pairs, n)
-        Point, gradient, diagonal and direction, then the moves and the gradient changes
-        of the last pairs, scaled to a curvature of one, each in a ring.
+    vectors : float64 array of shape (6 + 2 pairs, n)
+        Point, gradient, diagonal and direction, the lower end of the line search and
+        its gradient, then the moves and the gradient changes of the last pairs, scaled
+        to a curvature of one, each in a ring.
     memory : float64 array
-        Step, value at the point, points accepted, pairs learnt, last values.
+        Numbers named in ``MEMORY``.
     trial : float64 array of shape (n,)
     value : float
         The objective at `trial`, penalties included.
@@ -408,45 +599,52 @@ def advance(
     move, change, shares = borrowed(room)
     point, gradient = vectors[POINT], vectors[GRADIENT]
     diagonal, direction = vectors[DIAGONAL], vectors[DIRECTION]
-    moves, changes = _pairs(vectors)
-    recent = memory[RECENT:]
     n = point.shape[0]
-    learnt = int(memory[LEARNT])
-    accepts = True
-    if memory[ACCEPTED] == 0.0:
-        diagonal[:] = 1.0 / first_step
-        recent[:] = value
+    proximal = l1.shape[0] > 0
+    if memory[ACCEPTED] == 0.0 or memory[CHANGED] == 1.0:
+        if memory[ACCEPTED] == 0.0:
+            diagonal[:] = 1.0 / first_step
+            memory[ACCEPTED] = 1.0
+        memory[CHANGED], memory[STUCK], memory[VALUE] = 0.0, 0.0, value
         _copy(trial, point)
         _copy(trial_gradient, gradient)
-    else:
+        _aim(vectors, memory, direct, l1, shares)
+    elif memory[STUCK] == 0.0:
         for j in range(n):
             move[j] = trial[j] - point[j]
             change[j] = trial_gradient[j] - gradient[j]
         curvature = _dot(move, change)
         before, after = _norm(l1, point), _norm(l1, trial)
         predicted = _dot(gradient, move) + after - before
-        slack = rounding * abs(memory[VALUE])
-        highest = recent[0]
-        for k in range(1, recent.shape[0]):
-            highest = max(highest, recent[k])
-        allowed = highest + SUFFICIENT_DECREASE * predicted + slack
-        accepts = value <= allowed
         fraction = 1.0
-        # The whole way is what sets coordinates to zero.
-        if parabolic and curvature > 0.0 and (l1.shape[0] == 0 or not accepts):
-            # The l1 norm lies below its chord, so this is the least of a bound.
-            longest = 1.0 if l1.shape[0] > 0 else LONGEST
-            fraction = min(max(-predicted / curvature, 0.0), longest)
-            accepts = True
-        if accepts and curvature > 0.0:
-            k = learnt % moves.shape[0]
-            scale = 1.0 / math.sqrt(curvature)
+        slope = _dot(trial_gradient, direction)
+        straight = parabolic and curvature > 0.0 and math.isfinite(value)
+        if straight and not proximal:
+            fraction = min(max(-predicted / curvature, 0.0), LONGEST)
+            outcome = TRIAL
+        elif proximal:
+            outcome = _along_the_parabola(memory, value, predicted, rounding)
+            if straight and outcome != TRIAL:
+                # The l1 norm lies below its chord, so this is the least of a bound.
+                # Otherwise the whole way, which is what sets coordinates to zero.
+                fraction = min(max(-predicted / curvature, 0.0), 1.0)
+                outcome = TRIAL
+        else:
+            outcome = _on_the_line(memory, value, slope, rounding)
+        if outcome == LONGER:
+            _copy(trial, vectors[LOW_POINT])
+            _copy(trial_gradient, vectors[LOW_GRADIENT])
+        elif outcome == LOWER:
+            value = memory[LOW_VALUE]
+            _copy(vectors[LOW_POINT], trial)
+            _copy(vectors[LOW_GRADIENT], trial_gradient)
             for j in range(n):
-                moves[k, j] = scale * move[j]
-                changes[k, j] = scale * change[j]
-            _learn_diagonal(diagonal, moves[k], changes[k])
-            learnt += 1
-        if accepts:
+                move[j] = trial[j] - point[j]
+                change[j] = trial_gradient[j] - gradient[j]
+            curvature = _dot(move, change)
+            outcome = TRIAL
+        if outcome == TRIAL:
+            _learn(vectors, memory, move, change, curvature)
             if fraction == 1.0:
                 _copy(trial, point)
                 _copy(trial_gradient, gradient)
@@ -457,15 +655,17 @@ def advance(
                 _add(point, fraction, move)
                 _add(gradient, fraction, change)
                 value += _norm(l1, point) - after
-        else:
-            memory[STEP] *= _shrink(value - memory[VALUE], predicted)
-    if accepts:
-        memory[STEP] = 1.0
-        memory[VALUE] = value
-        memory[ACCEPTED] += 1.0
-        memory[LEARNT] = learnt
-        recent[int(memory[ACCEPTED]) % recent.shape[0]] = value
-        call_nothing(direct, vectors, learnt, l1, shares)
+            memory[VALUE] = value
+            memory[ACCEPTED] += 1.0
+            memory[FORGOT] = 0.0
+            _aim(vectors, memory, direct, l1, shares)
+        elif outcome == NOTHING:
+            if memory[FORGOT] == 1.0:
+                memory[STUCK] = 1.0
+            else:
+                memory[FORGOT] = 1.0
+                _forget(memory, diagonal)
+                _aim(vectors, memory, direct, l1, shares)
     step = memory[STEP]
     for j in range(n):
         trial[j] = point[j] + step * direction[j]

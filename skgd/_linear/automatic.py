@@ -8,16 +8,22 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import clone
 
+from skgd._linear.evidence import Evidence
 from skgd._linear.step_size import mean_row_norm, smoothness
-from skgd._training.full_gradient import (
+from skgd._training.full_gradient import AcceleratedDescent
+from skgd._training.hybrid import HybridDescent
+from skgd._training.secant import (
+    KINK_PAIRS,
     PAIRS,
+    PROXIMAL_KINK_PAIRS,
     PROXIMAL_PAIRS,
-    AcceleratedDescent,
     SecantDescent,
 )
 from skgd._training.state import Averaging
+from skgd.losses import AbsoluteError, Hinge, Quantile
 from skgd.optimizers import GD, DoWG, Nesterov
 
 # Gradients of few rows are taken at z + 0.8 (x - z), between the moving point z and its
@@ -29,12 +35,30 @@ INTERPOLATION = 0.8
 # that of Ivgi, Hinder and Carmon, 2023). It leaves a fourth to a twentieth of the gap.
 LATE_WEIGHT = 8.0
 
+# The longest step of DoWG in units of the one that corrects an average row exactly. The
+# curvature of a loss without a bound is known at the best constant only.
+TURNS = 2.0
+TURNS_WITHOUT_CURVATURE = 0.5
+
 # Constant steps for losses without a bound of the curvature, per unit of spread.
 STEP_WITHOUT_CURVATURE = 0.1
 
 
 # Rules that search for their step where all rows make one update.
 SEARCHING = (GD, Nesterov)
+
+# Piecewise linear losses with one kink, at z = y, whose implicit step is a formula.
+ONE_KINK = (Hinge, AbsoluteError, Quantile)
+
+# Length of the implicit steps of a stream, per unit of spread.
+IMPLICIT_STEP = 0.5
+
+# Rows that are looked at, evenly spaced, for columns that rule the squares of the rows.
+LOOKED_AT = 1000
+
+# One column with this share of the squares of the rows leaves implicit steps of single
+# rows nothing for the others; it wants centring or a scale.
+RULING_COLUMN = 0.9
 
 
 class Choice(NamedTuple):
@@ -47,12 +71,15 @@ class Choice(NamedTuple):
     averaging : Averaging
     last_step : float or None
         Length of a proximal step down the full gradient, to be taken at the end.
+    guarded : bool
+        Whether epochs that raise the objective of all rows are to be taken back.
     """
 
     optimizer: object
     lr: float
     averaging: Averaging
     last_step: float | None = None
+    guarded: bool = False
 
 
 def choose(
@@ -66,6 +93,10 @@ def choose(
     curvature,
     line_search,
     average,
+    tol=None,
+    constant=None,
+    first_updates=None,
+    shuffle=True,
 ):
     """The method for an optimizer the user named.
 
@@ -87,6 +118,13 @@ def choose(
         averaging) claims the step.
     average : bool or int
         What the user asked for.
+    tol : float or None
+        Share of what the best constant leaves that may be missing at the end.
+    constant : array of shape (n_parameters,), or None
+        The best constant.
+    first_updates : int or None
+        Rows of the updates of two epochs before a search along full gradients.
+    shuffle : bool
 
     Returns
     -------
@@ -95,7 +133,10 @@ def choose(
     Notes
     -----
     - ``gd`` with the full gradient: secant directions with a line search; under an l1
-      penalty to the minimum of the secant model with the penalty inside.
+      penalty to the minimum of the secant model with the penalty inside. Kinks of a
+      loss are rounded off, less and less. Penalties that are no elastic net, and a
+      smooth loss: acceleration, as `nesterov`; with another loss, the next line but
+      one.
     - ``nesterov`` with the full gradient: acceleration with restart and backtracking.
     - ``gd`` otherwise, and ``dowg``: DoWG, which needs no constant and forgives rare
       large rows, with gradients between the moving point and its mean. Where the
@@ -108,29 +149,35 @@ def choose(
     - Gradients of few rows leave noise: the answer of the last two is a mean of the
       points in which late ones weigh most.
     """
+    if objective.prox is not None and not objective.loss.smooth:
+        # No quadratic lies above the loss where it has a kink, so that acceleration
+        # would stop there; the proximal step leaves the secant method no choice.
+        line_search = False
     if line_search and not objective.loss.trivial_minimum:
         first_step = 1.0 / curvature
         answer = Averaging(start=1)
-        if type(optimizer) is GD:
-            pairs = PROXIMAL_PAIRS if objective.l1.size else PAIRS
-            return Choice(SecantDescent(first_step, pairs), first_step, answer)
-        if type(optimizer) is Nesterov:
+        if type(optimizer) is GD and objective.prox is None:
+            search = secant_descent(objective, rows, first_step, tol, constant)
+            if first_updates is None:
+                return Choice(SecantDescent(**search), first_step, answer)
+            updates = few_rows(
+                objective, optimizer, rows, moments, first_updates, spread, curvature, 1
+            )
+            descent = HybridDescent(
+                updates.optimizer,
+                updates.averaging,
+                first_updates,
+                shuffle,
+                updates.guarded,
+                **search,
+            )
+            return Choice(descent, first_step, answer)
+        if type(optimizer) in SEARCHING:
             return Choice(AcceleratedDescent(first_step), first_step, answer)
     if type(optimizer) in (GD, DoWG):
-        mean = Averaging(start=max(int(average), 1), interpolation=INTERPOLATION)
-        last_step = None
-        if objective.l1.size and batch_size < len(rows):
-            # A mean of points has no exact zeros, and one step from it has.
-            last_step = 1.0 / smoothness(objective, rows, moments, len(rows), curvature)
-        if type(optimizer) is GD:
-            longest = math.inf
-            if batch_size < len(rows) and objective.loss.curvature is not None:
-                row_norm = mean_row_norm(moments, objective.model)
-                longest = 2.0 * batch_size / (curvature * row_norm)
-            optimizer = DoWG(longest=longest)
-        distance = optimizer.initial_distance * spread
-        optimizer = clone(optimizer).set_params(initial_distance=distance)
-        return Choice(optimizer, 1.0, mean, last_step)
+        return few_rows(
+            objective, optimizer, rows, moments, batch_size, spread, curvature, average
+        )
     mean = Averaging(start=int(average))
     if optimizer.keeps_derivatives:
         if objective.loss.curvature is None:
@@ -140,8 +187,8 @@ def choose(
                 "float, or use optimizer='gd'."
             )
         bound = smoothness(objective, rows, moments, batch_size, curvature)
-        return Choice(optimizer, 1.0 / (3.0 * bound), mean)
-    if batch_size < len(rows) and not average:
+        return Choice(optimizer, _longest_step(3.0 * bound), mean)
+    if batch_size < len(rows) and not average and not optimizer.proximal:
         mean = Averaging(start=1, power=LATE_WEIGHT)
     if optimizer.auto_lr is not None:
         if optimizer.weight_decay:
@@ -153,7 +200,129 @@ def choose(
     if objective.loss.curvature is None:
         return Choice(optimizer, share * STEP_WITHOUT_CURVATURE * spread, mean)
     bound = smoothness(objective, rows, moments, batch_size, curvature)
-    return Choice(optimizer, share / bound, mean)
+    return Choice(optimizer, share * _longest_step(bound), mean)
+
+
+def _longest_step(curvature):
+    """One over the curvature; 1 where nothing is curved, so that no step matters."""
+    return 1.0 / curvature if curvature > 0.0 else 1.0
+
+
+def few_rows(
+    objective, optimizer, rows, moments, batch_size, spread, curvature, average
+):
+    """DoWG and the mean it is taken at, for ``gd`` and ``dowg``."""
+    mean = Averaging(start=max(int(average), 1), interpolation=INTERPOLATION)
+    last_step, guarded = None, False
+    if objective.has_kinks and batch_size < len(rows):
+        # A mean of points has no exact zeros, and one step from it has.
+        last_step = _longest_step(
+            smoothness(objective, rows, moments, len(rows), curvature)
+        )
+    if type(optimizer) is GD:
+        longest = math.inf
+        if batch_size < len(rows) and objective.loss.smooth:
+            guarded = objective.loss.curvature is None and not objective.softmax
+            row_norm = mean_row_norm(moments, objective.model)
+            turns = TURNS_WITHOUT_CURVATURE if guarded else TURNS
+            longest = turns * batch_size * _longest_step(curvature * row_norm)
+        optimizer = DoWG(longest=longest)
+    distance = optimizer.initial_distance * spread
+    optimizer = clone(optimizer).set_params(initial_distance=distance)
+    return Choice(optimizer, 1.0, mean, last_step, guarded)
+
+
+def secant_descent(objective, rows, first_step, tol, constant):
+    """What the search along full gradients needs to know of the rows."""
+    loss, model = objective.loss, objective.model
+    kinked = loss.residual_slopes() is not None
+    pairs = KINK_PAIRS if kinked else PAIRS
+    if objective.l1.size:
+        pairs = PROXIMAL_KINK_PAIRS if kinked else PROXIMAL_PAIRS
+    return {
+        "first_step": first_step,
+        "pairs": pairs,
+        "n_searches": 1 if objective.softmax else model.n_outputs,
+        "widths": kink_widths(objective, rows, constant) if kinked else None,
+        "tol": tol,
+        "constant": constant,
+        "evidence": Evidence(),
+    }
+
+
+def kink_widths(objective, rows, constant):
+    """Distance over which each output's kink is rounded off at first.
+
+    The median distance of the targets from the best constant, which outliers do not
+    move as they do the standard deviation; 1 for margins, which have no units.
+    """
+    model, loss = objective.model, objective.loss
+    targets, weights = rows.visited_targets(), rows.visited_weights()
+    if not loss.identity_link or "classification" in loss.tasks:
+        return np.ones(model.n_outputs)
+    constants = np.zeros(model.n_outputs)
+    if constant is not None:
+        constants = constant[model.n_weights :].astype(np.float64)
+    widths = np.ones(model.n_outputs)
+    for k in range(model.n_outputs):
+        away = np.abs(targets[:, k] - constants[k])
+        apart = away > 0
+        if apart.any():
+            widths[k] = AbsoluteError().best_constant(away[apart], weights[apart])
+    return widths
+
+
+def dual_kind(loss, softmax):
+    """How dual ascent finds the dual numbers of a row; None where it cannot.
+
+    Parameters
+    ----------
+    loss : Loss
+    softmax : bool
+
+    Returns
+    -------
+    {'smooth', 'kink', 'softmax'} or None
+    """
+    if softmax:
+        return "softmax"
+    if loss.smooth and loss.curvature is not None:
+        return "smooth"
+    return "kink" if type(loss) in ONE_KINK else None
+
+
+def dual_ascent_pays(rows, loss, softmax):
+    """Whether rows are fitted best by implicit steps of single rows with duals.
+
+    They are if they are sparse, in memory, and of a loss that such a step can take
+    exactly; one column that rules the rows speaks against it, where there is a search
+    to turn to.
+
+    Parameters
+    ----------
+    rows : Rows
+    loss : Loss
+    softmax : bool
+
+    Returns
+    -------
+    bool
+    """
+    kind = dual_kind(loss, softmax)
+    if not sparse.issparse(rows.X) or hasattr(rows, "head") or kind is None:
+        return False
+    return kind == "kink" or not _one_column_rules(rows)
+
+
+def _one_column_rules(rows):
+    step = -(-rows.order.size // LOOKED_AT)
+    X = rows.X[rows.order[::step]]
+    squares = np.square(X.data, dtype=np.float64)
+    total = squares.sum()
+    if not total:
+        return False
+    _, column = np.unique(X.indices, return_inverse=True)
+    return np.bincount(column, squares).max() > RULING_COLUMN * total
 
 
 def target_spread(task, loss, targets):

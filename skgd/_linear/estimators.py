@@ -3,37 +3,59 @@
 What distinguishes them is the task and the shape of the answer; training is shared.
 """
 
+from typing import Any, Self
+
 import numpy as np
 from joblib import effective_n_jobs
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from skgd._estimator import parameters as _parameters
 from skgd._estimator.base import AUTO_BATCH_SIZE, BaseGD
+from skgd._estimator.causes import need_scaling, warn_of_unusable
 from skgd._estimator.parameters import with_parameters
 from skgd._estimator.transaction import all_or_nothing
+from skgd._input.columns import usable_moments
 from skgd._input.moments import Moments, Seen
+from skgd._input.sparse import sound
 from skgd._input.targets import Classification, Regression
 from skgd._input.validation import FLOATS, check_start, refuse_foreign, validate_given
-from skgd._linear.automatic import SEARCHING, choose, target_spread
+from skgd._input.warnings import warn_user
+from skgd._linear.automatic import (
+    IMPLICIT_STEP,
+    SEARCHING,
+    choose,
+    dual_ascent_pays,
+    dual_kind,
+    target_spread,
+)
 from skgd._linear.model import REFRESH, LinearModel
 from skgd._linear.prepared_update import prepared, quickly
 from skgd._linear.step_size import (
     centred_coordinates,
     centring_pays,
+    exact_scale,
     loss_curvature,
     smoothness,
 )
+from skgd._training.dual import DualAscent
+from skgd._training.full_gradient import FullGradientDescent
+from skgd._training.implicit import ImplicitAdaGrad
 from skgd._training.objective import Objective, best_constants
 from skgd._training.plan import Plan, rows_per_update
+from skgd._training.proximal import Proximal
 from skgd._training.state import Averaging
 from skgd.losses import get_loss, loss_names
-from skgd.penalties import penalty_strengths
-from skgd.schedules import Constant
+from skgd.optimizers import GD
+from skgd.penalties import get_penalty, penalty_strengths
+from skgd.schedules import Constant, get_schedule
 
 # Up to this many rows a full gradient costs about as much as the bookkeeping of an
 # epoch.
@@ -44,24 +66,30 @@ SMALL_TABLE = 1024
 SEARCHED_TABLE = 16_384
 
 
+# A fit that may be so many times `tol` away from the minimum says so.
+FAR = 10.0
+
+
 class LinearGD(BaseGD):
     """The linear model of both estimators: coef_, intercept_ and raw scores."""
+
+    _estimates_classes = False
 
     @all_or_nothing
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
-        X,
-        y,
-        sample_weight=None,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
         *,
-        coef_init=None,
-        intercept_init=None,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-    ):
+        coef_init: ArrayLike | None = None,
+        intercept_init: ArrayLike | None = None,
+        X_val: Any = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Train for up to `max_iter` epochs.
 
         Parameters
@@ -100,11 +128,25 @@ class LinearGD(BaseGD):
         validate_given(loss, self.loss)
         optimizer, schedule = self._rule_and_schedule()
         step_is_free = not streaming and self._step_is_free(schedule)
+        single = self._takes_single_rows(optimizer, schedule)
+        if single and streaming and sparse.issparse(rows.X):
+            return self._implicit_plan(task, loss, rows, model, schedule)
+        if step_is_free and self._takes_duals(task, loss, rows, optimizer):
+            return self._dual_plan(task, loss, rows, schedule)
         searches = step_is_free and type(optimizer) in SEARCHING and loss.smooth
+        searches |= (
+            step_is_free
+            and type(optimizer) is GD
+            and bool(loss.residual_slopes())
+            and self._is_elastic_net()
+        )
         batch_size = self._rows_per_update(len(rows), streaming, searches)
+        first_updates = None
+        if searches and self._starts_with_updates(optimizer, loss, batch_size):
+            first_updates = batch_size
         averaging, lr = Averaging(start=int(self.average)), self.lr
-        last_step = None
-        l1, l2 = self._penalty_strengths()
+        last_step, guarded = None, False
+        self._check_penalty(rows.X.shape[1])
         softmax = task.n_outputs > 1 and loss.softmax
         automatic = self.lr == "auto"
         if automatic:
@@ -113,9 +155,12 @@ class LinearGD(BaseGD):
             )
         elif model is None or not model.raw:
             model = self._new_model(task, rows)
-        objective = Objective(model, loss, softmax, *model.penalty_weights(l1, l2))
+        objective = self._objective(model, loss, softmax)
+        constant = None
+        if automatic and not streaming:
+            constant = self._constant_theta(objective, rows)
         if automatic:
-            optimizer, lr, averaging, last_step = choose(
+            optimizer, lr, averaging, last_step, guarded = choose(
                 objective,
                 optimizer,
                 rows,
@@ -123,9 +168,16 @@ class LinearGD(BaseGD):
                 batch_size,
                 spread=model.seen.spread,
                 curvature=curvature,
-                line_search=step_is_free and batch_size == len(rows),
+                line_search=step_is_free
+                and (batch_size == len(rows) or first_updates is not None),
                 average=self.average,
+                tol=self.tol,
+                constant=constant,
+                first_updates=first_updates,
+                shuffle=self.shuffle,
             )
+            if first_updates is not None:
+                batch_size = len(rows)
         return Plan(
             objective=objective,
             optimizer=optimizer,
@@ -138,14 +190,151 @@ class LinearGD(BaseGD):
             shuffle=self.shuffle,
             last_step=last_step,
             n_jobs=effective_n_jobs(self.n_jobs),
+            constant=constant,
+            guarded=guarded and not streaming,
+        )
+
+    def _takes_single_rows(self, optimizer, schedule):
+        """Whether what was asked for leaves room for implicit steps of single rows."""
+        return (
+            self.lr == "auto"
+            and type(optimizer) is GD
+            and self._step_is_free(schedule)
+            and self._is_elastic_net()
+            and not any(map(np.ndim, self._penalty_strengths()))
+            and (
+                self.solver == "sgd"
+                or (self.solver == "minibatch" and self.batch_size == "auto")
+            )
+        )
+
+    def _implicit_plan(self, task, loss, rows, model, schedule):
+        """The parts of a call of partial_fit on sparse rows."""
+        softmax = task.n_outputs > 1 and loss.softmax
+        seen = None
+        if model is not None and model.raw and model.seen is not None:
+            seen = model.seen
+        targets = Moments.empty(rows.targets.shape[1])
+        if seen is not None:
+            targets = seen.targets.copy()
+        targets.update(rows.targets, rows.weights, rows.order)
+        model = model if model is not None and model.raw else None
+        model = (model or self._new_model(task, rows)).having_seen(
+            Seen(None, targets, target_spread(task, loss, targets))
+        )
+        strengths = self._penalty_strengths()
+        objective = self._objective(model, loss, softmax)
+        spread = model.seen.spread
+        scale = 1.0 if loss.curvature is None else loss.curvature * spread
+        return Plan(
+            objective=objective,
+            optimizer=ImplicitAdaGrad(
+                IMPLICIT_STEP * spread,
+                "softmax" if softmax else "smooth",
+                0.5,
+                strengths,
+                (0.5 * scale) ** 2,
+            ),
+            schedule=schedule,
+            solver="sgd",
+            batch_size=1,
+            lr=1.0,
+            averaging=Averaging(),
+            clip_norm=None,
+            shuffle=False,
+        )
+
+    def _takes_duals(self, task, loss, rows, optimizer):
+        """Whether nothing that was asked for forbids dual ascent, and it pays."""
+        return self._takes_single_rows(
+            optimizer, get_schedule(self.lr_schedule)
+        ) and dual_ascent_pays(rows, loss, task.n_outputs > 1 and loss.softmax)
+
+    def _dual_plan(self, task, loss, rows, schedule):
+        """The parts of a run of dual ascent, in the units of the features."""
+        softmax = task.n_outputs > 1 and loss.softmax
+        model = self._new_model(task, rows)
+        strengths = self._penalty_strengths()
+        objective = self._objective(model, loss, softmax)
+        targets = rows.visited_targets()
+        spread = 1.0
+        if loss.curvature is None:
+            moments = Moments.empty(targets.shape[1])
+            moments.update(targets, rows.visited_weights())
+            spread = target_spread(task, loss, moments)
+        curvature = loss_curvature(
+            loss, softmax, targets, rows.visited_weights(), spread
+        )
+        constant = self._constant_theta(objective, rows)
+
+        def search():
+            scaled, curvature = self._automatic_model(
+                task, loss, softmax, rows, None, len(rows), False
+            )
+            objective = self._objective(scaled, loss, softmax)
+            choice = choose(
+                objective,
+                GD(),
+                rows,
+                scaled.moments,
+                len(rows),
+                spread=scaled.seen.spread,
+                curvature=curvature,
+                line_search=True,
+                average=False,
+                tol=self.tol,
+                constant=self._constant_theta(objective, rows),
+            )
+            return objective, choice.optimizer
+
+        ascent = DualAscent(
+            curvature,
+            dual_kind(loss, softmax),
+            strengths,
+            self.tol,
+            self.shuffle,
+            constant,
+            search if loss.smooth else None,
+        )
+        return Plan(
+            objective=objective,
+            optimizer=ascent,
+            schedule=schedule,
+            solver="batch",
+            batch_size=len(rows),
+            lr=1.0,
+            averaging=Averaging(),
+            clip_norm=None,
+            shuffle=self.shuffle,
+            n_jobs=effective_n_jobs(self.n_jobs),
+            constant=constant,
         )
 
     def _rows_per_update(self, n_rows, streaming, searches):
         """All rows of a small table under lr="auto": see `batch_size`."""
         most = SEARCHED_TABLE if searches else SMALL_TABLE
+        if searches and self._penalty_strengths()[0]:
+            most = n_rows
         small = n_rows <= most and self.lr == "auto" and not streaming
         auto = n_rows if small else AUTO_BATCH_SIZE
         return rows_per_update(self.solver, self.batch_size, n_rows, auto)
+
+    def _starts_with_updates(self, optimizer, loss, batch_size):
+        """Whether a search along full gradients starts from updates of few rows.
+
+        On a large table, where two epochs of those come near the minimum; not under an
+        l1 penalty, because their mean has no zeros.
+        """
+        return (
+            type(optimizer) is GD
+            and self.lr == "auto"
+            and self.solver == "minibatch"
+            and self.batch_size == "auto"
+            and batch_size == AUTO_BATCH_SIZE
+            and not loss.trivial_minimum
+            and self._is_elastic_net()
+            and not np.any(self._penalty_strengths()[0])
+        )
 
     def _step_is_free(self, schedule):
         """Whether nothing that was asked for rules the step."""
@@ -175,8 +364,16 @@ class LinearGD(BaseGD):
         if not kept:
             centre = self.fit_intercept and centring_pays(rows.X, batch_size)
             ridge = self._penalty_strengths()[1] / curvature
-            coordinates = centred_coordinates(seen.features, ridge, centre)
-            model = self._new_model(task, rows, *coordinates, seen.features)
+            moments, *unusable = usable_moments(seen.features, rows, rows.X.dtype)
+            warn_of_unusable(self, *unusable)
+            updates = streaming or batch_size < len(rows)
+            mean, scale = centred_coordinates(
+                moments, ridge, centre, batch_size if updates else None
+            )
+            penalty = get_penalty(self.penalty, self.l1_ratio)
+            if penalty is not None and penalty.indicator:
+                scale = exact_scale(scale)
+            model = self._new_model(task, rows, mean, scale, moments)
         return model.having_seen(seen), curvature
 
     def _new_model(self, task, rows, mean=None, scale=None, moments=None):
@@ -196,24 +393,75 @@ class LinearGD(BaseGD):
     def _penalty_strengths(self):
         return penalty_strengths(self.penalty, self.alpha, self.l1_ratio)
 
+    def _check_penalty(self, n_features):
+        """Raise an error if the penalty fits neither the features nor the rate."""
+        penalty = get_penalty(self.penalty, self.l1_ratio)
+        if penalty is None:
+            return
+        validate_given(penalty, self.penalty)
+        if penalty is self.penalty:
+            penalty.check(n_features)
+        if self.lr == "auto" and not penalty.convex:
+            raise ValueError(
+                f"penalty={penalty!r} is not convex, and lr='auto' finds its steps for "
+                "convex objectives only. Pass lr as a float, below "
+                "1 / (largest curvature of the loss), on scaled features."
+            )
+
+    def _is_elastic_net(self):
+        """Whether the penalty, if there is one, is known by its two strengths."""
+        penalty = get_penalty(self.penalty, self.l1_ratio)
+        return penalty is None or penalty.elastic_net(self.alpha) is not None
+
+    def _objective(self, model, loss, softmax):
+        """The objective in the coordinates of a model."""
+        penalty = get_penalty(self.penalty, self.l1_ratio)
+        l1, l2 = self._penalty_strengths()
+        prox = None
+        if not self._is_elastic_net():
+            prox = Proximal(penalty, self.alpha, model)
+        uniform = np.ndim(l1) == 0
+        weights = model.penalty_weights(l1, l2)
+        return Objective(model, loss, softmax, *weights, prox, uniform)
+
     def _start_theta(self, plan, rows, rng):
         """Zero, with the best constant as intercept under lr="auto"."""
         model = plan.model
-        theta = np.zeros(model.size, model.dtype)
-        if self.lr == "auto" and self.fit_intercept:
-            theta[model.n_weights :] = best_constants(plan.objective, rows)
-            if plan.optimizer.normalises:
-                # At the best constant the gradient of the intercept is rounding, which
-                # such a rule would blow up to a step: begin one step away.
-                theta[model.n_weights :] += plan.lr
+        if self.lr != "auto":
+            return np.zeros(model.size, model.dtype)
+        theta = plan.constant
+        if theta is None:
+            theta = self._constant_theta(plan.objective, rows)
+        theta = theta.copy()
+        if plan.optimizer.normalises and self.fit_intercept:
+            # At the best constant the gradient of the intercept is rounding, which
+            # such a rule would blow up to a step: begin one step away.
+            theta[model.n_weights :] += plan.lr
         return theta
+
+    def _constant_theta(self, objective, rows):
+        """Parameters of the best constant; zero without an intercept."""
+        model = objective.model
+        theta = np.zeros(model.size, model.dtype)
+        if self.fit_intercept:
+            theta[model.n_weights :] = best_constants(objective, rows)
+        return objective.inside(theta)
 
     def _constant(self, plan, rows):
         if not self.fit_intercept or plan.objective.loss.trivial_minimum:
             return None
-        theta = np.zeros(plan.model.size, plan.model.dtype)
-        theta[plan.model.n_weights :] = best_constants(plan.objective, rows)
-        return theta
+        if plan.constant is not None:
+            return plan.constant
+        return self._constant_theta(plan.objective, rows)
+
+    def _first_theta(self, plan, rows, init, rng):
+        return plan.objective.inside(super()._first_theta(plan, rows, init, rng))
+
+    def _set_start(self, plan, state, init):
+        super()._set_start(plan, state, init)
+        for point in state.points():
+            if point.size:
+                point[:] = plan.objective.inside(point)
 
     def _with_init(self, model, theta, name, value):
         coef, intercept = model.coefficients(theta)
@@ -223,35 +471,106 @@ class LinearGD(BaseGD):
             intercept = check_start(value, (model.n_outputs,), name)
         return model.theta(coef, intercept)
 
+    def _attributes(self, plan, task, state, report):
+        attributes = super()._attributes(plan, task, state, report)
+        return attributes | {"gap_": report.gap, "gap_kind_": report.gap_kind}
+
+    def _warn_if_far(self, report, plan):
+        """Of a search that could not come closer, and what kept it from that."""
+        rounding = float(np.sqrt(np.finfo(plan.model.dtype).eps))
+        far = self.tol is not None and not report.gap <= max(FAR * self.tol, rounding)
+        if not far or report.stop_reason not in ("max_iter", "rounding"):
+            return
+        # Only a bound is sure: the estimate of a search that is under way can be wrong.
+        sure = "by" if report.gap_kind == "bound" else "by about"
+        left = (
+            f"the objective can be above its minimum {sure} {report.gap:.1g} of what "
+            f"the best constant leaves to gain, more than tol={self.tol}"
+        )
+        if report.stop_reason == "rounding":
+            warn_user(
+                f"The search ended in rounding errors: {left}. Some columns cannot be "
+                f"told apart in {plan.model.dtype}: drop the copies among them, take "
+                "their difference, or subtract what they have in common.",
+                ConvergenceWarning,
+            )
+            return
+        advice = "Raise max_iter."
+        separable = (
+            plan.objective.loss.least == 0.0
+            and not plan.objective.loss.residual_slopes()
+        )
+        if (
+            self._estimates_classes
+            and separable
+            and not any(map(np.any, self._penalty_strengths()))
+        ):
+            advice = (
+                "Where the classes can be separated there is no minimum without a "
+                "penalty: set penalty='l2' and alpha above zero, or raise max_iter."
+            )
+        warn_user(
+            f"Stopped at max_iter={report.n_epochs} epochs: {left}. {advice}",
+            ConvergenceWarning,
+        )
+
     def _raw_scores(self, X):
-        """X @ coef_.T + intercept_, one column per output."""
+        """The scores of features as the user gave them."""
         check_is_fitted(self, "coef_")
         refuse_foreign(X=X)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        X = validate_data(
+            self, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False
+        )
+        return self._scores(X)
+
+    def _scores(self, X):
+        """X @ coef_.T + intercept_, one column per output."""
         coef = np.atleast_2d(self.coef_)
         return safe_sparse_dot(X, coef.T, dense_output=True) + self.intercept_
 
-    def _rate_advice(self, plan, bound):
-        """What a diverged run should have done instead."""
+    def _stable_rate(self, plan, bound):
         objective = plan.objective
         curvature = 0.5 if objective.softmax else objective.loss.curvature
-        stable = ""
-        if curvature is not None:
-            with np.errstate(all="ignore"):
-                moments = Moments.of(bound.rows)
-                steepest = smoothness(
-                    objective, bound.rows, moments, plan.batch_size, curvature
-                )
-                # Half the limit leaves room for the noise of gradients of a few rows.
-                rate = (2.0 if plan.solver == "batch" else 1.0) / steepest
-            if rate > 0:
-                stable = (
-                    "Plain gradient steps on these features are stable below about "
-                    f"lr={rate:.2g}. "
-                )
+        if curvature is None:
+            return None
+        with np.errstate(all="ignore"):
+            moments = Moments.of(bound.rows)
+            steepest = smoothness(
+                objective, bound.rows, moments, plan.batch_size, curvature
+            )
+            # Half the limit leaves room for the noise of gradients of a few rows.
+            return (2.0 if plan.solver == "batch" else 1.0) / steepest
+
+    def _remedy(self, plan, bound):
+        if self.lr == "auto":
+            return self._remedy_of_automatic_rate(plan)
+        stable = self._stable_rate(plan, bound)
+        advice = "Use lr='auto'"
+        if stable is not None and stable > 0:
+            advice = (
+                "Plain gradient steps on these features are stable below about "
+                f"lr={stable:.2g}. {advice}"
+            )
+        if need_scaling(Moments.of(bound.rows)):
+            advice += (
+                ", or scale the features, for example "
+                "make_pipeline(StandardScaler(), ...)"
+            )
+        return f"{advice}."
+
+    def _remedy_of_automatic_rate(self, plan):
+        """Another way to the minimum where the rate found by itself has failed."""
+        searched = isinstance(plan.optimizer, FullGradientDescent)
+        if not searched and plan.objective.loss.smooth:
+            return (
+                "Use optimizer='gd' with solver='batch', which searches for the length "
+                "of each step."
+            )
+        if not searched and self.optimizer != "gd":
+            return "Use optimizer='gd', whose steps forgive large rows."
         return (
-            f"{stable}Use lr='auto', or scale the features, for example "
-            "make_pipeline(StandardScaler(), ...)."
+            "Look for a few values far larger than all others, in X or in y, and "
+            "transform or clip them, or strengthen the penalty."
         )
 
     def _prepare_next(self, plan, bound, horizon):
@@ -311,7 +630,9 @@ class GDRegressor(RegressorMixin, LinearGD):
     @all_or_nothing
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, *, sample_weight=None):
+    def partial_fit(
+        self, X: Any, y: ArrayLike, *, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Make one pass over the rows, in the order given.
 
         ``solver="batch"`` makes one update from all rows of the call, "minibatch" one
@@ -335,7 +656,7 @@ class GDRegressor(RegressorMixin, LinearGD):
         """
         return self._partial_fit(X, y, sample_weight, None)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray[Any]:
         """Predict targets.
 
         Parameters
@@ -351,9 +672,9 @@ class GDRegressor(RegressorMixin, LinearGD):
         return self._task.decode(self._loss.inverse_link(scores))
 
     def _checked_data(self, X, y, reset):
-        return validate_data(
+        X, y = validate_data(
             self,
-            X,
+            sound(X),
             y,
             reset=reset,
             accept_sparse="csr",
@@ -361,6 +682,7 @@ class GDRegressor(RegressorMixin, LinearGD):
             multi_output=True,
             y_numeric=True,
         )
+        return X, self._as_tagged(y)
 
     def _new_task(self, y, classes):
         return Regression(y)
@@ -371,7 +693,7 @@ class GDRegressor(RegressorMixin, LinearGD):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
+        self._tag_targets(tags)
         return tags
 
 
@@ -430,11 +752,20 @@ class GDClassifier(ClassifierMixin, LinearGD):
     array([0, 0, 0])
     """
 
+    _estimates_classes = True
+
     @quickly
     @all_or_nothing
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, *, classes=None, sample_weight=None):
+    def partial_fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        *,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Make one pass over the rows, in the order given.
 
         ``solver="batch"`` makes one update from all rows of the call, "minibatch" one
@@ -460,7 +791,7 @@ class GDClassifier(ClassifierMixin, LinearGD):
         """
         return self._partial_fit(X, y, sample_weight, classes)
 
-    def decision_function(self, X):
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Raw scores.
 
         Parameters
@@ -476,7 +807,7 @@ class GDClassifier(ClassifierMixin, LinearGD):
         scores = self._raw_scores(X)
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray[Any]:
         """Predict labels.
 
         Parameters
@@ -494,7 +825,7 @@ class GDClassifier(ClassifierMixin, LinearGD):
         return self._task.decode(scores.argmax(axis=1))
 
     @available_if(_has_probabilities)
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probability of each class, for losses that have them.
 
         Parameters
@@ -513,7 +844,7 @@ class GDClassifier(ClassifierMixin, LinearGD):
         return self._loss.predict_proba(scores)
 
     @available_if(_has_probabilities)
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Logarithm of the probability of each class.
 
         Parameters
@@ -529,7 +860,9 @@ class GDClassifier(ClassifierMixin, LinearGD):
             return np.log(self.predict_proba(X))
 
     def _checked_data(self, X, y, reset):
-        X, y = validate_data(self, X, y, reset=reset, accept_sparse="csr", dtype=FLOATS)
+        X, y = validate_data(
+            self, sound(X), y, reset=reset, accept_sparse="csr", dtype=FLOATS
+        )
         Classification.check(y, "use GDRegressor")
         return X, column_or_1d(y, warn=True)
 

@@ -8,6 +8,7 @@ import copy
 import numpy as np
 from scipy import sparse
 
+from skgd._input.boundary import check_sizes
 from skgd._input.rows import as_vector
 
 # Rows handled at a time by the kernels: many enough for the call of a loss on all of
@@ -108,18 +109,53 @@ class LinearModel:
             self.scale,
         )
 
+    def in_units_of_features(self):
+        """The model without centring and scale."""
+        return LinearModel(
+            self.n_features, self.n_outputs, self.dtype, self.fit_intercept
+        )
+
+    def folded(self, theta):
+        """Parameters of `in_units_of_features` with the same scores as theta."""
+        n, k = self.n_weights, self.n_outputs
+        folded = theta.copy()
+        if self.scale is not None:
+            folded[:n].reshape(-1, k)[:] *= self.scale[:, None]
+        if self.mean is not None:
+            coef = folded[:n].reshape(-1, k).astype(np.float64)
+            folded[n:] -= self.mean.astype(np.float64) @ coef
+        return folded
+
+    def unfolded(self, gradient):
+        """The gradient of theta, from that of `folded` parameters; in place."""
+        n, k = self.n_weights, self.n_outputs
+        coef = gradient[:n].reshape(-1, k)
+        if self.mean is not None:
+            coef -= self.mean[:, None] * gradient[n:]
+        if self.scale is not None:
+            coef *= self.scale[:, None]
+        return gradient
+
     def penalty_weights(self, l1, l2):
         """Per-parameter l1 and l2 weights: of the raw coefficients, in theta's units.
 
-        Empty where there is no such penalty; zero for the intercepts.
+        Empty where there is no such penalty; zero for the intercepts. Both may differ
+        between the features.
         """
+        l1, l2 = (self._per_weight(strength) for strength in (l1, l2))
         scale = np.ones(self.n_features) if self.scale is None else self.scale
         per_weight = np.repeat(scale.astype(np.float64), self.n_outputs)
         intercepts = np.zeros(self.n_outputs)
         return (
-            np.concatenate([l1 * per_weight, intercepts]) if l1 else np.empty(0),
+            np.concatenate([l1 * per_weight, intercepts])
+            if np.any(l1)
+            else np.empty(0),
             np.concatenate([l2 * per_weight**2, intercepts]),
         )
+
+    def _per_weight(self, strength):
+        """A number as it is; one for each feature as one for each weight."""
+        return np.repeat(strength, self.n_outputs) if np.ndim(strength) else strength
 
     def penalised(self):
         """1 for weights, 0 for intercepts."""
@@ -181,6 +217,16 @@ class LinearModel:
             np.empty(0, self.dtype) if self.scale is None else self.scale,
         )
 
+    def _check_coordinates(self):
+        """ValueError unless mean and scale are those of all features."""
+        n = self.n_features
+        if self.mean is not None:
+            # What is centred is scaled, if only by ones.
+            scale = np.empty(0) if self.scale is None else self.scale
+            check_sizes("the coordinates", mean=(self.mean, n), scale=(scale, n))
+        elif self.scale is not None:
+            check_sizes("the coordinates", scale=(self.scale, n))
+
     def bind(self, X, block_rows):
         """Address of the compiled sum of gradients, and the data it works on.
 
@@ -198,6 +244,7 @@ class LinearModel:
         """
         from skgd._kernels import compiling, linear
 
+        self._check_coordinates()
         element = compiling.numba_type(self.dtype)
         bias = self.dtype.type(self.fit_intercept)
         scores = np.empty((block_rows, self.n_outputs), self.dtype)

@@ -13,8 +13,8 @@ from sklearn.base import BaseEstimator
 
 from skgd._input.chunks import encoded, is_finite, is_plain
 from skgd._input.moments import Seen
-from skgd._input.rows import Rows
 from skgd._input.targets import Classification, Regression
+from skgd._kernels.fingerprint import fingerprint
 from skgd._linear.model import REFRESH
 from skgd._training.fast_paths import epoch_kernel
 from skgd._training.stepper import Stepper, epoch_rates
@@ -71,11 +71,11 @@ class Quick:
         self.names = estimator._get_param_names()
         self.values = [vars(estimator)[name] for name in self.names]
         self.parts = [(part, vars(part).copy()) for part in _parts(self.values)]
+        self.user_code = list(_user_code(plan))
         self._look_at(np.zeros(self.shape, self.model.dtype), bound.rows.targets)
 
     def _look_at(self, X, targets):
-        rows = self.bound.rows
-        self.bound.move_to(Rows(X, targets, rows.weights, rows.order, targets))
+        self.bound.move_to(self.bound.rows.replaced_by(X, targets))
 
     def still_holds(self, estimator):
         """Whether no parameter has been changed, nor a part of one."""
@@ -89,7 +89,12 @@ class Quick:
         for name, value in zip(self.names, self.values, strict=True):
             if current[name] is not value:
                 return False
-        return all(vars(part) == saved for part, saved in self.parts)
+        if any(fingerprint(function) != key for function, key in self.user_code):
+            return False
+        return all(
+            all(value is saved.get(name, self) for name, value in vars(part).items())
+            for part, saved in self.parts
+        )
 
     def run(self, estimator, X, y, classes):
         """One update; False, with nothing done, if the usual way must be taken."""
@@ -185,6 +190,16 @@ def prepared(estimator, plan, bound, horizon):
     ):
         return None
     return Quick(estimator, plan, bound, horizon)
+
+
+def _user_code(plan):
+    """(function, key of what was compiled) of those that users wrote."""
+    from skgd._kernels import compiling
+
+    loss, rule = type(plan.objective.loss), type(plan.optimizer)
+    for function in (loss.value_and_derivative, rule.update):
+        if compiling.is_foreign(function):
+            yield function, fingerprint(function)
 
 
 def _parts(values):

@@ -28,19 +28,28 @@ CENTRED_WIDTH = 8
 CONSTANT_COLUMN = 1e-12
 
 
-def centred_coordinates(moments, ridge, centre):
+# A row may have the square of so many deviations in one coordinate, divided by the rows
+# of an update: rare levels, which lie far from the mean of their column, would turn the
+# error of their row around many times.
+FARTHEST = 64
+
+
+def centred_coordinates(moments, ridge, centre, batch_size=None):
     """The diagonal coordinates z = (x - mean) * scale that even out the curvature.
 
     scale_j = 1/sqrt(var_j + l2/c): one over the root of the curvature of feature j, of
     the loss (c var_j) and the penalty (l2) together, so that neither blows up the step.
+    For updates of b rows var_j is at least max_i (x_ij - mean_j)^2 / max(64, b).
 
     Parameters
     ----------
     moments : Moments
-    ridge : float
+    ridge : float or array of shape (n_features,)
         Strength of the l2 penalty over the curvature c of the loss.
     centre : bool
         False leaves the origin where it is, for models without intercept.
+    batch_size : int, default=None
+        Rows of an update; None for updates of all rows.
 
     Returns
     -------
@@ -54,8 +63,24 @@ def centred_coordinates(moments, ridge, centre):
     noise = (CONSTANT_COLUMN * moments.mean) ** 2
     scale = np.zeros_like(spread)
     varies = spread > noise
-    scale[varies] = 1.0 / np.sqrt(spread[varies] + ridge)
+    if batch_size is not None:
+        reach = np.maximum(moments.high - mean, mean - moments.low)
+        spread = np.maximum(spread, reach**2 / max(FARTHEST, batch_size))
+    ridge = np.broadcast_to(ridge, spread.shape)
+    scale[varies] = 1.0 / np.sqrt(spread[varies] + ridge[varies])
     return mean if centre else None, scale
+
+
+def exact_scale(scale):
+    """The nearest powers of two, and 1 for columns without spread.
+
+    Coefficients are converted without rounding, so that bounds on them hold exactly,
+    also for a column of which nothing is learnt.
+    """
+    exact = np.ones_like(scale)
+    seen = scale > 0
+    exact[seen] = np.exp2(np.round(np.log2(scale[seen])))
+    return exact
 
 
 def centring_pays(X, batch_size):

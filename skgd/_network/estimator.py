@@ -4,7 +4,11 @@ Parameters, methods and attributes as the user meets them. How it is trained is 
 together in ``_network/training.py``.
 """
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 from sklearn.base import _fit_context
 from sklearn.callback import with_callbacks
@@ -16,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skgd._estimator import parameters as _parameters
 from skgd._estimator.parameters import with_parameters
 from skgd._estimator.transaction import all_or_nothing
+from skgd._input.sparse import sound
 from skgd._input.targets import Classification, Multilabel
 from skgd._input.validation import FLOATS, check_weights, refuse_foreign
 from skgd._network.training import NetworkGD, is_classifier
@@ -128,16 +133,16 @@ class MLPGD(NetworkGD):
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
-        X,
-        y,
-        sample_weight=None,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
         *,
-        coefs_init=None,
-        intercepts_init=None,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-    ):
+        coefs_init: Sequence[ArrayLike] | None = None,
+        intercepts_init: Sequence[ArrayLike] | None = None,
+        X_val: Any = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Train for up to `max_iter` epochs.
 
         Parameters
@@ -175,7 +180,14 @@ class MLPGD(NetworkGD):
     @all_or_nothing
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, *, classes=None, sample_weight=None):
+    def partial_fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        *,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Make one pass over the rows, in the order given.
 
         ``solver="batch"`` makes one update from all rows of the call, "minibatch" one
@@ -202,7 +214,9 @@ class MLPGD(NetworkGD):
         """
         return self._partial_fit(X, y, sample_weight, classes)
 
-    def gradient(self, X, y, sample_weight=None):
+    def gradient(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, Any, Any]:
         """Objective and backpropagated gradient at `coefs_` and `intercepts_`.
 
         Parameters
@@ -270,7 +284,12 @@ class MLPGD(NetworkGD):
     def _raw_scores(self, X):
         """Scores of the last layer, one column per output."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        X = validate_data(
+            self, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False
+        )
+        return self._scores(X)
+
+    def _scores(self, X):
         a = safe_sparse_dot(X, self.coefs_[0], dense_output=True) + self.intercepts_[0]
         layers = zip(
             self._model.activations, self.coefs_[1:], self.intercepts_[1:], strict=True
@@ -279,7 +298,7 @@ class MLPGD(NetworkGD):
             a = activation.value(a) @ W + b
         return a
 
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray[Any]:
         """Predict labels, indicators or targets.
 
         Parameters
@@ -302,7 +321,7 @@ class MLPGD(NetworkGD):
         return task.decode(scores.argmax(axis=1))
 
     @available_if(_for_classifiers)
-    def decision_function(self, X):
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Raw scores of a classifier.
 
         Parameters
@@ -321,7 +340,7 @@ class MLPGD(NetworkGD):
         return scores
 
     @available_if(_has_probabilities)
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probability of each class, for losses that have them.
 
         Parameters
@@ -343,7 +362,7 @@ class MLPGD(NetworkGD):
         return self._loss.predict_proba(scores)
 
     @available_if(_has_probabilities)
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Logarithm of the probability of each class.
 
         Parameters
@@ -358,7 +377,9 @@ class MLPGD(NetworkGD):
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    def score(self, X, y, sample_weight=None):
+    def score(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Accuracy of a classifier, R^2 of a regressor.
 
         Parameters

@@ -8,12 +8,16 @@ import copy
 import numpy as np
 from scipy import sparse
 
+from skgd._input.boundary import check_sizes
 from skgd._input.rows import as_vector
 from skgd._network.coordinates import Coordinates
 
 # Rows handled at a time by the kernels: enough for matrix products at full speed, few
 # enough for the activations of a hundred units to stay in the second-level cache.
 BLOCK_ROWS = 256
+
+# Where the constants of the activations are in ``compiling.network_data``.
+ACTIVATION_P = 2
 
 
 class Network:
@@ -77,6 +81,10 @@ class Network:
         return Network(self.widths, self.activations, 0.0, dtype, raw)
 
     # ---- theta -----------------------------------------------------------------
+
+    @property
+    def n_features(self):
+        return self.widths[0]
 
     @property
     def n_outputs(self):
@@ -232,12 +240,19 @@ class Network:
         c = self.coordinates
         block_rows = min(block_rows, BLOCK_ROWS)
         is_csr = sparse.issparse(X)
+        check_sizes(
+            "the coordinates",
+            mean=(c.mean, self.n_features),
+            scale=(c.scale, self.n_features),
+            shift=(c.shift, self.n_outputs),
+            spread=(c.spread, self.n_outputs),
+        )
         answer = (c.shift, c.spread, c.spread / c.unit)
         mean, scale = c.mean.astype(self.dtype), c.scale.astype(self.dtype)
         shared = (
             block_rows,
             tuple(part.astype(self.dtype) for part in answer),
-            self._layers(block_rows, is_csr, compiling, element),
+            self._layers(block_rows, is_csr),
         )
         if is_csr:
             index = compiling.numba_type(X.indices.dtype)
@@ -252,8 +267,20 @@ class Network:
         signature = compiling.block_signature(data_type, element)
         return compiling.address(function, signature), data, data_type
 
-    def _layers(self, block_rows, is_csr, compiling, element):
+    def raise_noted(self, data):
+        """Raise what a user's activation raised in compiled code, if one did."""
+        from skgd._kernels import compiling, user_code
+
+        table = data[-1][ACTIVATION_P]
+        for f, row in zip(self.activations, table, strict=True):
+            if compiling.is_foreign(type(f).apply):
+                user_code.activation(f, row.size, self.dtype).check(row)
+
+    def _layers(self, block_rows, is_csr):
         """Sizes, activations and buffers, as ``compiling.network_data`` has them."""
+        from skgd._kernels import user_code
+        from skgd._kernels.network import CHUNK
+
         widths = np.array(self.widths)
         # CSR rows are not copied, so their layer takes no room.
         room = block_rows * widths * np.r_[not is_csr, np.ones(len(widths) - 1, bool)]
@@ -266,18 +293,17 @@ class Network:
                 np.r_[0, self.n_weights + np.r_[0, np.cumsum(widths[1:-1])]],
             ]
         ).astype(np.int64)
-        signature = compiling.activation_signature(element)
-        addresses = [
-            compiling.address(type(f).apply, signature) for f in self.activations
+        callees = [
+            user_code.activation(f, max(CHUNK, width), self.dtype)
+            for f, width in zip(self.activations, self.widths[1:-1], strict=True)
         ]
-        constants = [f.parameters() for f in self.activations]
-        table = np.zeros((len(constants), max(map(len, constants), default=0)))
-        for row, values in zip(table, constants, strict=True):
-            row[: len(values)] = values
+        table = np.zeros((len(callees), max((c.p.size for c in callees), default=0)))
+        for row, callee in zip(table, callees, strict=True):
+            row[: callee.p.size] = callee.p
         buffers = [np.empty(room.sum(), self.dtype) for _ in range(3)]
         return (
             layout,
-            np.array(addresses, dtype=np.int64),
+            np.array([callee.address for callee in callees], dtype=np.int64),
             table,
             *buffers,
             np.empty(self.size, self.dtype),

@@ -4,12 +4,17 @@ The loop is that of all estimators. What the user sees is in ``estimator.py``, t
 layers are in ``model.py``, the numbers of ``lr="auto"`` in ``automatic.py``.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from skgd._estimator.base import BaseGD
+from skgd._estimator.causes import warn_of_unusable
+from skgd._input.columns import usable_moments
+from skgd._input.sparse import sound
 from skgd._input.targets import Classification, Multilabel, Regression
 from skgd._input.validation import FLOATS, check_start, validate_given
 from skgd._network.automatic import (
@@ -50,7 +55,7 @@ class NetworkGD(BaseGD):
     def _checked_data(self, X, y, reset):
         X, y = validate_data(
             self,
-            X,
+            sound(X),
             y,
             reset=reset,
             accept_sparse="csr",
@@ -59,7 +64,7 @@ class NetworkGD(BaseGD):
             y_numeric=not is_classifier(self),
         )
         if not is_classifier(self):
-            return X, y
+            return X, self._as_tagged(y)
         Classification.check(y, 'set loss="squared_error" to make this a regressor')
         if type_of_target(y) != "multilabel-indicator":
             y = column_or_1d(y, warn=True)
@@ -188,7 +193,7 @@ class NetworkGD(BaseGD):
             scaling = Scaling.empty(
                 n_features, task.n_targets if is_regression else None
             ).updated(rows, loss)
-            coordinates = scaling.coordinates(loss, task.n_outputs)
+            coordinates = self._coordinates(scaling, rows, loss, task.n_outputs)
         else:
             scaling = None
             coordinates = Coordinates.raw(n_features, task.n_outputs)
@@ -205,9 +210,15 @@ class NetworkGD(BaseGD):
     def _network_after(self, model, rows, loss):
         """The network in the coordinates of all rows seen, those of `rows` included."""
         scaling = model.scaling.updated(rows, loss)
-        network = model.moved(scaling.coordinates(loss, model.n_outputs))
+        network = model.moved(self._coordinates(scaling, rows, loss, model.n_outputs))
         network.scaling = scaling
         return network
+
+    def _coordinates(self, scaling, rows, loss, n_outputs):
+        """Coordinates from the columns that can be computed with."""
+        moments, *unusable = usable_moments(scaling.features, rows, rows.X.dtype)
+        warn_of_unusable(self, *unusable)
+        return replace(scaling, features=moments).coordinates(loss, n_outputs)
 
     def _start_theta(self, plan, rows, rng):
         model = plan.model
@@ -238,29 +249,43 @@ class NetworkGD(BaseGD):
             "_model": model,
         }
 
-    def _rate_advice(self, plan, bound):
-        remedy = "Use lr='auto', or a smaller one"
+    def _constant(self, plan, rows):
+        targets = rows.visited_targets()
+        if plan.objective.loss.trivial_minimum or (targets == targets[0]).all():
+            # The constant is the answer, which a network comes close to at best.
+            return None
+        model = plan.model
+        theta = np.zeros(model.size)
+        c = model.coordinates
+        best = best_constants(plan.objective, rows)
+        theta[model.size - model.n_outputs :] = (best - c.shift) / c.spread
+        return theta.astype(model.dtype)
+
+    def _remedy(self, plan, bound):
+        remedies = []
+        if self.lr != "auto":
+            remedies.append("lr='auto'")
         if not self.standardize:
-            remedy += ", or standardize=True, or scale the features"
-        return f"{remedy}; clip_norm=1 helps where single batches do the damage."
+            remedies.append("standardize=True")
+        if not plan.optimizer.finds_rate:
+            remedies.append(f"a smaller rate, for example lr={0.1 * plan.lr:.2g}")
+        if self.clip_norm is None:
+            remedies.append("clip_norm=1 where single batches do the damage")
+        return f"Use {', or '.join(remedies or ['another optimizer'])}."
 
     def _ends_as_planned(self):
         return self.lr == "auto"
-
-    def _needs_positive_targets(self):
-        loss = self.loss if not isinstance(self.loss, str) else LOSSES.get(self.loss)
-        return not getattr(loss, "identity_link", True)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.target_tags.required = True
-        tags.target_tags.multi_output = True
         if is_classifier(self):
             tags.estimator_type = "classifier"
+            tags.target_tags.multi_output = True
             tags.classifier_tags = ClassifierTags(multi_class=True, multi_label=True)
         else:
             tags.estimator_type = "regressor"
             tags.regressor_tags = RegressorTags()
-            tags.target_tags.positive_only = self._needs_positive_targets()
+            self._tag_targets(tags)
         return tags

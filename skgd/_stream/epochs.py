@@ -10,6 +10,7 @@ from contextlib import closing
 import numpy as np
 
 from skgd._stream.blocks import joined, taken
+from skgd._stream.survey import EverySo, sample_rows
 from skgd._training.epochs import Batches, shuffle_order
 from skgd._training.objective import BoundObjective
 
@@ -39,11 +40,23 @@ class StreamObjective:
         self.rows = rows
         self.block_rows = block_rows
         self.window = window
-        self._head = objective.bind(rows.head, block_rows)
+        # Rows to judge by: those of the survey, or, where there was none, the first
+        # ones until the first pass has found others.
+        self._sample = objective.bind(rows, block_rows)
+        self._found = None
+        if rows.moments is None:
+            self._found = EverySo(sample_rows(rows.X.shape[1]))
 
     @property
     def n_rows(self):
         return self.stream.n_rows
+
+    def with_objective(self, objective, block_rows=None):
+        """Another objective of the same model over the same rows."""
+        block_rows = block_rows or self.block_rows
+        return StreamObjective(
+            objective, self.stream, self.rows, block_rows, self.window
+        )
 
     def loss_and_gradient(self, theta):
         """Sum of losses over all rows, and of its gradient, without the penalty.
@@ -52,7 +65,8 @@ class StreamObjective:
         the sum, so the gradient is that of one large table to the last bit.
         """
         gradient = np.zeros(theta.size)
-        return self._sum(theta, gradient), gradient
+        loss = self._sum(theta, gradient)
+        return loss, self._head.unfolded(gradient)
 
     gradient = BoundObjective.gradient
 
@@ -64,13 +78,30 @@ class StreamObjective:
         """F(theta) over all rows."""
         return self.mean_loss(theta) + self.objective.penalty(theta)
 
-    def value_at_head(self, theta):
-        """F(theta) over the first rows."""
-        return self._head.value_at_head(theta)
+    def value_of_sample(self, theta):
+        """F(theta) over rows from all over the stream, as far as it has been seen."""
+        return self._sample.value_of_sample(theta)
+
+    def value_of_all(self, theta):
+        """F(theta) over all rows, or over a sample if they cannot be read again."""
+        if self.stream.source.once:
+            return self.value_of_sample(theta)
+        return self.value(theta)
+
+    def blocks(self):
+        """One pass over the rows; the first one keeps some to judge by."""
+        with closing(self.stream.blocks()) as blocks:
+            for rows in blocks:
+                if self._found is not None:
+                    self._found.take(rows)
+                yield rows
+        if self._found is not None:
+            sample, self._found = self._found.rows(), None
+            self._sample = self.objective.bind(sample, self.block_rows)
 
     def _sum(self, theta, gradient):
-        total = 0.0
-        with closing(self.stream.blocks()) as blocks:
+        total, theta = 0.0, self._sample.folded(theta)
+        with closing(self.blocks()) as blocks:
             for rows in blocks:
                 bound = self.objective.bind(rows, self.block_rows)
                 total += bound.add_to(gradient, theta)
@@ -111,7 +142,7 @@ class StreamedBatches:
         if bound.n_rows is not None:
             n_steps = -(-bound.n_rows // self.batch_size)
         total, done, rate = 0.0, 0, math.nan
-        blocks = bound.stream.blocks()
+        blocks = bound.blocks()
         if self.shuffle:
             blocks = shuffled(blocks, bound.window, bound.stream.size, state.rng)
         with closing(blocks):

@@ -84,8 +84,14 @@ def fit_batches(estimator, source, classes, validation, shuffle_rows, n_ahead):
         trusted = source.unchanging and stream.n_rows is not None
         X, y = estimator._further_rows(X, y, task, dtype, trusted)
         sample_weight = check_weights(sample_weight, X)
+        if hasattr(X, "indptr") != shape[-1]:
+            first, now = ("sparse", "dense") if shape[-1] else ("dense", "sparse")
+            raise ValueError(
+                f"X was {first} in the first batch and is {now} in a later one: all "
+                "batches must be of one kind."
+            )
         rows = estimator._weighted_rows(
-            X, y, sample_weight, task, loss, True, class_weight
+            X, y, sample_weight, task, loss, True, class_weight, "fit_batches"
         )
         return scaled(compressed(rows), mean_weight)
 

@@ -72,9 +72,9 @@ class Survey:
     """
 
     def __init__(self, n_features, n_targets):
-        most = min(SAMPLE_ROWS, max(1, SAMPLE_VALUES // n_features))
-        self._sample = _EverySo(most)
-        self._column = _EverySo(SAMPLE_TARGETS)
+        most = sample_rows(n_features)
+        self._sample = EverySo(most)
+        self._column = EverySo(SAMPLE_TARGETS)
         self._moments = Moments.empty(n_features)
         self._target_moments = Moments.empty(n_targets)
         self._most = most
@@ -137,7 +137,12 @@ class Survey:
         )
 
 
-class _EverySo:
+def sample_rows(n_features):
+    """Rows that are kept with their features."""
+    return min(SAMPLE_ROWS, max(1, SAMPLE_VALUES // n_features))
+
+
+class EverySo:
     """Every s-th row, s the smallest power of two that leaves at most `most`.
 
     Evenly spaced, so that sorted streams are seen from end to end, and independent of

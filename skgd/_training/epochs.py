@@ -38,6 +38,7 @@ class FullBatch:
         n = self.bound.n_rows
         value = loss / n + self.bound.objective.penalty(state.theta)
         if math.isfinite(value):
+            self.stepper.check(state)
             self._step(
                 state.theta,
                 gradient.astype(state.theta.dtype, copy=False),
@@ -46,6 +47,7 @@ class FullBatch:
                 rate[0],
                 state.step + 1,
             )
+            self.stepper.raise_noted()
             state.step += 1
         return value, self.stepper.rate(state, rate)
 
@@ -104,8 +106,14 @@ class Batches:
         if self.on_step is not None:
             return self._run_watched(state, rates)
         total, n_updates = self._run(state, self.order, rates)
+        self.raise_noted()
         state.step += n_updates
         return total, n_updates
+
+    def raise_noted(self):
+        """Raise what the code of a user raised where it is compiled, if it did."""
+        self.bound.raise_noted()
+        self.stepper.raise_noted()
 
     def _run_watched(self, state, rates):
         """The same updates, one compiled call for each, so that they can be seen."""
@@ -113,6 +121,7 @@ class Batches:
         for i in range(self.n_steps):
             rows = self.order[i * self.batch_size : (i + 1) * self.batch_size]
             loss, n_updates = self._run(state, rows, rates[i : i + 1])
+            self.raise_noted()
             total += loss
             state.step += n_updates
             if not n_updates:

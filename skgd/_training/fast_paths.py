@@ -4,28 +4,68 @@ Each computes what the general loop computes, where a rule, a penalty and the la
 the rows allow a shorter way.
 """
 
+import math
+
 import numpy as np
 
+from skgd._input.boundary import check_sizes, check_updates
 from skgd._input.rows import as_vector
 from skgd._training.state import Lazy
+from skgd.optimizers import FTRL, AdaGrad, Momentum, Nesterov
+
+# Rules whose updates of absent features are made up for, by their numbers there.
+RULES = {
+    AdaGrad: "ADAGRAD",
+    Momentum: "MOMENTUM",
+    Nesterov: "NESTEROV",
+    FTRL: "FTRL",
+}
 
 # Keeps a quotient of nothing by nothing finite.
 TINY = np.finfo(np.float64).tiny
 
 
 def epoch_kernel(bound, stepper, batch_size):
-    """The compiled loop over batches for these rows and this rule."""
+    """The compiled loop over batches for these rows and this rule.
+
+    Returns
+    -------
+    callable(state, order, rates) -> (sum of losses, number of updates)
+        `order` holds numbers of the bound rows.
+    """
+    kernel = _shortest_way(bound, stepper, batch_size)
+
+    def run(state, order, rates):
+        stepper.check(state)
+        check_updates(order, rates, batch_size)
+        return kernel(state, order, rates)
+
+    return run
+
+
+def _shortest_way(bound, stepper, batch_size):
     if stepper.optimizer.keeps_derivatives:
         return _derivative_changes(bound, stepper, batch_size)
-    if bound.is_csr and stepper.is_free and bound.objective.model.mean is None:
+    if bound.is_csr and stepper.is_free and _is_uncentred(bound.objective.model):
         return _free_nonzeros_only(bound, stepper, batch_size)
     if bound.is_csr and stepper.is_plain and bound.objective.model.raw:
         return _nonzeros_only(bound, stepper, batch_size)
+    if (
+        bound.is_csr
+        and bound.objective.model.raw
+        and type(stepper.optimizer) in RULES
+        and stepper.clip_norm == math.inf
+    ):
+        return _rule_on_nonzeros_only(bound, stepper, batch_size)
     if batch_size == 1 and stepper.is_plain and _has_plain_rows(bound):
         if bound.objective.model.n_outputs == 1:
             return _one_row(bound, stepper)
         return _one_row_for_each_output(bound, stepper)
     return _every_weight(bound, stepper, batch_size)
+
+
+def _is_uncentred(model):
+    return model.is_linear and model.mean is None
 
 
 def _has_plain_rows(bound):
@@ -92,7 +132,9 @@ def _derivative_changes(bound, stepper, batch_size):
         state.vectors[1] = bound.objective.l2
         (update, _, *rest), *others = stepper.arguments(state)
         arguments = (update, p, *rest), *others
-        return kernel(state, order, rates, output, loss_p, arguments)
+        result = kernel(state, order, rates, output, loss_p, arguments)
+        bound.raise_noted(loss_p)
+        return result
 
     return run
 
@@ -166,6 +208,7 @@ def _nonzeros_only(bound, stepper, batch_size):
         csr_lazy.run_epoch, compiling.lazy_signature(bound.data_type, stepper.element)
     )
     strength_l1, strength_l2 = stepper.strengths
+    _check_scores(bound, batch_size)
 
     def run(state, order, rates):
         possible = state.kind.is_plain and not (state.average.size and strength_l1)
@@ -173,6 +216,13 @@ def _nonzeros_only(bound, stepper, batch_size):
             return _every_weight(bound, stepper, batch_size)(state, order, rates)
         n_features = bound.objective.model.n_features
         lazy = Lazy.of(state, strength_l1, strength_l2, n_features)
+        check_sizes(
+            "sparse updates",
+            kept=(lazy.kept, stepper.n),
+            seen=(lazy.seen, n_features if strength_l1 else 0),
+            factors=(lazy.factors, 3),
+            moved=(lazy.moved, state.average.size),
+        )
         result = kernel(
             bound.data,
             bound.rows.targets,
@@ -194,10 +244,79 @@ def _nonzeros_only(bound, stepper, batch_size):
             rates,
             state.step,
         )
-        lazy.keep_in(state)
+        lazy.keep_in(state, state.step + result[1])
         return result
 
     return run
+
+
+def _check_scores(bound, batch_size):
+    """That there is room for the scores of a batch of sparse rows."""
+    scores = bound.data[-1]
+    n_rows = min(batch_size, len(bound.rows))
+    if len(scores) < n_rows:
+        check_sizes("a batch", scores=(scores, n_rows * scores.shape[1]))
+
+
+def _rule_on_nonzeros_only(bound, stepper, batch_size):
+    """Rules with state on CSR rows, at the cost of their nonzeros."""
+    from skgd._kernels import compiling, csr_rules
+
+    kernel = compiling.kernel(
+        csr_rules.run_epoch,
+        csr_rules.epoch_signature(bound.data_type, stepper.element),
+    )
+    rule = type(stepper.optimizer)
+    number = getattr(csr_rules, RULES[rule])
+    objective = bound.objective
+    l1 = float(objective.l1.max(initial=0.0))
+    l2 = float(objective.l2.max(initial=0.0))
+    n_features = objective.model.n_features
+
+    def run(state, order, rates):
+        remembers = rule in (Momentum, Nesterov)
+        if state.average.size or (remembers and (l1 or rates.min() != rates.max())):
+            return _every_weight(bound, stepper, batch_size)(state, order, rates)
+        arguments = stepper.arguments(state)[0]
+        if rule is FTRL:
+            _begin_ftrl(state, stepper.p, float(rates[0]))
+        room = np.empty((3, max(state.theta.size, n_features)))
+        return kernel(
+            bound.data,
+            bound.rows.targets,
+            bound.rows.weights,
+            order,
+            batch_size,
+            bound.output,
+            bound.loss,
+            bound.loss_p,
+            number,
+            arguments[1],
+            state.theta,
+            state.vectors,
+            room,
+            np.empty(n_features, np.int64),
+            l1,
+            l2,
+            rates,
+            state.step,
+        )
+
+    return run
+
+
+def _begin_ftrl(state, p, rate):
+    """The sum z of weights that the rule did not make, as in ``FTRL.update``."""
+    z, total, l1, l2 = state.vectors
+    w = state.theta.astype(np.float64)
+    given = (w != 0.0) & (z == 0.0) & (total == 0.0)
+    if not given.any():
+        return
+    own = l1 >= 0.0
+    first = np.where(own, p[1] + state.step * l1, 0.0)
+    second = np.where(own, p[2] + state.step * l2, 0.0)
+    start = -w * (p[0] / rate + second) - np.sign(w) * first
+    z[given] = start[given]
 
 
 def _free_nonzeros_only(bound, stepper, batch_size):
@@ -207,12 +326,14 @@ def _free_nonzeros_only(bound, stepper, batch_size):
     kernel = compiling.kernel(
         csr_free.run_epoch, compiling.free_signature(bound.data_type, stepper.element)
     )
-    l1, l2, _ = stepper.penalties
+    l1, l2, *_ = stepper.penalties
+    _check_scores(bound, batch_size)
 
     def run(state, order, rates):
         kind = state.kind
         if not state.base.size or kind.start != 1 or kind.power:
             return _every_weight(bound, stepper, batch_size)(state, order, rates)
+        check_sizes("the state", average=(state.average, stepper.n))
         initial = state.vectors[0]
         if state.step == 0:
             initial[:] = state.base

@@ -1,25 +1,13 @@
 """Full-batch descent that finds its own step, for ``lr="auto"``.
 
-Secant directions with a line search, and Nesterov's method with restarts. They need the
-objective besides the gradient, so they are whole epochs and not update rules. Fixed
-steps live in ``_training/epochs.py``.
+What such methods share, and Nesterov's method with restarts; secant directions are in
+``_training/secant.py``. They need the objective besides the gradient, so they are whole
+epochs and not update rules. Fixed steps live in ``_training/epochs.py``.
 """
 
 import math
 
 import numpy as np
-
-from skgd.losses import SquaredError
-from skgd.penalties import penalty_value, soft_threshold
-
-# Objectives that a nonmonotone search looks back on (Grippo, Lampariello, Lucidi 1986).
-LOOK_BACK = 10
-
-# Pairs of moves and gradient changes kept, and a cap on the numbers that takes. Under
-# an l1 penalty each pair costs more, and more than ten save no passes.
-PAIRS = 50
-PROXIMAL_PAIRS = 10
-PAIR_BUDGET = 20_000_000
 
 # Relative differences of two objectives below this are rounding.
 ROUNDING = {np.dtype(np.float64): 1e-13, np.dtype(np.float32): 1e-6}
@@ -47,78 +35,11 @@ class FullGradientDescent:
         vectors = np.zeros((self._n_vectors(n), n))
         return vectors, np.zeros(len(self.memory_names)), np.zeros(n, dtype)
 
-
-class SecantDescent(FullGradientDescent):
-    """Limited-memory BFGS directions on a learnt diagonal, nonmonotone line search.
-
-    The direction is -H g, where H maps the last gradient changes to the moves that
-    made them (Nocedal, 1980), starting from the inverse of a diagonal that is updated
-    by the same pairs (Gilbert and Lemarechal, 1989). With no pairs and a multiple of
-    the identity this would be the step of Barzilai and Borwein (1988), nonmonotone as
-    by Raydan (1997); the memory takes it to the optimum in a fraction of the passes.
-
-    theta is a trial point; the answer is the last point accepted, which the state keeps
-    as its average. One epoch is one pass over the rows: it judges a trial and proposes
-    the next. For the squared error, a parabola on every line, the point goes to the
-    minimum on the line through the trial, which makes this conjugate gradients.
-
-    Under an l1 penalty the trial is the minimum of the secant model with the penalty
-    inside, g'd + d'Bd/2 + sum l1 |point + d| with B the inverse of H, found without a
-    look at the rows (Lee, Sun and Saunders, 2014). It has exact zeros.
-
-    Parameters
-    ----------
-    first_step : float
-        Step per unit of gradient to try first.
-    pairs : int
-        Moves and gradient changes kept.
-    """
-
-    memory_names = ("step", "value", "accepted", "learnt", *("recent",) * LOOK_BACK)
-
-    def __init__(self, first_step, pairs=PAIRS):
-        super().__init__(first_step)
-        self.pairs = pairs
-
-    def _n_vectors(self, n):
-        return 4 + 2 * max(1, min(self.pairs, PAIR_BUDGET // (2 * n)))
-
-    def on(self, bound):
-        """The epoch of this method over bound rows."""
-        return _SecantEpoch(self, bound)
-
-
-class _SecantEpoch:
-    def __init__(self, descent, bound):
-        from skgd._kernels import compiling, secant
-
-        objective = bound.objective
-        self.bound = bound
-        n = objective.model.size
-        pairs = (descent._n_vectors(n) - secant.FIRST_PAIR) // 2
-        direct = secant.proximal_newton if objective.l1.size else secant.newton
-        self.constants = (
-            (np.empty(n), np.empty(n), np.empty(pairs)),
-            compiling.address(direct, secant.direction_signature()),
-            objective.l1,
-            type(objective.loss) is SquaredError,
-            ROUNDING[objective.model.dtype],
-            descent.first_step,
-        )
-        self.advance = compiling.kernel(secant.advance, secant.signature())
-
-    def run(self, state):
-        """One pass in place; returns (objective of the answer, step)."""
-        trial = state.theta.astype(np.float64)
-        value, gradient = self.bound.gradient(state.theta)
-        self.advance(
-            state.vectors, state.memory, trial, value, gradient, *self.constants
-        )
-        state.theta[:] = trial
-        state.average[:] = state.vectors[0]
-        state.step += 1
-        step, value = state.memory[:2].tolist()
-        return value, step
+    def points(self, vectors):
+        """Vectors that are points of the parameter space: none that a run goes on from,
+        because what a search remembers belongs to the rows of its call.
+        """
+        return []
 
 
 class AcceleratedDescent(FullGradientDescent):
@@ -141,7 +62,7 @@ class AcceleratedDescent(FullGradientDescent):
     def _n_vectors(self, n):
         return 1
 
-    def on(self, bound):
+    def on(self, bound, on_step=None):
         """The epoch of this method over bound rows."""
         return _AcceleratedEpoch(self, bound)
 
@@ -154,23 +75,21 @@ class _AcceleratedEpoch:
     def run(self, state):
         """One accepted step in place; returns (objective of the answer, step)."""
         bound = self.bound
-        l1, nothing = bound.objective.l1, np.empty(0)
+        objective = bound.objective
         x = state.vectors[0]
         step, t = state.memory
         if t == 0:
             x[:], step, t = state.theta, self.first_step, 1.0
         y = state.theta.astype(np.float64)
         value, gradient = bound.gradient(state.theta)
-        smooth = value - penalty_value(y, l1, nothing)
+        smooth = value - objective.proximal_value(y)
         slack = ROUNDING[state.theta.dtype] * abs(value)
         while True:
-            candidate = y - step * gradient
-            if l1.size:
-                candidate = soft_threshold(candidate, step * l1)
+            candidate = objective.proximal_step(y - step * gradient, step)
             move = candidate - y
             model = smooth + gradient @ move + move @ move / (2.0 * step)
             reached = bound.value(candidate.astype(state.theta.dtype))
-            if reached <= model + penalty_value(candidate, l1, nothing) + slack:
+            if reached <= model + objective.proximal_value(candidate) + slack:
                 break
             step *= 0.5
             if step * np.abs(gradient).max() == 0.0:
@@ -189,9 +108,10 @@ class _AcceleratedEpoch:
 
 
 def proximal_step(bound, theta, step):
-    """One step down the full gradient, and the soft threshold of the l1 penalty.
+    """One step down the full gradient, and the proximal step of the penalty.
 
-    From close to the optimum it sets the weights to zero that are zero there.
+    From close to the optimum it sets the weights to zero that are zero there, and to
+    a bound those that are on it.
 
     Parameters
     ----------
@@ -205,5 +125,5 @@ def proximal_step(bound, theta, step):
     array of shape (n_parameters,)
     """
     _, gradient = bound.gradient(theta)
-    moved = soft_threshold(theta - step * gradient, step * bound.objective.l1)
+    moved = bound.objective.proximal_step(theta - step * gradient, step)
     return moved.astype(theta.dtype)

@@ -37,12 +37,15 @@ class Limits:
         Epochs without improvement before stopping.
     start : float
         The objective at the start of training.
+    start_of_all : callable() -> float, optional
+        The same over all rows, where `start` is that of a sample.
     """
 
     max_iter: int
     margin: float | None
     patience: int
     start: float
+    start_of_all: object = None
 
 
 @dataclass
@@ -59,6 +62,9 @@ class Report:
         Epoch (from 1) of the lowest objective, or of the best validation score.
     best_parameters : tuple of arrays
         Copies of the parameters that belong to it.
+    gap : float or None
+        How far the objective can be from its minimum, where an epoch says so.
+    gap_kind : {"bound", "estimate"} or None
     """
 
     columns: dict = field(default_factory=dict)
@@ -66,6 +72,8 @@ class Report:
     stop_reason: str = "max_iter"
     best_epoch: int = 0
     best_parameters: tuple = ()
+    gap: float | None = None
+    gap_kind: str | None = None
 
     def append(self, entries):
         """One more epoch."""
@@ -133,7 +141,9 @@ def train(
     ----------
     epoch : object with ``run(state) -> (objective, rate)``
         Moves the state by one pass over the rows. A non-finite objective says that the
-        weights are worthless.
+        weights are worthless. One with `moved` says whether the pass changed the
+        answer. One that knows its end has a `verdict`, the reason to stop or None, and
+        a `gap`; then passes without improvement are no reason to stop.
     state : State
         Moved in place. At the end it holds the weights to keep.
     limits : Limits
@@ -152,10 +162,12 @@ def train(
     """
     report = Report()
     patience = None
-    if limits.margin is not None:
+    knows_its_end = hasattr(epoch, "verdict")
+    if limits.margin is not None and not (knows_its_end and validate is None):
         patience = _Patience(limits.margin, limits.patience)
     best_value, report.best_parameters = math.inf, state.copy_parameters()
     ceiling = DIVERGENCE_FACTOR * limits.start if limits.start > 0 else math.inf
+    start_of_all = limits.start_of_all
     started = time.perf_counter()
     presses = Undisturbed() if presses is None else presses
     presses.seconds = lambda: _whole_run(report, limits, started)
@@ -169,6 +181,10 @@ def train(
                 if not report.n_epochs:
                     raise
                 break
+            if objective > ceiling and start_of_all is not None:
+                # A few rows that the sample lacks may be larger than all others.
+                ceiling = max(ceiling, DIVERGENCE_FACTOR * start_of_all())
+                start_of_all = None
             failed = not math.isfinite(objective) or objective > ceiling
             if failed or not state.is_finite():
                 report.stop_reason = "diverged"
@@ -183,6 +199,8 @@ def train(
                 "lr": rate,
                 "seconds": time.perf_counter() - started,
             }
+            if knows_its_end:
+                entries["gap"] = epoch.gap
             # The objective was seen on the way from `before`; the validation rows
             # judge where the epoch ended.
             watched, candidate = objective, before
@@ -204,8 +222,13 @@ def train(
                 break
             if presses.asked and presses.should_stop():
                 break
-            if patience is not None and patience.exhausted(watched):
+            # A pass that looked at a trial and went back is no lack of progress.
+            waits = patience is not None and getattr(epoch, "moved", True)
+            if waits and patience.exhausted(watched):
                 report.stop_reason = "tol" if validate is None else "early_stopping"
+                break
+            if knows_its_end and epoch.verdict is not None:
+                report.stop_reason = epoch.verdict
                 break
     if presses.asked and report.stop_reason != "diverged":
         report.stop_reason = "interrupted"
@@ -215,6 +238,10 @@ def train(
             ConvergenceWarning,
             stacklevel=2,
         )
+    if hasattr(epoch, "finish") and report.stop_reason != "diverged":
+        epoch.finish(state)
+    if knows_its_end and validate is None and epoch.gap_kind is not None:
+        report.gap, report.gap_kind = epoch.gap, epoch.gap_kind
     if validate is not None and report.stop_reason != "diverged":
         state.restore_parameters(report.best_parameters)
     if verbose:

@@ -10,13 +10,15 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
+from skgd._input.boundary import check_model, check_order, check_sizes
+from skgd._input.rows import spread_out
 from skgd._training.epochs import Batches
 from skgd._training.threads import ThreadedSum
 from skgd.losses import LogLoss
-from skgd.penalties import penalty_value
+from skgd.penalties import penalty_value, soft_threshold
 
 # Rows on which the objective at the start and at the end are compared.
-HEAD_ROWS = 10_000
+SAMPLE_ROWS = 10_000
 
 # With fewer rows, threads cost more than they save.
 THREADED_ROWS = 32_768
@@ -34,6 +36,10 @@ class Objective:
         Whether `loss` acts on the whole row of scores as softmax cross-entropy.
     l1, l2 : float64 arrays of shape (n_parameters,) or of size 0
         Penalty weights of each entry of theta.
+    prox : skgd._training.proximal.Proximal or None
+        A penalty of another kind than these.
+    uniform : bool
+        Whether all coefficients have the same l1 and l2 weight.
     """
 
     model: object
@@ -41,9 +47,43 @@ class Objective:
     softmax: bool
     l1: np.ndarray
     l2: np.ndarray
+    prox: object = None
+    uniform: bool = True
 
     def penalty(self, theta):
-        return self.model.unit * penalty_value(theta, self.l1, self.l2)
+        """What is added to the mean loss; a constraint adds nothing."""
+        value = self.model.unit * penalty_value(theta, self.l1, self.l2)
+        if self.prox is not None:
+            value += self.prox.value(theta)
+        return value
+
+    @property
+    def has_kinks(self):
+        """Whether the optimum has exact zeros or bounds, which a mean misses."""
+        return self.l1.size > 0 or (
+            self.prox is not None and not self.prox.penalty.smooth
+        )
+
+    def proximal_value(self, theta):
+        """The part of the penalty that `proximal_step` takes, not the gradient."""
+        value = penalty_value(theta, self.l1, np.empty(0))
+        if self.prox is not None:
+            value += self.prox.value(theta)
+        return value
+
+    def proximal_step(self, theta, step):
+        """Where theta goes in a proximal step of the length given."""
+        if self.l1.size:
+            theta = soft_threshold(theta, step * self.l1)
+        if self.prox is not None:
+            theta = self.prox.step(theta, step)
+        return theta
+
+    def inside(self, theta):
+        """The nearest point that a constraint allows; theta itself without one."""
+        if self.prox is None or not self.prox.penalty.indicator:
+            return theta
+        return self.prox.step(theta, 1.0).astype(theta.dtype)
 
     def bind(self, rows, block_rows=None, n_jobs=1):
         """The objective over given rows, ready to evaluate."""
@@ -70,9 +110,23 @@ class BoundObjective:
         self.rows = rows
         self.block_rows = block_rows
         self.n_jobs = n_jobs if objective.model.is_linear else 1
+        check_model(objective.model, rows, objective.softmax)
         self.dtype = objective.model.dtype
         self.element = compiling.numba_type(self.dtype)
         self.block, self.data, self.data_type = objective.model.bind(rows.X, block_rows)
+        # Sums over sparse rows are taken in the units of the features: what the
+        # coordinates do to theta and to the finished sum is done once.
+        self._folds = (
+            objective.model.is_linear and self.is_csr and not objective.model.raw
+        )
+        self._bind_for_sums = (
+            objective.model.in_units_of_features().bind
+            if self._folds
+            else objective.model.bind
+        )
+        self._sum_data = self.data
+        if self._folds:
+            self._sum_data = self._bind_for_sums(rows.X, block_rows)[1]
         if objective.model.is_linear and objective.model.n_outputs == 1:
             self.output = outputs.COLUMN
         else:
@@ -80,11 +134,24 @@ class BoundObjective:
                 outputs.softmax if objective.softmax else outputs.separable,
                 compiling.output_signature(self.element),
             )
-        self.loss = _loss_address(objective)
-        self.loss_p = np.array(objective.loss.parameters(), dtype=np.float64)
+        self.loss, self.loss_p, self._check_loss = _callee(objective)
         self._sum = compiling.kernel(
             epoch.sum_rows, compiling.sum_signature(self.data_type, self.element)
         )
+
+    def raise_noted(self, p=None):
+        """Raise what a user's loss or activation raised in compiled code, if any did.
+
+        `p` are the parameters that the loss was given, by default its own.
+        """
+        if self._check_loss is not None:
+            self._check_loss(self.loss_p if p is None else p)
+        if not self.objective.model.is_linear:
+            self.objective.model.raise_noted(self.data)
+
+    def with_objective(self, objective, block_rows=None):
+        """Another objective of the same model over the same rows."""
+        return objective.bind(self.rows, block_rows or self.block_rows, self.n_jobs)
 
     def derivative_changes(self, p):
         """The output that trains on changes of derivatives, and its parameters.
@@ -142,17 +209,37 @@ class BoundObjective:
             )
 
         # The data hold the buffers of a kernel, so that each thread needs its own.
-        bind = self.objective.model.bind
-        others = [bind(self.rows.X, self.block_rows)[1] for _ in range(self.n_jobs - 1)]
-        return ThreadedSum(shard_sums, add_shards, [self.data, *others])
+        others = [
+            self._bind_for_sums(self.rows.X, self.block_rows)[1]
+            for _ in range(self.n_jobs - 1)
+        ]
+        return ThreadedSum(shard_sums, add_shards, [self._sum_data, *others])
+
+    def folded(self, theta):
+        """The parameters at which `add_to` takes its sums."""
+        return self.objective.model.folded(theta) if self._folds else theta
+
+    def unfolded(self, gradient):
+        """The gradient of theta from a sum of `add_to`."""
+        return self.objective.model.unfolded(gradient) if self._folds else gradient
 
     def _sum_rows(self, theta, order, gradient):
+        total = self._sum_of(theta, order, gradient)
+        self.raise_noted()
+        return total
+
+    def _sum_of(self, theta, order, gradient):
+        n = self.objective.model.size
+        check_sizes("a sum over rows", theta=(theta, n), gradient=(gradient, 0, n))
+        known = self.rows.order
+        if order is not known and order.base is not known:
+            check_order(order, len(self.rows.targets))
         if self.n_jobs > 1 and order.size >= THREADED_ROWS:
             return self._threads.add_to(gradient, theta, order)
         shard = np.empty(theta.size if gradient.size else 0, self.dtype)
         return self._sum(
             self.block,
-            self.data,
+            self._sum_data,
             self.rows.targets,
             self.rows.weights,
             order,
@@ -167,7 +254,7 @@ class BoundObjective:
     def mean_loss(self, theta, order=None):
         """sum_i s_i l_i / sum_i s_i over the rows of `order` (default: all)."""
         order = self.rows.order if order is None else order
-        total = self._sum_rows(theta, order, np.empty(0))
+        total = self._sum_rows(self.folded(theta), order, np.empty(0))
         return total / self.rows.weight(order)
 
     def value(self, theta, order=None):
@@ -175,14 +262,22 @@ class BoundObjective:
         return self.mean_loss(theta, order) + self.objective.penalty(theta)
 
     def move_to(self, rows):
-        """Look at other dense rows from now on, not more than before."""
+        """Look at other dense rows from now on, as `Rows.replaced_by` gives them."""
         self.rows = rows
         self.data = self.objective.model.bound_to(rows.X, self.data)
+        self._sum_data = self.data
         vars(self).pop("_threads", None)
 
-    def value_at_head(self, theta):
-        """F(theta) over the first rows: enough of them to tell good from bad."""
-        return self.value(theta, self.rows.order[:HEAD_ROWS])
+    def value_of_sample(self, theta):
+        """F(theta) over rows from all over: enough of them to tell good from bad."""
+        order = self.rows.order
+        if order.size > SAMPLE_ROWS:
+            order = order[spread_out(order.size, SAMPLE_ROWS)]
+        return self.value(theta, order)
+
+    def value_of_all(self, theta):
+        """F(theta) over all rows."""
+        return self.value(theta)
 
     def loss_and_gradient(self, theta):
         """Sum of losses over all rows, and of its gradient, without the penalty.
@@ -193,12 +288,14 @@ class BoundObjective:
         gradient : float64 array of shape (n_parameters,)
         """
         gradient = np.zeros(theta.size)
-        return self.add_to(gradient, theta), gradient
+        loss = self.add_to(gradient, self.folded(theta))
+        return loss, self.unfolded(gradient)
 
     def add_to(self, gradient, theta):
         """Sum of losses over all rows; that of its gradient is added to `gradient`.
 
-        An empty `gradient` asks for the losses only.
+        At `folded` parameters, and for `unfolded` to make a gradient of theta of. An
+        empty `gradient` asks for the losses only.
         """
         return self._sum_rows(theta, self.rows.order, gradient)
 
@@ -224,17 +321,24 @@ class BoundObjective:
         return sparse.issparse(self.rows.X)
 
 
-def _loss_address(objective):
-    """What the compiled outputs call for each row, where they call anything."""
-    from skgd._kernels import compiling, outputs
+def _callee(objective):
+    """What the compiled outputs call for each row, where they call anything.
 
-    if objective.softmax:
-        return 0
-    if type(objective.loss) is LogLoss:
-        return outputs.LOGISTIC
-    return compiling.address(
-        type(objective.loss).value_and_derivative, compiling.loss_signature()
-    )
+    Returns
+    -------
+    address : int
+    p : float64 array
+        Its parameters.
+    check : callable(p) or None
+        Raises what a user's loss raised.
+    """
+    from skgd._kernels import outputs, user_code
+
+    written = type(objective.loss).value_and_derivative
+    if not (objective.softmax or written is LogLoss.value_and_derivative):
+        return user_code.loss(objective.loss)
+    p = np.array(objective.loss.parameters(), dtype=np.float64)
+    return 0 if objective.softmax else outputs.LOGISTIC, p, None
 
 
 def best_constants(objective, rows):

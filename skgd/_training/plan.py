@@ -7,9 +7,13 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import joblib
+import numpy as np
 
+from skgd._training.dual import DualAscent
 from skgd._training.epochs import FullBatch
 from skgd._training.full_gradient import FullGradientDescent, proximal_step
+from skgd._training.guarded import GuardedBatches
+from skgd._training.implicit import ImplicitAdaGrad
 from skgd._training.objective import Objective
 from skgd._training.state import Averaging
 from skgd._training.stepper import Stepper, epoch_rates
@@ -23,7 +27,7 @@ class Plan:
     Attributes
     ----------
     objective : Objective
-    optimizer : Optimizer or FullGradientDescent
+    optimizer : Optimizer, or a method with epochs of its own
     schedule : Schedule
     solver : {'batch', 'minibatch', 'sgd'}
     batch_size : int
@@ -38,6 +42,10 @@ class Plan:
         Length of a proximal step down the full gradient, taken at the end of fit.
     n_jobs : int
         Threads for sums over all rows.
+    constant : array of shape (n_parameters,), or None
+        The best constant, where it is known before training.
+    guarded : bool
+        Whether epochs that raise the objective of all rows are taken back.
     """
 
     objective: Objective
@@ -51,6 +59,8 @@ class Plan:
     shuffle: bool
     last_step: float | None = None
     n_jobs: int = 1
+    constant: np.ndarray | None = None
+    guarded: bool = False
 
     @property
     def model(self):
@@ -93,6 +103,8 @@ class Plan:
             Called after each update within an epoch.
         """
         if isinstance(self.optimizer, FullGradientDescent):
+            return self.optimizer.on(bound, on_step)
+        if isinstance(self.optimizer, (DualAscent, ImplicitAdaGrad)):
             return self.optimizer.on(bound)
         if self.optimizer.keeps_derivatives and (
             self.solver == "batch" or not self.model.is_linear
@@ -109,7 +121,8 @@ class Plan:
 
         if self.solver == "batch":
             return FullBatch(bound, stepper, rates)
-        return bound.batches(stepper, rates, self.batch_size, self.shuffle, on_step)
+        batches = bound.batches(stepper, rates, self.batch_size, self.shuffle, on_step)
+        return GuardedBatches(bound, batches, stepper) if self.guarded else batches
 
     def rate_used(self, rates):
         """The base rate, or the last length that the method found by itself."""
@@ -122,6 +135,18 @@ class Plan:
         if self.last_step is not None:
             answer = state.answer()
             answer[:] = proximal_step(bound, answer, self.last_step)
+        if self.objective.softmax and isinstance(self.optimizer, FullGradientDescent):
+            self._centre_classes(state)
+
+    def _centre_classes(self, state):
+        """The softmax sees differences only: take away what all classes share.
+
+        Rounding drifts along there. An l1 penalty sees it, but for the intercepts.
+        """
+        answer, n_weights = state.answer(), self.model.n_weights
+        start = n_weights if self.objective.l1.size else 0
+        shared = answer[start:].reshape(-1, self.model.n_outputs)
+        shared -= shared.mean(axis=1, keepdims=True)
 
 
 def rows_per_update(solver, batch_size, n_rows, auto):

@@ -5,6 +5,7 @@ nothing else; it is pickled with the estimator.
 """
 
 import copy
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,8 +17,8 @@ def rule_of(optimizer):
     The type, not its name, which somebody else's rule may have too; and what the
     vectors stand for, which in some rules depends on their parameters.
     """
-    vectors = getattr(optimizer, "state_names", ())
-    return type(optimizer), tuple(vectors), tuple(optimizer.memory_names)
+    names = [getattr(optimizer, name, ()) for name in ("state_names", "memory_names")]
+    return type(optimizer), *map(tuple, names)
 
 
 @dataclass(frozen=True)
@@ -64,15 +65,16 @@ class Lazy:
         Common factor, total shrinkage, and sum of the factors averaged over.
     moved : float64 array of shape (n_parameters,), or (0,) without averaging
         What the weights averaged over lack to that sum times `kept`.
-    shown : array of shape (n_parameters,)
-        The parameters that these stood for; others mean that they are out of date.
+    shown : tuple
+        Theta, the average and the number of updates that these stood for; others mean
+        that they are out of date.
     """
 
     kept: np.ndarray
     seen: np.ndarray
     factors: np.ndarray
     moved: np.ndarray
-    shown: np.ndarray
+    shown: tuple = ()
 
     @classmethod
     def of(cls, state, l1, l2, n_features):
@@ -83,7 +85,7 @@ class Lazy:
             last is not None
             and last.seen.size == n_seen
             and last.moved.size == state.average.size
-            and np.array_equal(last.shown, state.theta)
+            and last.stands_for(state)
         ):
             return last
         theta = state.theta
@@ -91,12 +93,26 @@ class Lazy:
         kept = theta.copy() if l1 or l2 or averages else theta
         n_averaged = max(0, state.step - state.kind.start + 1) if averages else 0
         moved = -n_averaged * state.average.astype(np.float64)
-        return cls(kept, np.zeros(n_seen), np.array([1.0, 0.0, 0.0]), moved, theta)
+        return cls(kept, np.zeros(n_seen), np.array([1.0, 0.0, 0.0]), moved)
 
-    def keep_in(self, state):
-        """Remember where the weights of `state` come from, unless they are plain."""
+    def stands_for(self, state):
+        """Whether nothing has moved the parameters of `state` since."""
+        if len(self.shown) != 3:
+            return False
+        theta, average, step = self.shown
+        return (
+            step == state.step
+            and np.array_equal(theta, state.theta)
+            and np.array_equal(average, state.average)
+        )
+
+    def keep_in(self, state, step):
+        """Remember where the weights of `state` come from, unless they are plain.
+
+        `step` is the number of updates made by then.
+        """
         if self.kept is not state.theta:
-            self.shown = state.theta.copy()
+            self.shown = (state.theta.copy(), state.average.copy(), step)
             state.lazy = self
 
 
@@ -258,4 +274,17 @@ class State:
         self.vectors, self.memory, self.metric = fresh
 
     def is_finite(self):
-        return bool(np.isfinite(self.theta).all())
+        """Whether all points are.
+
+        Of a theta between the base and the average it is enough to look at theta, which
+        is not finite if one of them is not.
+        """
+        if self.average.size and not self.base.size and not _is_finite(self.average):
+            return False
+        return _is_finite(self.theta)
+
+
+def _is_finite(vector):
+    # Where the sum of the squares is, which takes a third of the time of looking at
+    # each number, the numbers are.
+    return math.isfinite(vector.dot(vector)) or bool(np.isfinite(vector).all())

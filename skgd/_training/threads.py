@@ -6,6 +6,8 @@ shard's sum is, the kernels say.
 """
 
 import functools
+import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
@@ -28,9 +30,63 @@ def _controller():
     return ThreadpoolController()
 
 
+class _OneThread:
+    """A limit of the whole process, held as long as anyone is inside.
+
+    The first to come in remembers how many threads there were, and the last to leave
+    restores them, in whatever order they leave: if each restored what it had found,
+    one that came in under the limit of another would make that last for ever.
+
+    With recent versions of threadpoolctl a limit belongs to the thread that made it,
+    and others can change nothing. So it gives that up when it leaves before them.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._n_inside = 0
+        self._limit = self._owner = None
+
+    def __enter__(self):
+        with self._lock:
+            if self._n_inside == 0:
+                self._limit = _controller().limit(limits=1, user_api="blas")
+                self._limit.__enter__()
+                self._owner = threading.get_ident()
+            self._n_inside += 1
+
+    def __exit__(self, *error):
+        with self._lock:
+            self._n_inside -= 1
+            owns = self._owner == threading.get_ident()
+            if self._n_inside == 0:
+                if not owns:
+                    self._limit.__enter__()
+                self._limit.__exit__(*error)
+                self._limit = self._owner = None
+            elif owns:
+                # The end of a limit that changes nothing leaves things as they are.
+                _controller().limit(limits=None).__exit__(*error)
+                self._owner = None
+
+    def after_fork(self):
+        """In a new process the thread that held the lock may not be there."""
+        self._lock = threading.Lock()
+
+
+_ONE_THREAD = _OneThread()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ONE_THREAD.after_fork)
+
+
 def one_blas_thread():
-    """Small matrix products: more threads cost time, and the last bits of the sums."""
-    return _controller().limit(limits=1, user_api="blas")
+    """Small matrix products: more threads cost time, and the last bits of the sums.
+
+    Returns
+    -------
+    context manager
+        That may be entered any number of times, by any number of threads.
+    """
+    return _ONE_THREAD
 
 
 class ThreadedSum:

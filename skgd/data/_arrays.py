@@ -3,16 +3,19 @@
 Slices only: nothing is copied or checked here.
 """
 
+from collections.abc import Iterator
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import _num_samples
 
 # Rows of a batch where nobody asks for a size.
 BATCH_ROWS = 65_536
 
 
-def check_batch_size(batch_size):
+def check_batch_size(batch_size: int | None) -> int | None:
     """ValueError unless it is None or a positive int."""
     if batch_size is None or (isinstance(batch_size, Integral) and batch_size > 0):
         return batch_size
@@ -24,14 +27,14 @@ class ArrayBatches:
 
     unchanging = True
 
-    def __init__(self, arrays, batch_size):
+    def __init__(self, arrays: Any, batch_size: int | None) -> None:
         self.arrays = arrays
         self.batch_size = check_batch_size(batch_size)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return self.in_batches_of(BATCH_ROWS)
 
-    def in_batches_of(self, n_rows):
+    def in_batches_of(self, n_rows: int) -> Iterator[Any]:
         """Batches of `batch_size`, or of `n_rows` if that was left open."""
         size = self.batch_size or n_rows
         for start in range(0, _num_samples(self.arrays[0]), size):
@@ -48,7 +51,13 @@ def _rows(array, start, stop):
     return np.asarray(rows) if isinstance(rows, np.memmap) else rows
 
 
-def from_arrays(X, y, sample_weight=None, *, batch_size=None):
+def from_arrays(
+    X: Any,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    batch_size: int | None = None,
+) -> ArrayBatches:
     """Batches of arrays, read a slice at a time.
 
     For what does not fit into memory: a memory map, or anything that gives its rows by

@@ -4,8 +4,10 @@ Works with any estimator that has ``partial_fit``.
 """
 
 import inspect
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.metrics import check_scoring
 from sklearn.utils import Bunch
 from sklearn.utils.validation import _is_fitted, _num_samples
@@ -14,7 +16,14 @@ from skgd._stream.source import Source
 from skgd.data._arrays import BATCH_ROWS
 
 
-def progressive_score(estimator, batches, *, scoring=None, classes=None, target=None):
+def progressive_score(
+    estimator: Any,
+    batches: Any,
+    *,
+    scoring: Any = None,
+    classes: ArrayLike | None = None,
+    target: str | None = None,
+) -> Bunch:
     """Score each batch before learning from it.
 
     Every row is used for both, and no row is scored by a model that has seen it, so the

@@ -9,7 +9,6 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skgd._linear.model import LinearModel
-from skgd._training.objective import Objective
 from skgd.display._path import flatten, with_weights
 
 
@@ -38,8 +37,7 @@ class CostFunction:
         self._model = LinearModel(
             X.shape[1], task.n_outputs, X.dtype, estimator.fit_intercept
         )
-        penalties = self._model.penalty_weights(*estimator._penalty_strengths())
-        self.bound = Objective(self._model, loss, softmax, *penalties).bind(rows)
+        self.bound = estimator._objective(self._model, loss, softmax).bind(rows)
         self._value = self._linear_value
 
     @property

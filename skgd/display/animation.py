@@ -6,6 +6,7 @@ What moves, and how it looks, the display knows.
 import functools
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,14 @@ ICONS = {
 }
 
 
-def animate(display, filename=None, *, fps=10, max_frames=100, dpi=100):
+def animate(
+    display: Any,
+    filename: Any = None,
+    *,
+    fps: int = 10,
+    max_frames: int = 100,
+    dpi: float | None = 100,
+) -> Any:
     """Play the training that a display shows.
 
     Parameters
@@ -99,7 +107,7 @@ def _film():
     return Film
 
 
-def without_network(page):
+def without_network(page: str) -> str:
     """The page of matplotlib's player with characters in place of fetched icons."""
     page = re.sub(r"<link[^>]*font-awesome[^>]*>", "", page)
     for icon, character in ICONS.items():

@@ -3,6 +3,8 @@
 The path comes from the estimator's own fit.
 """
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
@@ -45,7 +47,9 @@ class CoefficientPathDisplay:
     (21, 10)
     """
 
-    def __init__(self, *, steps, coefficients, names, scaled):
+    def __init__(
+        self, *, steps: Any, coefficients: Any, names: Any, scaled: bool
+    ) -> None:
         self.steps = steps
         self.coefficients = coefficients
         self.names = names
@@ -54,16 +58,16 @@ class CoefficientPathDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
+        estimator: Any,
+        X: Any,
+        y: Any,
         *,
-        scaled=False,
-        max_steps=None,
-        fit_params=None,
-        ax=None,
-        **plot_kw,
-    ):
+        scaled: bool = False,
+        max_steps: int | None = None,
+        fit_params: dict[str, Any] | None = None,
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> Self:
         """The path of an estimator's coefficients.
 
         Parameters
@@ -108,7 +112,13 @@ class CoefficientPathDisplay:
         )
         return display.plot(ax=ax, **plot_kw)
 
-    def plot(self, ax=None, *, xscale="linear", line_kw=None):
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        xscale: str = "linear",
+        line_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw a line for each coefficient.
 
         Parameters

@@ -3,6 +3,8 @@
 The paths come from the estimators' own fits; what is drawn is only looked up here.
 """
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
@@ -77,7 +79,17 @@ class CostSurfaceDisplay:
            [0.043 , 1.0132]])
     """
 
-    def __init__(self, *, x, y, cost, paths, path_costs, names, labels):
+    def __init__(
+        self,
+        *,
+        x: Any,
+        y: Any,
+        cost: Any,
+        paths: Any,
+        path_costs: Any,
+        names: Any,
+        labels: Any,
+    ) -> None:
         self.x = x
         self.y = y
         self.cost = cost
@@ -87,7 +99,16 @@ class CostSurfaceDisplay:
         self.labels = labels
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, name=None, ax=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        name: str | None = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
         """The surface of one estimator.
 
         Parameters
@@ -112,7 +133,9 @@ class CostSurfaceDisplay:
         return cls.from_estimators(pairs, X, y, ax=ax, **kwargs)
 
     @classmethod
-    def from_learning_rates(cls, estimator, X, y, *, lrs, ax=None, **kwargs):
+    def from_learning_rates(
+        cls, estimator: Any, X: Any, y: Any, *, lrs: Any, ax: Any = None, **kwargs: Any
+    ) -> Self:
         """The paths that one estimator takes at several learning rates, side by side.
 
         Parameters
@@ -139,22 +162,22 @@ class CostSurfaceDisplay:
     @classmethod
     def from_estimators(
         cls,
-        estimators,
-        X,
-        y,
+        estimators: Any,
+        X: Any,
+        y: Any,
         *,
-        parameters=None,
-        directions=None,
-        path=True,
-        max_steps=None,
-        fit_params=None,
-        xlim=None,
-        ylim=None,
-        grid_resolution=None,
-        random_state=0,
-        ax=None,
-        **plot_kw,
-    ):
+        parameters: Any = None,
+        directions: str | None = None,
+        path: Any = True,
+        max_steps: int | None = None,
+        fit_params: dict[str, Any] | None = None,
+        xlim: Any = None,
+        ylim: Any = None,
+        grid_resolution: int | None = None,
+        random_state: Any = 0,
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> Self:
         """The paths of several estimators on the surface they share.
 
         Parameters
@@ -226,10 +249,10 @@ class CostSurfaceDisplay:
         centre = plane.coordinates(centre)
         near = [_near(*both) for both in zip(paths, path_costs, strict=True)]
         everything = np.vstack([centre[None], *near])
-        x = np.linspace(
+        x = np.linspace(  # type: ignore[call-overload]
             *(_range(everything[:, 0]) if xlim is None else xlim), num=grid_resolution
         )
-        y_ = np.linspace(
+        y_ = np.linspace(  # type: ignore[call-overload]
             *(_range(everything[:, 1]) if ylim is None else ylim), num=grid_resolution
         )
         xx, yy = np.meshgrid(x, y_)
@@ -247,14 +270,14 @@ class CostSurfaceDisplay:
 
     def plot(
         self,
-        ax=None,
+        ax: Any = None,
         *,
-        kind="contour",
-        panels=False,
-        levels=14,
-        path_kw=None,
-        surface_kw=None,
-    ):
+        kind: str = "contour",
+        panels: Any = False,
+        levels: Any = 14,
+        path_kw: dict[str, Any] | None = None,
+        surface_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the surface and the paths.
 
         Parameters
@@ -281,7 +304,8 @@ class CostSurfaceDisplay:
             raise ValueError(f"kind must be 'contour' or 'surface', got {kind!r}.")
         self.axes_ = self._new_axes(ax, kind, panels)
         self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
-        self.path_lines_, self.end_markers_ = [], []
+        self.path_lines_: list[Any] = []
+        self.end_markers_: list[Any] = []
         self._kind = kind
         draw = self._draw_map if kind == "contour" else self._draw_surface
         for axes in self.axes_:
@@ -421,11 +445,11 @@ class CostSurfaceDisplay:
         )
 
     @property
-    def n_frames(self):
+    def n_frames(self) -> int:
         """Points of the longest path."""
         return max((len(path) for path in self.paths), default=0)
 
-    def show_frame(self, frame):
+    def show_frame(self, frame: int) -> Any:
         """Show the paths up to a point, once drawn; for :func:`skgd.display.animate`.
 
         Parameters

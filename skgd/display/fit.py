@@ -3,6 +3,8 @@
 The weights come from the estimator's own fit.
 """
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.validation import _num_features
@@ -56,7 +58,9 @@ class FitDisplay:
     (21, 100)
     """
 
-    def __init__(self, *, steps, grid, responses, X, y, labels):
+    def __init__(
+        self, *, steps: Any, grid: Any, responses: Any, X: Any, y: Any, labels: Any
+    ) -> None:
         self.steps = steps
         self.grid = grid
         self.responses = responses
@@ -67,17 +71,17 @@ class FitDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
+        estimator: Any,
+        X: Any,
+        y: Any,
         *,
-        steps=None,
-        max_steps=None,
-        fit_params=None,
-        grid_resolution=None,
-        ax=None,
-        **plot_kw,
-    ):
+        steps: Any = None,
+        max_steps: int | None = None,
+        fit_params: dict[str, Any] | None = None,
+        grid_resolution: int | None = None,
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> Self:
         """Fit a clone and keep its predictions on the way.
 
         Parameters
@@ -120,7 +124,7 @@ class FitDisplay:
         else:
             chosen = np.flatnonzero(np.isin(walked.steps, steps))
         frame = type(X) if hasattr(X, "columns") else None
-        columns = list(X.columns) if frame else None
+        columns: Any = list(X.columns) if frame else None
         labels = [str(name) for name in columns] if frame else _names(n_features)
         X = np.asarray(X, dtype=np.float64)
         if grid_resolution is None:
@@ -149,7 +153,13 @@ class FitDisplay:
         )
         return display.plot(ax=ax, **plot_kw)
 
-    def plot(self, ax=None, *, steps=None, line_kw=None):
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        steps: Any = None,
+        line_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the data and a few of the fits, the later the darker.
 
         Parameters
@@ -251,11 +261,11 @@ class FitDisplay:
         return contour
 
     @property
-    def n_frames(self):
+    def n_frames(self) -> int:
         """Number of fits kept."""
         return len(self.steps)
 
-    def show_frame(self, frame):
+    def show_frame(self, frame: int) -> Any:
         """Show one fit in place of those drawn; for :func:`skgd.display.animate`.
 
         Parameters

@@ -3,7 +3,7 @@
 The sweep is a schedule of an ordinary fit on a clone.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import clone
@@ -45,7 +45,15 @@ class RangeTest(NamedTuple):
     suggestion: float
 
 
-def lr_range_test(estimator, X, y, *, low=1e-7, high=10.0, n_steps=100):
+def lr_range_test(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    low: float = 1e-7,
+    high: float = 10.0,
+    n_steps: int = 100,
+) -> Any:
     """Try learning rates from `low` to `high` in one short run, and suggest one.
 
     The rate grows from update to update by a constant factor. Where it is too small
@@ -129,7 +137,7 @@ def lr_range_test(estimator, X, y, *, low=1e-7, high=10.0, n_steps=100):
     return RangeTest(lrs, losses, float(start), float(lrs[valley(losses)]))
 
 
-def valley(losses):
+def valley(losses: Any) -> Any:
     """Position of the suggested rate: well down the longest falling subsequence.
 
     Parameters
@@ -197,7 +205,9 @@ class LearningRateDisplay:
     'log'
     """
 
-    def __init__(self, *, lrs, losses, start, suggestion, name):
+    def __init__(
+        self, *, lrs: Any, losses: Any, start: Any, suggestion: Any, name: str | None
+    ) -> None:
         self.lrs = lrs
         self.losses = losses
         self.start = start
@@ -207,17 +217,17 @@ class LearningRateDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
+        estimator: Any,
+        X: Any,
+        y: Any,
         *,
-        low=1e-7,
-        high=10.0,
-        n_steps=100,
-        name=None,
-        ax=None,
-        **plot_kw,
-    ):
+        low: float = 1e-7,
+        high: float = 10.0,
+        n_steps: int = 100,
+        name: str | None = None,
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> Self:
         """Run the range test and draw it.
 
         Parameters
@@ -246,7 +256,13 @@ class LearningRateDisplay:
         name = type(estimator).__name__ if name is None else name
         return cls(**test._asdict(), name=name).plot(ax=ax, **plot_kw)
 
-    def plot(self, ax=None, *, yscale="linear", line_kw=None):
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        yscale: str = "linear",
+        line_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the curve and the suggestion.
 
         Parameters

@@ -3,6 +3,8 @@
 Reads the history that the estimators kept; trains nothing.
 """
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -52,13 +54,15 @@ class LossCurveDisplay:
     'epoch'
     """
 
-    def __init__(self, *, histories, names, best_epochs):
+    def __init__(self, *, histories: Any, names: Any, best_epochs: Any) -> None:
         self.histories = histories
         self.names = names
         self.best_epochs = best_epochs
 
     @classmethod
-    def from_estimator(cls, estimator, *, name=None, ax=None, **plot_kw):
+    def from_estimator(
+        cls, estimator: Any, *, name: str | None = None, ax: Any = None, **plot_kw: Any
+    ) -> Self:
         """The curves of one fitted estimator.
 
         Parameters
@@ -80,7 +84,9 @@ class LossCurveDisplay:
         return cls.from_estimators(pairs, ax=ax, **plot_kw)
 
     @classmethod
-    def from_estimators(cls, estimators, *, ax=None, **plot_kw):
+    def from_estimators(
+        cls, estimators: Any, *, ax: Any = None, **plot_kw: Any
+    ) -> Self:
         """The curves of several fitted estimators, overlaid.
 
         Parameters
@@ -112,14 +118,14 @@ class LossCurveDisplay:
 
     def plot(
         self,
-        ax=None,
+        ax: Any = None,
         *,
-        x="epoch",
-        yscale="auto",
-        minimum=0.0,
-        mark_best=True,
-        line_kw=None,
-    ):
+        x: Any = "epoch",
+        yscale: str = "auto",
+        minimum: Any = 0.0,
+        mark_best: bool = True,
+        line_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the curves.
 
         Parameters
@@ -208,7 +214,7 @@ class LossCurveDisplay:
         return self
 
 
-def final_estimator(estimator):
+def final_estimator(estimator: Any) -> Any:
     """The estimator of `skgd` inside a fitted pipeline or search."""
     estimator = getattr(estimator, "best_estimator_", estimator)
     if hasattr(estimator, "steps"):

@@ -3,6 +3,8 @@
 The theory of a quadratic objective; no training.
 """
 
+from typing import Any, Self
+
 import numpy as np
 
 from skgd.display import _style
@@ -53,7 +55,9 @@ class MomentumRateDisplay:
     (0.086697, 0.469516, 0.685212)
     """
 
-    def __init__(self, *, lrs, momenta, factors, eigenvalues):
+    def __init__(
+        self, *, lrs: Any, momenta: Any, factors: Any, eigenvalues: Any
+    ) -> None:
         self.lrs = lrs
         self.momenta = momenta
         self.factors = factors
@@ -61,8 +65,14 @@ class MomentumRateDisplay:
 
     @classmethod
     def from_eigenvalues(
-        cls, eigenvalues=(1.0,), *, lrs=None, momenta=None, ax=None, **plot_kw
-    ):
+        cls,
+        eigenvalues: Any = (1.0,),
+        *,
+        lrs: Any = None,
+        momenta: Any = None,
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> Self:
         """The factors for given curvatures.
 
         Parameters
@@ -103,7 +113,9 @@ class MomentumRateDisplay:
         return display.plot(ax=ax, **plot_kw)
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, ax=None, **kwargs):
+    def from_estimator(
+        cls, estimator: Any, X: Any, y: Any, *, ax: Any = None, **kwargs: Any
+    ) -> Self:
         """The factors for the objective of a fitted linear model.
 
         Exact for the squared error. For other losses the curvature is replaced by its
@@ -132,13 +144,13 @@ class MomentumRateDisplay:
         return cls.from_eigenvalues(eigenvalues[positive], ax=ax, **kwargs)
 
     @property
-    def best_plain(self):
+    def best_plain(self) -> tuple[float, float]:
         """Best step size without momentum, and its factor."""
         low, high = self._extremes()
         return 2.0 / (low + high), (high - low) / (high + low)
 
     @property
-    def best(self):
+    def best(self) -> tuple[float, float, float]:
         """Best step size, best momentum, and their factor."""
         low, high = (value**0.5 for value in self._extremes())
         factor = (high - low) / (high + low)
@@ -147,7 +159,14 @@ class MomentumRateDisplay:
     def _extremes(self):
         return float(self.eigenvalues[0]), float(self.eigenvalues[-1])
 
-    def plot(self, ax=None, *, levels=None, mark_best=True, label_regimes="auto"):
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        levels: Any = None,
+        mark_best: bool = True,
+        label_regimes: str | bool = "auto",
+    ) -> Self:
         """Draw the map.
 
         Parameters
@@ -178,7 +197,7 @@ class MomentumRateDisplay:
             self.surface_, ax=ax, label="convergence factor (lower is faster)"
         )
         single = self.eigenvalues[0] == self.eigenvalues[-1]
-        self.best_lines_ = []
+        self.best_lines_: list[Any] = []
         if label_regimes is True or (label_regimes == "auto" and single):
             self._draw_regimes(ax)
         else:
@@ -246,7 +265,7 @@ class MomentumRateDisplay:
         ax.legend(loc="upper right", framealpha=0.95)
 
 
-def convergence_factor(steps, momenta):
+def convergence_factor(steps: Any, momenta: Any) -> Any:
     """Factor by which the error shrinks per update in the long run.
 
     Parameters

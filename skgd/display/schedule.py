@@ -3,6 +3,8 @@
 The factors are those of ``skgd.schedules``; nothing is trained.
 """
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -43,7 +45,7 @@ class ScheduleDisplay:
     ['cosine', 'step']
     """
 
-    def __init__(self, *, epochs, rates, names):
+    def __init__(self, *, epochs: Any, rates: Any, names: Any) -> None:
         self.epochs = epochs
         self.rates = rates
         self.names = names
@@ -51,15 +53,15 @@ class ScheduleDisplay:
     @classmethod
     def from_schedules(
         cls,
-        schedules,
+        schedules: Any,
         *,
-        n_epochs=100,
-        steps_per_epoch=20,
-        lr=1.0,
-        losses=(),
-        ax=None,
-        **plot_kw,
-    ):
+        n_epochs: int = 100,
+        steps_per_epoch: int = 20,
+        lr: float = 1.0,
+        losses: Any = (),
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> Self:
         """The rates that schedules would give in a run.
 
         Parameters
@@ -96,7 +98,9 @@ class ScheduleDisplay:
         return display.plot(ax=ax, **plot_kw)
 
     @classmethod
-    def from_estimator(cls, estimator, *, name=None, ax=None, **plot_kw):
+    def from_estimator(
+        cls, estimator: Any, *, name: str | None = None, ax: Any = None, **plot_kw: Any
+    ) -> Self:
         """The rates that a fitted estimator used, at the end of each epoch.
 
         Parameters
@@ -123,7 +127,13 @@ class ScheduleDisplay:
         display = cls(epochs=[history["epoch"]], rates=[history["lr"]], names=[name])
         return display.plot(ax=ax, **plot_kw)
 
-    def plot(self, ax=None, *, yscale="linear", line_kw=None):
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        yscale: str = "linear",
+        line_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the rates.
 
         Parameters

@@ -77,6 +77,9 @@ KINDS = (
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
 def test_sparse_equals_dense(cls, solver, kind):
+    if not kind and solver != "batch":
+        # Sparse rows have a method of their own; without one they take these steps.
+        kind = {"optimizer": "dowg"}
     model = cls(solver=solver, max_iter=5, tol=None, random_state=0, **kind)
     X, y = problem(model)
     dense = clone(model).fit(X, y)

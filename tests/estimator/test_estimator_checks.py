@@ -15,17 +15,25 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skgd import GDClassifier, GDRegressor
+from skgd.penalties import Box
 
 SOLVERS = ("batch", "minibatch", "sgd")
 SHARED = (
     {},
     {"penalty": "elasticnet", "optimizer": "momentum"},
     {"penalty": "l1", "optimizer": "adam"},
+    {"penalty": Box(-10.0, 10.0)},
     {"average": True},
     {"lr": 0.01, "lr_schedule": "cosine"},
 )
 VARIANTS = {
-    GDRegressor: (*SHARED, {"loss": "huber"}, {"loss": "absolute_error"}),
+    GDRegressor: (
+        *SHARED,
+        {"loss": "huber"},
+        {"loss": "absolute_error"},
+        {"loss": "poisson"},
+        {"loss": "gamma"},
+    ),
     GDClassifier: (*SHARED, {"loss": "hinge"}, {"loss": "perceptron"}),
 }
 ESTIMATORS = [

@@ -132,7 +132,8 @@ def test_history(solver, per_epoch):
     assert model.best_loss_ == min(model.loss_curve_)
     assert model.best_epoch_ == 1 + np.argmin(model.loss_curve_)
     assert (model.n_iter_, model.t_, model.lr_) == (4, 4 * per_epoch, 0.01)
-    assert not hasattr(model, "validation_scores_")
+    assert model.validation_scores_ is None
+    assert model.best_validation_score_ is None
     model.partial_fit(X, y)
     assert model.t_ == 5 * per_epoch
     assert model.history_["epoch"].tolist() == [5]

@@ -131,7 +131,12 @@ def test_wide_sparse_rows_take_the_steps_of_dense_ones():
     X = sparse.random_array((400, 300), density=0.01, rng=rng, format="csr")
     y = np.asarray(X.sum(axis=1)).ravel() + 0.1 * rng.standard_normal(400)
     model = GDRegressor(
-        solver="sgd", fit_intercept=False, max_iter=3, tol=None, random_state=0
+        solver="sgd",
+        optimizer="dowg",
+        fit_intercept=False,
+        max_iter=3,
+        tol=None,
+        random_state=0,
     )
     wide = clone(model).fit(X, y)
     # Without an intercept dense columns are not centred either.

@@ -20,6 +20,7 @@ from sklearn.linear_model import (
     QuantileRegressor,
     Ridge,
     RidgeClassifier,
+    TweedieRegressor,
 )
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC, LinearSVR
@@ -191,6 +192,24 @@ def test_log_links(loss, cls):
     exact = cls(alpha=0.01, solver="newton-cholesky", tol=1e-10).fit(X, y)
     model = GDRegressor(loss, penalty="l2", alpha=0.01, **LONG).fit(X, y)
     agree(model, exact, vars(reference)[loss], X, y[:, None], l2=0.01)
+    assert_allclose(model.predict(X), exact.predict(X), rtol=1e-4)
+
+
+@pytest.mark.parametrize("power", [1.2, 1.5, 1.9])
+def test_tweedie(power):
+    X, y = DIABETES
+    y = np.maximum(y / 100 - 1.0, 0.0)
+    assert 0.2 < (y == 0).mean() < 0.8
+    exact = TweedieRegressor(
+        power=power, link="log", alpha=0.01, solver="newton-cholesky", tol=1e-10
+    ).fit(X, y)
+    loss = losses.Tweedie(power)
+    model = GDRegressor(loss, penalty="l2", alpha=0.01, **LONG).fit(X, y)
+
+    def formula(y, z):
+        return reference.tweedie(y, z, power)
+
+    agree(model, exact, formula, X, y[:, None], l2=0.01)
     assert_allclose(model.predict(X), exact.predict(X), rtol=1e-4)
 
 

@@ -46,6 +46,8 @@ SOME = [
     {"loss": "huber", "solver": "sgd", "dropout": 0.2, "hidden_layer_sizes": (8, 8)},
     {"loss": "hinge", "hidden_layer_sizes": (), "average": True},
     {"loss": "absolute_error", "lr": 1e-2, "lr_schedule": "cosine"},
+    {"loss": "poisson"},
+    {"loss": "gamma", "solver": "batch"},
 ]
 
 

@@ -52,7 +52,7 @@ def coded(case):
 
 def objective(model, targets, loss):
     """F written out, for the weights that the model shows."""
-    f = reference_network.ACTIVATIONS[model.activation]
+    f = reference_network.formula_of(model.activation)
     s = WEIGHTS / WEIGHTS[WEIGHTS > 0].mean()
     total = 0.0
     for i in np.flatnonzero(WEIGHTS):

@@ -181,6 +181,7 @@ TORCH_ACTIVATIONS = {
     "elu": "ELU",
     "gelu": "GELU",
     "silu": "SiLU",
+    "mish": "Mish",
 }
 
 

@@ -4,6 +4,7 @@ Also: the reference lists every public name. The gallery runs when the site is b
 """
 
 import doctest
+import importlib.util
 import re
 import warnings
 from pathlib import Path
@@ -14,10 +15,13 @@ import skgd
 import skgd.activations
 import skgd.data
 import skgd.display
+import skgd.export
 import skgd.losses
 import skgd.optimizers
+import skgd.penalties
 import skgd.pipeline
 import skgd.schedules
+import skgd.testing
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -87,6 +91,24 @@ def test_code_runs(page, tmp_path, monkeypatch):
         assert tries > 0
 
 
+def reference_pages():
+    """Text of the pages of the reference that are made from the registries."""
+    path = ROOT / "docs" / "_ext" / "reference.py"
+    spec = importlib.util.spec_from_file_location("reference_pages", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {name: module.page(name) for name in module.PAGES}
+
+
+@pytest.mark.parametrize("name", ["losses", "optimizers", "schedules", "activations"])
+def test_the_reference_has_a_line_for_every_name(name):
+    module = getattr(skgd, name)
+    text = reference_pages()[name]
+    for key, cls in getattr(module, name.upper()).items():
+        assert f'"{key}" <{module.__name__}.{cls.__name__}>' in text
+        assert cls.__doc__.strip().splitlines()[0] in text
+
+
 def test_a_wrong_output_is_found(tmp_path):
     page = tmp_path / "page.rst"
     page.write_text(
@@ -104,17 +126,23 @@ def test_a_wrong_output_is_found(tmp_path):
         skgd.activations,
         skgd.data,
         skgd.display,
+        skgd.export,
         skgd.losses,
         skgd.optimizers,
+        skgd.penalties,
         skgd.pipeline,
         skgd.schedules,
+        skgd.testing,
     ],
     ids=lambda module: module.__name__,
 )
 def test_reference_lists_every_public_name(module):
+    generated = reference_pages()
     pages = (ROOT / "docs" / "api").glob("*.rst")
-    listed = {word for page in pages for word in page.read_text("utf-8").split()}
-    tables = {"LOSSES", "OPTIMIZERS", "SCHEDULES", "ACTIVATIONS"}
+    texts = [page.read_text("utf-8") for page in pages if page.stem not in generated]
+    texts += generated.values()
+    listed = {word for text in texts for word in text.split()}
+    tables = {"LOSSES", "OPTIMIZERS", "SCHEDULES", "ACTIVATIONS", "PENALTIES"}
     names = set(module.__all__)
     for table in names & tables:
         # What has a name for users has a page.

@@ -12,15 +12,16 @@ PACKAGE = Path(skgd.__file__).parent
 # From the bottom up. A module may import from its own room and from those above it in
 # this list; those of one line may not import each other.
 FLOORS = [
-    {"_kernels"},
+    {"_kernels", "_registry"},
     {"losses", "optimizers", "schedules", "activations", "penalties"},
+    {"testing"},
     {"_input"},
-    {"_training"},
+    {"_training", "_export"},
     {"_stream"},
     {"_estimator", "data"},
     {"_linear", "_network", "pipeline"},
     {"__init__"},
-    {"display"},
+    {"display", "export", "__main__"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

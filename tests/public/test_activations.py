@@ -22,7 +22,7 @@ def test_derivative_is_that_of_the_value(activation):
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_is_its_formula(name):
-    value, slope = reference_network.ACTIVATIONS[name](AWAY_FROM_KINKS)
+    value, slope = reference_network.formula_of(name)(AWAY_FROM_KINKS)
     activation = get_activation(name)
     assert_allclose(activation.value(AWAY_FROM_KINKS), value, atol=1e-14)
     assert_allclose(activation.derivative(AWAY_FROM_KINKS), slope, atol=1e-14)

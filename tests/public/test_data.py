@@ -1,11 +1,14 @@
 """Adapters of files and arrays, and scores of a model that learns from a stream."""
 
+import datetime
+import decimal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import accuracy_score
 
@@ -189,3 +192,179 @@ def test_a_fitted_model_is_scored_from_the_first_batch():
     result = progressive_score(model, from_arrays(X, y, batch_size=1000))
     assert result.rows.tolist() == [1000, 2000]
     assert progressive_score(GDRegressor(), [(X, y)]).score.size == 0
+
+
+# ---- columns that are no numbers -----------------------------------------------------
+
+
+def written(tmp_path, kind, columns):
+    """A file of the columns and its reader."""
+    pa = pytest.importorskip("pyarrow")
+    path = tmp_path / f"table.{kind}"
+    arrow = pa.table(columns)
+    if kind == "csv":
+        pytest.importorskip("pyarrow.csv").write_csv(arrow, path)
+        return path, from_csv
+    pytest.importorskip("pyarrow.parquet").write_table(arrow, path)
+    return path, from_parquet
+
+
+def moments(n):
+    return np.arange(n).astype("datetime64[D]")
+
+
+REFUSED = {
+    "dates": lambda n: moments(n),
+    "timestamps": lambda n: moments(n).astype("datetime64[s]"),
+    "times": lambda n: [datetime.time(1, i % 60) for i in range(n)],
+    "durations": lambda n: np.arange(n).astype("timedelta64[s]"),
+    "text": lambda n: ["ab"] * n,
+    "mixed": lambda n: ["1", "x"] * (n // 2),
+    "lists": lambda n: [[1.0, 2.0]] * n,
+    "bytes": lambda n: [b"a"] * n,
+}
+
+
+@pytest.mark.parametrize(
+    "kind, what",
+    [("parquet", what) for what in REFUSED]
+    + [("csv", what) for what in ("dates", "timestamps", "times", "text", "mixed")],
+)
+def test_columns_without_numbers_are_refused_by_name(tmp_path, kind, what):
+    X, y = table(200)
+    columns = {"a": X[:, 0], "when": REFUSED[what](200), "y": y}
+    path, read = written(tmp_path, kind, columns)
+    with pytest.raises(ValueError, match=r"Column 'when' of .*which is no number"):
+        read(path, target="y")
+    stream = read(path, target="y", columns=["a"])
+    assert GDRegressor().fit_batches(stream).coef_.shape == (1,)
+    # Text may be a label.
+    if what not in ("text", "mixed") and (kind, what) != ("csv", "times"):
+        with pytest.raises(ValueError, match=r"target 'when' of .*which is no number"):
+            read(path, target="when", columns=["a"])
+
+
+ACCEPTED = {
+    "decimals": lambda x: [decimal.Decimal(round(v * 100)) / 100 for v in x],
+    "integers": lambda x: np.round(x).astype(np.int16),
+    "small floats": lambda x: x.astype(np.float16),
+    "booleans": lambda x: x > 0,
+    "coded": lambda x: (
+        pytest.importorskip("pyarrow").array(np.round(x)).dictionary_encode()
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "kind, what",
+    [("parquet", what) for what in ACCEPTED]
+    + [("csv", what) for what in ("decimals", "integers", "booleans")],
+)
+@pytest.mark.parametrize("role", ["feature", "target", "weight"])
+def test_columns_of_any_kind_of_number(tmp_path, kind, what, role):
+    X, y = table(200)
+    special = ACCEPTED[what](X[:, 1])
+    numbers = np.array(
+        special.to_pylist() if hasattr(special, "to_pylist") else special, dtype=float
+    )
+    columns = {"a": X[:, 0], "b": X[:, 2], "y": y}
+    path, read = written(tmp_path, kind, columns | {"s": special})
+    model = GDRegressor(solver="batch", lr=1e-3, max_iter=5, tol=None)
+    if role == "feature":
+        stream = read(path, target="y")
+        model.fit_batches(stream)
+        plain = clone(model).fit(np.column_stack([X[:, [0, 2]], numbers]), y)
+    elif role == "target":
+        model.fit_batches(read(path, target="s", columns=["a", "b"]))
+        plain = clone(model).fit(X[:, [0, 2]], numbers)
+    else:
+        if numbers.min() < 0:
+            columns["s"] = numbers = np.abs(np.round(numbers))
+            path, read = written(tmp_path, kind, columns)
+        stream = read(path, target="y", sample_weight="s")
+        model.fit_batches(stream)
+        plain = clone(model).fit(X[:, [0, 2]], y, sample_weight=numbers)
+    np.testing.assert_allclose(model.coef_, plain.coef_, rtol=1e-6)
+
+
+def test_csv_columns_that_begin_as_integers(tmp_path, monkeypatch):
+    """Their type is not that of the first block."""
+    pytest.importorskip("pyarrow.csv")
+    from skgd.data import _files
+
+    monkeypatch.setattr(_files, "CSV_BLOCK", 100)
+    X = np.repeat([1.0, 2.0, 2.5, 4.0], 50)
+    y = np.repeat([1.0, 2.0, 3.0, 4.5], 50)
+    empty = ["" if x < 2.5 else "7.5" for x in X]
+    path = tmp_path / "t.csv"
+    lines = [f"{a:g},{e},{b:g}" for a, e, b in zip(X, empty, y, strict=True)]
+    path.write_text("x,e,y\n" + "\n".join(lines) + "\n")
+    batches = list(from_csv(path, target="y", columns=["x"]))
+    assert len(batches) > 2
+    np.testing.assert_array_equal(
+        np.concatenate([np.asarray(b.column("x")) for b, _ in batches]), X
+    )
+    np.testing.assert_array_equal(np.concatenate([b for _, b in batches]), y)
+    assert batches[0][1].dtype == np.int64
+    with pytest.raises(ValueError, match="NaN"):
+        GDRegressor().fit_batches(from_csv(path, target="y"))
+    path.write_text("x,y\n" + "1,2\n" * 50 + "1,abc\n")
+    with pytest.raises(ValueError, match=r"t\.csv.*conversion error.*'abc'"):
+        list(from_csv(path, target="y"))
+
+
+def test_labels_that_are_integers_in_a_csv_file(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("x,y\n" + "1.5,3\n-1.5,4\n" * 20)
+    model = GDClassifier().fit_batches(from_csv(path, target="y"))
+    assert model.classes_.tolist() == [3, 4]
+    assert model.classes_.dtype == np.int64
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_missing_labels_are_told(tmp_path, kind):
+    columns = {"a": [1.0, 2.0, 3.0], "kind": ["u", None, "v"]}
+    path, read = written(tmp_path, kind, columns)
+    if kind == "parquet":
+        with pytest.raises(ValueError, match="'kind' lacks a value in 1 row"):
+            GDClassifier().fit_batches(read(path, target="kind"))
+
+
+def test_text_in_other_encodings(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes("größe,y\n1.0,ja\n2.0,nö\n".encode("latin-1") * 1)
+    with pytest.raises(ValueError, match=r"t\.csv.*encoding='latin-1'"):
+        list(from_csv(path, target="y"))
+    stream = from_csv(path, target="y", encoding="latin-1")
+    assert stream.columns == ["größe"]
+    assert next(iter(stream))[1].tolist() == ["ja", "nö"]
+
+
+@pytest.mark.parametrize("read", [from_csv, from_parquet])
+def test_files_that_are_not_there(tmp_path, read):
+    for path in (tmp_path, tmp_path / "no", []):
+        with pytest.raises(FileNotFoundError):
+            read(path, target="y")
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "folder.parquet").mkdir()
+    with pytest.raises(FileNotFoundError, match="folder"):
+        read(tmp_path / f"folder.{read.__name__[5:]}", target="y")
+
+
+def test_a_text_file_that_is_no_parquet_file(tmp_path):
+    path = tmp_path / "t.parquet"
+    path.write_text("a,y\n1,2\n")
+    with pytest.raises(ValueError, match=r"t\.parquet cannot be read as a Parquet"):
+        from_parquet(path, target="y")
+
+
+def test_a_folder_of_files_of_different_kinds(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    pq.write_table(pa.table({"a": [1.0, 2], "y": [1.0, 2]}), tmp_path / "1.parquet")
+    pq.write_table(pa.table({"a": ["x", "y"], "y": [1.0, 2]}), tmp_path / "2.parquet")
+    with pytest.raises(ValueError, match=r"'a' of .*2\.parquet holds text"):
+        list(from_parquet(tmp_path, target="y"))
+    pq.write_table(pa.table({"y": [1.0, 2]}), tmp_path / "2.parquet")
+    with pytest.raises(ValueError, match=r"2\.parquet has no column 'a'"):
+        list(from_parquet(tmp_path, target="y"))

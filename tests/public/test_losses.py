@@ -39,6 +39,7 @@ from skgd.losses import (
     SquaredEpsilonInsensitive,
     SquaredError,
     SquaredHinge,
+    Tweedie,
     get_loss,
     loss_names,
 )
@@ -74,6 +75,8 @@ INSTANCES = [loss() for loss in LOSSES.values()] + [
     Quantile(quantile=0.8),
     EpsilonInsensitive(epsilon=0.6),
     SquaredEpsilonInsensitive(epsilon=0.6),
+    Tweedie(power=1.1),
+    Tweedie(power=1.9),
     LogCosh(),
     Exponential(),
 ]
@@ -214,6 +217,13 @@ def test_compiled_equals_interpreted(loss):
     assert math.isnan(compiled(y[0], np.nan, p)[0])
 
 
+def test_tweedie_lies_between_poisson_and_gamma():
+    y, z = grid(Gamma())
+    low, high = Tweedie(1.0 + 1e-9), Tweedie(2.0 - 1e-9)
+    assert_allclose(low.gradient(y, z), Poisson().gradient(y, z), atol=1e-6)
+    assert_allclose(high.gradient(y, z), Gamma().gradient(y, z), atol=1e-5)
+
+
 def test_value_and_gradient_broadcast_and_return_float64():
     y, z = np.array([[1], [2]], dtype=np.int32), np.array([0, 3, 4], dtype=np.float32)
     value = SquaredError().value(y, z)
@@ -251,6 +261,14 @@ WEIGHT = RNG.uniform(0.5, 2.0, 50)
             metrics.mean_gamma_deviance(Y_POSITIVE, np.exp(Z)),
             2.0 * (Gamma().value(Y_POSITIVE, Z) - np.log(Y_POSITIVE) - 1.0),
         ),
+        *[
+            (
+                metrics.mean_tweedie_deviance(COUNTS, np.exp(Z), power=p),
+                2.0 * Tweedie(p).value(COUNTS, Z)
+                + 2.0 * COUNTS ** (2.0 - p) / ((1.0 - p) * (2.0 - p)),
+            )
+            for p in (1.2, 1.5, 1.9)
+        ],
         (metrics.log_loss(SIGNS, expit(Z)), LogLoss().value(SIGNS, Z)),
         (metrics.hinge_loss(SIGNS, Z), Hinge().value(SIGNS, Z)),
     ],
@@ -544,7 +562,7 @@ def test_inverse_link():
     z = np.array([-1.0, 0.0, 2.0], dtype=np.float32)
     for name in loss_names("regression"):
         loss = get_loss(name, "regression")
-        expected = np.exp(z) if name in ("poisson", "gamma") else z
+        expected = np.exp(z) if name in ("poisson", "gamma", "tweedie") else z
         assert_array_equal(loss.inverse_link(z), expected)
         assert loss.inverse_link(z).dtype == np.float32
 

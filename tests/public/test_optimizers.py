@@ -20,10 +20,12 @@ from skgd.optimizers import (
     Adam,
     AdaMax,
     AdamW,
+    Lion,
     Momentum,
     NAdam,
     Nesterov,
     Optimizer,
+    RAdam,
     RMSProp,
     get_optimizer,
 )
@@ -129,6 +131,39 @@ def adamax_formula(b1=0.9, b2=0.999, eps=1e-8):
 
 
 # (rule, formula, name in torch.optim, its arguments)
+def radam_formula(b1=0.9, b2=0.999, eps=1e-8):
+    """Algorithm 2 of the paper; epsilon where PyTorch has it."""
+    m = v = 0.0
+    longest = 2 / (1 - b2) - 1
+
+    def step(theta, g, lr, t):
+        nonlocal m, v
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * g**2
+        m_hat = m / (1 - b1**t)
+        length = longest - 2 * t * b2**t / (1 - b2**t)
+        if length <= 5:
+            return theta - lr * m_hat
+        r = math.sqrt((length - 4) * (length - 2) * longest) / math.sqrt(
+            (longest - 4) * (longest - 2) * length
+        )
+        return theta - lr * r * m_hat * math.sqrt(1 - b2**t) / (np.sqrt(v) + eps)
+
+    return step
+
+
+def lion_formula(b1=0.9, b2=0.99, weight_decay=0.0):
+    m = 0.0
+
+    def step(theta, g, lr, t):
+        nonlocal m
+        direction = np.sign(b1 * m + (1 - b1) * g)
+        m = b2 * m + (1 - b2) * g
+        return theta - lr * weight_decay * theta - lr * direction
+
+    return step
+
+
 CASES = [
     (GD(), gd_formula(), "SGD", {}),
     (Momentum(), momentum_formula(), "SGD", {"momentum": 0.9}),
@@ -202,6 +237,16 @@ CASES = [
         "Adamax",
         {"betas": (0.5, 0.9), "eps": 1e-3},
     ),
+    (RAdam(), radam_formula(), "RAdam", {}),
+    (
+        RAdam(0.8, 0.9, 1e-3),
+        radam_formula(0.8, 0.9, 1e-3),
+        "RAdam",
+        {"betas": (0.8, 0.9), "eps": 1e-3},
+    ),
+    (RAdam(beta_2=0.6), radam_formula(b2=0.6), "RAdam", {"betas": (0.9, 0.6)}),
+    (Lion(), lion_formula(), None, {}),
+    (Lion(0.5, 0.8, weight_decay=0.3), lion_formula(0.5, 0.8, 0.3), None, {}),
 ]
 RULES = [case[0] for case in CASES]
 N_STEPS = 50
@@ -234,7 +279,7 @@ def run(rule, update=None, dtype=np.float64):
     update = rule.update if update is None else update
     theta = problem.start.copy()
     state, memory, metric = rule.start(theta.size, dtype)
-    p = np.array(rule.hyperparameters())
+    p = np.array(rule.parameters())
     path = []
     for t in range(1, N_STEPS + 1):
         grad, lr = problem.gradient(theta, t), problem.lr(t)
@@ -260,7 +305,7 @@ def test_rule_is_its_formula(rule, formula):
 
 @pytest.mark.parametrize(
     ("rule", "name", "arguments"),
-    [(case[0], *case[2:]) for case in CASES],
+    [(case[0], *case[2:]) for case in CASES if case[2]],
     ids=rule_name,
 )
 def test_rule_is_that_of_torch(rule, name, arguments, request):
@@ -341,7 +386,7 @@ def test_centered_rmsprop_survives_a_variance_rounded_below_zero():
     rule = RMSProp(rho=0.9, centered=True)
     theta = np.zeros(20)
     state, memory, metric = rule.start(theta.size)
-    p = rule.hyperparameters()
+    p = rule.parameters()
     grad = np.random.default_rng(0).normal(size=theta.size)
     # From above, both averages stop a few roundings before they are there.
     rule.update(theta, 100 * grad, state, 1e-9, 1, p, memory, metric)
@@ -359,7 +404,7 @@ GRADIENT = np.array([1e-3, -0.5, 2.0, -30.0])
 def constant_gradient(rule, lr, n_steps, gradient=GRADIENT):
     """Yield (step made, metric) under a gradient that never changes."""
     state, memory, metric = rule.start(gradient.size)
-    p = rule.hyperparameters()
+    p = rule.parameters()
     for t in range(1, n_steps + 1):
         theta = np.zeros(gradient.size)
         rule.update(theta, gradient, state, lr, t, p, memory, metric)
@@ -444,7 +489,7 @@ def test_soft_threshold_by_metric_finds_the_lasso_solution(rule, lr):
     l1 = np.array([0.5, 1.0, 0.3, 0.4])
     theta = np.ones(4)
     state, memory, metric = rule.start(4)
-    p = rule.hyperparameters()
+    p = rule.parameters()
     for t in range(1, 3001):
         rule.update(theta, h * (theta - a), state, lr, t, p, memory, metric)
         theta = np.sign(theta) * np.maximum(np.abs(theta) - metric * l1, 0)
@@ -467,7 +512,7 @@ def test_momentum_on_three_points():
     def errors(rule, lr, digits):
         theta = np.array([0.0, 1.0])
         state, memory, metric = rule.start(2)
-        p, found = rule.hyperparameters(), []
+        p, found = rule.parameters(), []
         for t in range(1, 61):
             grad = 2 * columns.T @ (columns @ theta - heights)
             rule.update(theta, grad, state, lr, t, p, memory, metric)
@@ -488,6 +533,20 @@ def test_momentum_on_three_points():
     assert errors(Momentum(momentum), lr, digits) == [
         *(0.916, 0.398, 0.0974, 0.00392, 3.8e-6, 2.9e-9)
     ]
+
+
+def test_radam_divides_after_five_updates():
+    """The paper's figure for its default of beta_2."""
+    rule = RAdam()
+    theta, grad = np.zeros(1), np.ones(1)
+    state, memory, metric = rule.start(1)
+    steps = []
+    for t in range(1, 8):
+        before = theta[0]
+        rule.update(theta, grad, state, 1.0, t, rule.parameters(), memory, metric)
+        steps.append(before - theta[0])
+    np.testing.assert_allclose(steps[:5], 1.0)
+    assert 0.0 < steps[5] < 0.1
 
 
 # --- as scikit-learn objects ---------------------------------------------------------
@@ -525,6 +584,9 @@ def test_defaults_and_cases_are_valid_and_never_changed(rule):
         (NAdam(beta_2=1.0), "beta_2"),
         (AdaMax(beta_1=1.0), "beta_1"),
         (AdaMax(epsilon=math.inf), "epsilon"),
+        (RAdam(beta_2=1.0), "beta_2"),
+        (Lion(beta_1=1.0), "beta_1"),
+        (Lion(weight_decay=-1.0), "weight_decay"),
     ],
     ids=rule_name,
 )

@@ -26,6 +26,7 @@ from skgd.schedules import (
     OneCycle,
     Plateau,
     Polynomial,
+    Sawtooth,
     Schedule,
     Step,
     Warmup,
@@ -142,6 +143,11 @@ CASES = [
     (
         Cyclic(5, "exp_range", 0.0, 0.9),
         cyclic(5, 0, lambda cycle, epoch: 0.9**epoch),
+    ),
+    (Sawtooth(), lambda step, epoch, end: 1 - (epoch % 10) / 10),
+    (
+        Sawtooth(2.5, min_factor=0.2),
+        lambda step, epoch, end: 0.2 + 0.8 * (1 - math.fmod(epoch, 2.5) / 2.5),
     ),
     (Plateau(), lambda step, epoch, end: 1),
     (Warmup(), warm(5, 0.1, "epoch", lambda step, epoch, end: 1)),
@@ -494,6 +500,8 @@ def test_onecycle_is_that_of_torch_one_update_later():
         (OneCycle(end_factor=-1.0), "end_factor"),
         (Cyclic(mode="square"), "mode"),
         (Cyclic(period=-1), "period"),
+        (Sawtooth(period=0), "period"),
+        (Sawtooth(min_factor=2.0), "min_factor"),
         (Plateau(patience=-1), "patience"),
         (Plateau(threshold=1.0), "threshold"),
         (Plateau(gamma=2.0), "gamma"),

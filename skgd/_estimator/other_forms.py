@@ -1,0 +1,81 @@
+"""What a fitted estimator can become: scikit-learn's own, ONNX.
+
+How is the matter of ``skgd/_export/``.
+"""
+
+import numpy as np
+
+
+class OtherForms:
+    """Methods of fitted estimators that return them in another form."""
+
+    def to_sklearn(self):
+        """The fitted estimator of scikit-learn that predicts the same.
+
+        Whoever loads it needs scikit-learn only. For pipelines and ensembles there is
+        :func:`skgd.export.to_sklearn`.
+
+        Returns
+        -------
+        estimator
+            `LogisticRegression` for log_loss, `SGDClassifier` for losses of margins,
+            `LinearRegression`, `PoissonRegressor`, `GammaRegressor`, `MLPClassifier`,
+            `MLPRegressor`. Labels and predicted numbers are the same to the bit,
+            probabilities to 2e-16.
+
+        Raises
+        ------
+        ValueError
+            Where scikit-learn has no such estimator, for example for other activations
+            than identity, logistic, tanh and relu.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skgd import GDClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> GDClassifier().fit(X, y).to_sklearn()
+        LogisticRegression()
+        """
+        from skgd._export.twins import twin
+
+        return twin(self)
+
+    def to_onnx(self, *, dtype=np.float32, opset=18):
+        """The fitted estimator as an ONNX model, for runtimes without Python.
+
+        Needs the extra "onnx". The input is "X", of shape (n_samples, n_features). A
+        regressor has the output "variable", of shape (n_samples, n_targets), a
+        classifier "label" and "probabilities", of shape (n_samples, n_classes), which
+        hold the scores where the loss has no probabilities: names and shapes of
+        skl2onnx.
+
+        Parameters
+        ----------
+        dtype : {numpy.float32, numpy.float64}, default=numpy.float32
+            Precision of the input and of all arithmetic.
+        opset : int, default=18
+            Version of the operators; 18 is the oldest possible.
+
+        Returns
+        -------
+        onnx.ModelProto
+
+        Raises
+        ------
+        ValueError
+            For activations and links of your own, and for GELU in float64, which
+            onnxruntime does not have.
+        ImportError
+            Without the package onnx.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skgd import GDClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = GDClassifier().fit(X, y).to_onnx()  # doctest: +SKIP
+        """
+        from skgd._export.onnx_model import onnx_model
+
+        return onnx_model(self, dtype, opset)

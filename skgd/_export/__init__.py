@@ -1,0 +1,1 @@
+"""Fitted estimators in other forms; nothing here knows an estimator class."""

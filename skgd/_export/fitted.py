@@ -1,0 +1,73 @@
+"""What a fitted estimator is made of, whichever it is: layers, activations, task, loss.
+
+A linear model is a network without hidden layers.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The function that a fitted estimator computes.
+
+    Attributes
+    ----------
+    name : str
+        Class of the estimator.
+    layers : list of (array of shape (fan_in, fan_out), array of shape (fan_out,))
+        Weights and intercepts, the first for the features as given.
+    activations : list of Activation
+        One for each hidden layer.
+    is_network : bool
+    task : a task of ``skgd._input.targets``
+    loss : Loss
+    n_features : int
+    """
+
+    name: str
+    layers: list
+    activations: list
+    is_network: bool
+    task: object
+    loss: object
+    n_features: int
+
+    @classmethod
+    def of(cls, estimator):
+        """Read off a fitted estimator."""
+        check_is_fitted(estimator)
+        is_network = hasattr(estimator, "coefs_")
+        if is_network:
+            layers = list(zip(estimator.coefs_, estimator.intercepts_, strict=True))
+            activations = list(estimator._model.activations)
+        else:
+            coef = np.atleast_2d(estimator.coef_)
+            layers = [(coef.T, np.atleast_1d(estimator.intercept_))]
+            activations = []
+        return cls(
+            type(estimator).__name__,
+            layers,
+            activations,
+            is_network,
+            estimator._task,
+            estimator._loss,
+            estimator.n_features_in_,
+        )
+
+    @property
+    def n_outputs(self):
+        return len(self.layers[-1][1])
+
+    @property
+    def softmax(self):
+        """Whether probabilities are those of a softmax over the scores."""
+        exclusive = self.task.name == "classification" and not self.is_multilabel
+        return exclusive and self.n_outputs > 1 and self.loss.softmax
+
+    @property
+    def is_multilabel(self):
+        """Whether each output is a label of its own."""
+        return self.task.name == "classification" and self.task.n_targets > 1

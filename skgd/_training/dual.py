@@ -1,0 +1,422 @@
+"""Proximal-point stochastic dual ascent on CSR rows, for ``lr="auto"``.
+
+Implicit steps of single rows with a dual number each (Shalev-Shwartz and Zhang, 2013),
+inside an accelerated proximal-point method (Lin, Mairal and Harchaoui, 2015), which
+makes problems with little or no l2 penalty as easy as those with much. There is no
+learning rate, and the duality gap comes with each pass. What a step is: see
+``_kernels/csr_dual.py``; when this method is chosen: see ``_linear/automatic.py``.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from skgd._training.epochs import random_bits, shuffle_kernel
+from skgd._training.state import Averaging, State
+
+# The proximal term at the start, as a share of the l2 strength at which a row's
+# implicit step takes half of its way.
+FIRST_KAPPA = 0.3
+
+# The proximal term is halved where its share of the distance to the minimum is more
+# than the first of these of the duality gap, and doubled where it is less than the
+# second.
+FAR, NEAR = 0.3, 0.05
+
+# Strength of the proximal term of the intercept, as a share of the loss's curvature.
+INTERCEPT_SHARE = 1.0 / 30.0
+
+# Share of Nesterov's momentum that the anchor is given.
+MOMENTUM = 0.5
+
+# Passes before a method with full gradients takes over.
+MOST_PASSES = 60
+
+# A model that beats the best constant by less than this share of its objective is as
+# good as it.
+LEAST_GAIN = 1e-3
+
+# Gaps below this share of the objective are rounding.
+ROUNDING = 1e-13
+
+
+class DualAscent:
+    """Where ``plan.optimizer`` says which method moves theta: this one.
+
+    The problem of each outer step is F + (kappa/2) |w - anchor|^2, whose dual has one
+    number for each row and output. A pass visits all rows in random order; after it the
+    anchor moves to the weights and half of Nesterov's momentum beyond, the intercept's
+    anchor to the intercept, and kappa is adapted so that neither the inner nor the
+    outer distance to the minimum rules.
+
+    Parameters
+    ----------
+    curvature : float
+        Bound of the loss's curvature, or its scale where it has a kink.
+    kind : {'smooth', 'kink', 'softmax'}
+        How the dual numbers of a row are found.
+    strengths : tuple of float
+        l1 and l2 strength.
+    tol : float or None
+        Share of what the best constant leaves, at which a run is done. None runs on.
+    shuffle : bool
+        Whether each pass visits the rows in an order of its own.
+    start : array of shape (n_parameters,)
+        Parameters of the best constant.
+    fallback : callable(), optional
+        (objective, FullGradientDescent) to go on with if `MOST_PASSES` passes have not
+        been enough.
+
+    References
+    ----------
+    S. Shalev-Shwartz and T. Zhang, "Stochastic dual coordinate ascent methods for
+    regularized loss minimization" (2013). H. Lin, J. Mairal and Z. Harchaoui, "A
+    universal catalyst for first-order optimization" (2015).
+    """
+
+    searches = True
+    normalises = False
+    keeps_derivatives = False
+    finds_rate = True
+
+    def __init__(self, curvature, kind, strengths, tol, shuffle, start, fallback=None):
+        self.curvature = curvature
+        self.kind = kind
+        self.strengths = strengths
+        self.tol = tol
+        self.shuffle = shuffle
+        self.constant = start
+        self.fallback = fallback
+
+    def start(self, n, dtype):
+        """No vectors, scalars or metric: the duals belong to the rows of a run."""
+        return np.zeros((0, n), dtype), np.zeros(0), np.zeros(0, dtype)
+
+    def points(self, vectors):
+        """No vectors that are points of the parameter space."""
+        return []
+
+    def on(self, bound):
+        """The epoch of this method over bound rows."""
+        return DualEpoch(self, bound)
+
+
+class DualEpoch:
+    """Passes over CSR rows, until they are certified or a search takes over.
+
+    Attributes
+    ----------
+    verdict : {"converged", "rounding"} or None
+        Why there is nothing more to do: the last pass was within `tol` of the minimum,
+        or the search that took over says so.
+    moved : bool
+        Whether the last pass changed the answer.
+    gap : float
+        (F - F*)/(F0 - F*) as far as known, F0 the objective of the best constant; NaN
+        before the first pass.
+    gap_kind : {"bound", "estimate"} or None
+        Whether a dual point proves the gap.
+    """
+
+    def __init__(self, ascent, bound):
+        from skgd._kernels import compiling, csr_dual
+
+        rows = bound.rows
+        if not rows.X.has_canonical_format:
+            # The squared norm of a row wants each column once.
+            X = rows.X.copy()
+            X.sum_duplicates()
+            rows = replace(rows, X=X)
+            bound = bound.objective.bind(rows, bound.block_rows, bound.n_jobs)
+        self.ascent = ascent
+        self.bound = bound
+        self.n = len(rows)
+        self.l1, self.l2 = ascent.strengths
+        kinds = {
+            "smooth": csr_dual.SMOOTH,
+            "kink": csr_dual.KINK,
+            "softmax": csr_dual.SOFTMAX,
+        }
+        self.kind = kinds[ascent.kind]
+        data_type = bound.data_type
+        self._pass = compiling.kernel(
+            csr_dual.run_pass, csr_dual.pass_signature(data_type)
+        )
+        self._mean_square = compiling.kernel(
+            csr_dual.mean_square, csr_dual.square_signature(data_type)
+        )
+        self._distance = compiling.kernel(
+            csr_dual.distance, csr_dual.distance_signature()
+        )
+        self._turn = compiling.kernel(csr_dual.turn, csr_dual.turn_signature())
+        self.order = rows.order.copy() if ascent.shuffle else rows.order
+        self._shuffle = shuffle_kernel() if ascent.shuffle else None
+        self.n_passes = 0
+        self.v = None
+        self.search = None
+        self.verdict, self.moved = None, True
+        self.gap, self.gap_kind = math.nan, None
+
+    # ---- the start -------------------------------------------------------------------
+
+    def _begin(self, state):
+        """Duals, weights and strengths before the first pass."""
+        ascent, model = self.ascent, self.bound.objective.model
+        n_outputs = model.n_outputs
+        n_rows = self.bound.rows.X.shape[0]
+        square = self._mean_square(
+            self.bound.data, self.bound.rows.weights, self.bound.rows.order
+        )
+        self.base = square * ascent.curvature / self.n
+        self.kappa = max(FIRST_KAPPA * self.base - self.l2, 0.0)
+        if self.kappa + self.l2 == 0.0:
+            self.kappa = np.finfo(np.float64).tiny ** 0.5  # no feature says anything
+        self.mu = INTERCEPT_SHARE * ascent.curvature
+        theta = state.theta.astype(np.float64)
+        self.weights = theta[: model.n_weights].copy()
+        self.intercept = theta[model.n_weights :].copy()
+        self.anchor = self.weights.copy()
+        self.duals = np.zeros(n_rows * n_outputs)
+        self.conjugates = np.zeros(n_rows)
+        self.sums = np.zeros(n_outputs)
+        self.room = np.zeros((6, n_outputs))
+        self.at_constant = self._value_of_constant()
+        self.v = self.weights
+        if self.weights.any():
+            self._derive_duals()
+        else:
+            self.v = self.weights.copy()
+
+    def _derive_duals(self):
+        """Duals from the derivatives at the start, as they are at a minimum."""
+        # A step of length zero ends where it begins.
+        self._visit(self.bound.rows.order, 0.0, lengths=(0.0, 0.0))
+        sums = self._dual_sums(self.duals)
+        lam = self.l2 + self.kappa
+        self.v = (self.kappa / lam) * self.anchor + sums / (lam * self.n)
+        self._anchor_intercept()
+
+    def _dual_sums(self, duals):
+        """sum_i a_i x_i, in the order of theta."""
+        X = self.bound.rows.X
+        n_outputs = self.sums.size
+        return np.ravel(X.T @ duals.reshape(-1, n_outputs))
+
+    def _value_of_constant(self):
+        """F of the best constant: the losses of rows without features."""
+        n_weights = self.bound.objective.model.n_weights
+        values, columns, pointers, *others = self.bound.data
+        empty = (values, columns, np.zeros_like(pointers), *others)
+        total, _ = self._visit(
+            self.bound.rows.order,
+            0.0,
+            moves=False,
+            data=empty,
+            v=np.zeros(0),
+            intercept=self.ascent.constant[n_weights:].astype(np.float64),
+        )
+        return total / self.n
+
+    # ---- a pass ----------------------------------------------------------------------
+
+    def _visit(
+        self,
+        order,
+        threshold,
+        lengths=(0.0, 0.0),
+        moves=True,
+        data=None,
+        v=None,
+        intercept=None,
+    ):
+        bound = self.bound
+        return self._pass(
+            bound.data if data is None else data,
+            bound.rows.targets,
+            bound.rows.weights,
+            order,
+            self.kind,
+            bound.loss,
+            bound.loss_p,
+            self.ascent.curvature,
+            self.v if v is None else v,
+            self.intercept if intercept is None else intercept,
+            self.duals,
+            self.conjugates,
+            self.sums,
+            self.room,
+            threshold,
+            *lengths,
+            moves,
+        )
+
+    def _anchor_intercept(self):
+        """The intercept after its anchor has moved to where it is."""
+        if self.bound.objective.model.fit_intercept:
+            self.intercept += self.sums / (self.mu * self.n)
+
+    def run(self, state):
+        """One pass in place; returns (mean objective seen, length of a step)."""
+        if self.search is not None:
+            return self._search_on(state)
+        if self.v is None:
+            self._begin(state)
+        if self.ascent.shuffle:
+            # From the same start each time, so that the order depends on the random
+            # stream alone.
+            self.order[:] = self.bound.rows.order
+            self._shuffle(self.order, random_bits(state.rng))
+        model = self.bound.objective.model
+        lam = self.l2 + self.kappa
+        threshold = self.l1 / lam
+        bias = float(model.fit_intercept)
+        lengths = 1.0 / (lam * self.n), bias / (self.mu * self.n)
+        loss, gap = self._visit(self.order, threshold, lengths)
+        loss, gap = loss / self.n, gap / self.n
+        state.step += self.n
+        far = 0.0
+        if self.kappa > 0.0:
+            distance = self._distance(self.v, self.anchor, threshold)
+            far = 0.5 * self.kappa * distance
+        shown = self.intercept.copy()
+        if not math.isfinite(loss + gap + far):
+            return math.nan, lengths[0]
+        # An objective that is not convex shows by a gap below zero.
+        convex = gap >= -(ROUNDING**0.5) * abs(loss)
+        self._look_whether_done(loss, gap, far, threshold)
+        self._move_anchor(gap, far, threshold)
+        state.theta[: model.n_weights] = self.weights
+        state.theta[model.n_weights :] = shown
+        self._anchor_intercept()
+        self.n_passes += 1
+        spent = self.n_passes >= MOST_PASSES or not convex
+        if spent and self.verdict is None and self.ascent.fallback is not None:
+            self._hand_over(state)
+        return loss + self.bound.objective.penalty(state.theta), lengths[0]
+
+    def _move_anchor(self, gap, far, threshold):
+        """Outer step: another anchor, and another kappa if the old one is off."""
+        kappa, lam = self.kappa, self.l2 + self.kappa
+        momentum, following = 0.0, kappa
+        if kappa > 0.0:
+            share = self.l2 / lam
+            momentum = self.n_passes / (self.n_passes + 3.0)
+            if share > 1e-3:
+                root = math.sqrt(share)
+                momentum = (1.0 - root) / (1.0 + root)
+            momentum *= MOMENTUM
+            if self.n_passes > 0:
+                if far > FAR * gap:
+                    following = kappa / 2.0
+                elif far < NEAR * gap:
+                    following = max(kappa, min(2.0 * kappa, self.base))
+        next_lam = self.l2 + following
+        self._turn(
+            self.v,
+            self.anchor,
+            self.weights,
+            threshold,
+            kappa / lam,
+            following / next_lam,
+            lam / next_lam,
+            momentum,
+        )
+        self.kappa = following
+
+    # ---- the certificate -------------------------------------------------------------
+
+    def _look_whether_done(self, loss, gap, far, threshold):
+        """Certify the weights if the visits say that they are close to the minimum.
+
+        The gaps of the visits were taken at weights on the move, so a pass that moves
+        nothing confirms them.
+        """
+        penalty = self._penalty(threshold)
+        self.gap = (gap + far) / self._left(loss + penalty, gap + far)
+        self.gap_kind = "estimate"
+        tol = self.ascent.tol
+        if self.n_passes == 0 or tol is None or self.gap > tol:
+            return
+        if far > FAR * gap and self.gap > 0.01 * tol:
+            return
+        loss, gap = self._visit(self.bound.rows.order, threshold, moves=False)
+        loss, gap = loss / self.n, max(gap / self.n, 0.0)
+        value = loss + penalty
+        self.gap = (gap + far) / self._left(value, gap + far)
+        if self.gap <= tol:
+            self.verdict = "converged"
+            proven = value - self._lower_bound()
+            proven_gap = proven / self._left(value, proven)
+            if proven_gap <= max(tol, self.gap):
+                self.gap, self.gap_kind = max(proven_gap, 0.0), "bound"
+
+    def _left(self, value, gap):
+        """What the best constant leaves: F0 - F*, for F within `gap` of F*."""
+        scale = max(abs(self.at_constant), np.finfo(np.float64).tiny)
+        return max(self.at_constant - value + gap, LEAST_GAIN * scale)
+
+    def _penalty(self, threshold):
+        weights = self.v - np.clip(self.v, -threshold, threshold)
+        return 0.5 * self.l2 * float(weights @ weights) + self.l1 * float(
+            np.abs(weights).sum()
+        )
+
+    def _lower_bound(self):
+        """A bound of F* from below: the dual objective, minus infinity without one.
+
+        -mean phi*(-a) - g*(sum a x / n), g the penalty, for duals whose sum is zero if
+        there is an intercept. They are made so by shrinking those of the sign that
+        prevails; phi* is convex and at most 0 at 0, because no loss is negative.
+        """
+        fit_intercept = self.bound.objective.model.fit_intercept
+        if self.ascent.kind == "softmax" and fit_intercept:
+            return -math.inf
+        order = self.bound.rows.order
+        duals = self.duals.reshape(-1, self.sums.size)
+        conjugates = self.conjugates[order].sum()
+        if fit_intercept:
+            if self.sums.size > 1:
+                # The conjugates of a row's outputs are known as their sum only.
+                return -math.inf
+            duals = duals.copy()
+            above = duals[:, 0] > 0.0
+            positive, negative = duals[above, 0].sum(), -duals[~above, 0].sum()
+            least = min(positive, negative)
+            shares = np.where(
+                above,
+                least / max(positive, np.finfo(float).tiny),
+                least / max(negative, np.finfo(float).tiny),
+            )
+            duals[:, 0] *= shares
+            # A row may have a conjugate below 0, which shrinks likewise.
+            conjugates = float(shares[order] @ self.conjugates[order])
+        slopes = np.abs(self._dual_sums(duals.ravel())) / self.n
+        conjugates /= self.n
+        if self.l2 > 0.0:
+            excess = np.maximum(slopes - self.l1, 0.0)
+            return -conjugates - float(excess @ excess) / (2.0 * self.l2)
+        largest = slopes.max(initial=0.0)
+        if largest == 0.0 or self.l1 == 0.0:
+            return -conjugates if largest == 0.0 else -math.inf
+        return -min(1.0, self.l1 / largest) * conjugates
+
+    # ---- the search that takes over --------------------------------------------------
+
+    def _hand_over(self, state):
+        """Go on by full gradients from the weights reached, in coordinates for them."""
+        objective, descent = self.ascent.fallback()
+        bound = objective.bind(self.bound.rows, None, self.bound.n_jobs)
+        start = objective.model.translated(state.theta, self.bound.objective.model)
+        inner = State.start(start, descent, Averaging(start=1), state.rng)
+        self.search = bound, descent.on(bound), inner
+
+    def _search_on(self, state):
+        bound, epoch, inner = self.search
+        value, step = epoch.run(inner)
+        model = self.bound.objective.model
+        state.theta[:] = model.translated(inner.answer(), bound.objective.model)
+        state.step += 1
+        self.verdict, self.moved = epoch.verdict, epoch.moved
+        self.gap, self.gap_kind = epoch.gap, epoch.gap_kind
+        return value, step

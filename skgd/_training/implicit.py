@@ -1,0 +1,124 @@
+"""Implicit normalised AdaGrad for streams of CSR rows, under ``lr="auto"``.
+
+What an update is: see ``_kernels/csr_stream.py``; when this rule is chosen: see
+``_linear/automatic.py``.
+"""
+
+import math
+
+import numpy as np
+
+
+class ImplicitAdaGrad:
+    """Where ``plan.optimizer`` says which rule moves theta: this one, row by row.
+
+    With s_j the largest value of feature j so far, g the derivative of a row's loss and
+    h its weight,
+
+        G_j += h (g x_j)^2,   D_j = eta / (s_j sqrt(G_j)),
+        u = z - h l'(u) sum_j D_j x_j^2,   w_j -= h l'(u) D_j x_j,
+
+    so that z moves to u. Where s_j grows, w_j shrinks by as much. A weight of h acts
+    as that many steps, and cannot overshoot. Penalties are a flow that a weight follows
+    between its rows.
+
+    Parameters
+    ----------
+    eta : float
+        Length of the steps: half the spread of the targets.
+    kind : {'smooth', 'softmax'}
+        A loss for each output, or one for all.
+    curvature : float
+        Bound of the softmax's curvature; not used otherwise.
+    strengths : tuple of float
+        l1 and l2 strength.
+    prior : float
+        Squared derivative of a row of an earlier fit, which the features start with
+        once for each of its rows.
+
+    References
+    ----------
+    S. Ross, P. Mineiro and J. Langford, "Normalized online learning" (2013). J. Duchi,
+    E. Hazan and Y. Singer, "Adaptive subgradient methods for online learning and
+    stochastic optimization" (2011). N. Karampatziakis and J. Langford, "Online
+    importance weight aware updates" (2011).
+    """
+
+    searches = False
+    normalises = False
+    keeps_derivatives = False
+    finds_rate = True
+    weight_decay = 0.0
+
+    def __init__(self, eta, kind, curvature, strengths, prior):
+        self.eta = eta
+        self.kind = kind
+        self.curvature = curvature
+        self.strengths = strengths
+        self.prior = prior
+
+    def start(self, n, dtype):
+        """Squared derivatives, largest values and marks of n parameters.
+
+        The one scalar is what the squared derivatives of a feature begin with.
+        """
+        return np.zeros((3, n)), np.full(1, -1.0), np.zeros(0, dtype)
+
+    def points(self, vectors):
+        """No vectors that are points of the parameter space."""
+        return []
+
+    def on(self, bound):
+        """The epoch of this rule over bound rows."""
+        return _Epoch(self, bound)
+
+
+class _Epoch:
+    def __init__(self, rule, bound):
+        from skgd._kernels import compiling, csr_dual, csr_stream
+
+        self.rule = rule
+        self.bound = bound
+        self.kind = csr_dual.SOFTMAX if rule.kind == "softmax" else csr_dual.SMOOTH
+        element = compiling.numba_type(bound.objective.model.dtype)
+        self._pass = compiling.kernel(
+            csr_stream.run_pass, csr_stream.pass_signature(bound.data_type, element)
+        )
+
+    def run(self, state):
+        """One pass in place; returns (mean objective seen, length of the steps)."""
+        rule, bound = self.rule, self.bound
+        rows = bound.rows
+        squares, largest, marks = state.vectors
+        n_outputs = bound.objective.model.n_outputs
+        if state.memory[0] < 0.0:
+            n_fitted = state.step / max(state.epoch, 1) if state.step else 0.0
+            state.memory[0] = n_fitted * rule.prior
+            squares[-n_outputs:] = state.memory[0]
+            marks[:] = state.step
+        l1, l2 = rule.strengths
+        total, n_updates = self._pass(
+            bound.data,
+            rows.targets,
+            rows.weights,
+            rows.order,
+            self.kind,
+            bound.loss,
+            bound.loss_p,
+            rule.curvature,
+            state.theta,
+            squares,
+            largest,
+            marks,
+            np.zeros((4, n_outputs)),
+            rule.eta,
+            l1,
+            l2,
+            state.memory[0],
+            state.step,
+        )
+        state.step += n_updates
+        if n_updates < rows.order.size:
+            return math.nan, rule.eta
+        value = total / n_updates + bound.objective.penalty(state.theta)
+        return value, rule.eta

@@ -1,0 +1,77 @@
+"""An objective whose losses are recorded output by output, kinks rounded off.
+
+For searches that keep the outputs apart, and for losses with kinks. It evaluates; how
+far the kinks are rounded off, and where to look, is decided elsewhere.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from skgd._training.objective import BoundObjective, Objective
+
+
+@dataclass(frozen=True)
+class RecordedObjective(Objective):
+    """An objective of separate outputs that keeps figures of its last evaluation.
+
+    Attributes
+    ----------
+    widths : float64 array of shape (n_outputs,)
+        Distance over which the kink of each output's loss is rounded off, in units of
+        its residual; zero where the loss is smooth. May be changed at any time.
+    figures : float64 array of shape (n_outputs, 3)
+        Sums over the rows, since they were last set to zero, of the loss descended, of
+        the loss itself, and of its slack; see ``_kernels/recorded.py``.
+    """
+
+    widths: np.ndarray = None
+    figures: np.ndarray = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, objective, widths):
+        """`objective` with its outputs apart."""
+        figures = np.zeros((widths.size, 3))
+        return cls(**vars(objective), widths=widths, figures=figures)
+
+    def bind(self, rows, block_rows=None, n_jobs=1):
+        """The objective over given rows, ready to evaluate."""
+        return RecordedRows(self, rows, block_rows or self.model.block_rows, n_jobs)
+
+
+class RecordedRows(BoundObjective):
+    """A recorded objective over rows; see ``BoundObjective``."""
+
+    def __init__(self, objective, rows, block_rows, n_jobs=1):
+        from skgd._kernels import compiling, recorded
+
+        super().__init__(objective, rows, block_rows, n_jobs)
+        self.output = compiling.address(
+            recorded.recorded, compiling.output_signature(self.element)
+        )
+        slopes = objective.loss.residual_slopes()
+        if slopes is not None:
+            self.loss = compiling.address(
+                type(objective.loss).residual, compiling.loss_signature()
+            )
+        n_outputs = objective.model.n_outputs
+        self._lines = (rows.targets.shape[0], n_outputs, recorded.FIGURES)
+        # Not a number in the lines that no block writes into.
+        table = np.full(np.prod(self._lines), np.nan)
+        ends = np.zeros((n_outputs, 3))
+        ends[:, :2] = slopes or (0.0, 0.0)
+        self.loss_p = np.concatenate([self.loss_p, table, ends.ravel()])
+        self._written = None
+
+    def add_to(self, gradient, theta):
+        """As ``BoundObjective.add_to``; adds to the objective's figures, too."""
+        n_ends = 3 * self.objective.model.n_outputs
+        self.loss_p[-n_ends:].reshape(-1, 3)[:, 2] = self.objective.widths
+        total = super().add_to(gradient, theta)
+        table = self.loss_p[-n_ends - np.prod(self._lines) : -n_ends]
+        table = table.reshape(self._lines)
+        if self._written is None:
+            # Blocks begin at the same rows in every pass.
+            self._written = np.nonzero(~np.isnan(table[:, 0, 1]))[0]
+        self.objective.figures[:] += table[self._written].sum(axis=0)
+        return total

@@ -1,0 +1,200 @@
+"""scikit-learn's twins predict what the originals predict."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.datasets import make_classification, make_multilabel_classification
+from sklearn.ensemble import StackingClassifier, VotingRegressor
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skgd import MLPGD, GDClassifier, GDRegressor
+from skgd.export import to_sklearn
+from skgd.losses import loss_names
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+RNG = np.random.default_rng(0)
+SHORT = {"max_iter": 20, "random_state": 0}
+
+
+def classes(n_classes, labels=None, dtype=np.float64):
+    X, y = make_classification(
+        120, 6, n_informative=4, n_classes=n_classes, random_state=0
+    )
+    if labels is not None:
+        y = np.asarray(labels)[y]
+    return X.astype(dtype), y
+
+
+def numbers(n_targets, dtype=np.float64):
+    X = RNG.normal(size=(120, 6))
+    y = np.exp(X @ RNG.normal(size=(6, n_targets)) / 3)
+    return X.astype(dtype), y[:, 0] if n_targets == 1 else y
+
+
+def same_classifier(model, X):
+    other = model.to_sklearn()
+    assert type(other).__module__.startswith("sklearn.")
+    np.testing.assert_array_equal(other.predict(X), model.predict(X))
+    np.testing.assert_array_equal(other.classes_, model.classes_)
+    if hasattr(model, "predict_proba"):
+        np.testing.assert_allclose(
+            other.predict_proba(X), model.predict_proba(X), rtol=0, atol=3e-16
+        )
+    return other
+
+
+@pytest.mark.parametrize("loss", loss_names("classification"))
+@pytest.mark.parametrize("labels", [None, ["b", "a", "c"]])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_linear_classifiers(loss, labels, n_classes):
+    X, y = classes(n_classes, labels)
+    model = GDClassifier(loss, **SHORT).fit(X, y)
+    other = same_classifier(model, X)
+    np.testing.assert_array_equal(
+        other.decision_function(X), model.decision_function(X)
+    )
+    assert isinstance(other, LogisticRegression) == (loss == "log_loss")
+
+
+@pytest.mark.parametrize("loss", loss_names("regression"))
+@pytest.mark.parametrize("layout", ["dense", "csr", "float32"])
+def test_linear_regressors(loss, layout):
+    X, y = numbers(1, np.float32 if layout == "float32" else np.float64)
+    if layout == "csr":
+        X = sparse.csr_array(X)
+    model = GDRegressor(loss, **SHORT).fit(X, y)
+    other = model.to_sklearn()
+    predicted = other.predict(X)
+    if layout == "float32" and not model._loss.identity_link:
+        # scikit-learn raises e to the score in double precision there.
+        np.testing.assert_allclose(predicted, model.predict(X), rtol=1e-6)
+    else:
+        np.testing.assert_array_equal(predicted, model.predict(X))
+
+
+def test_several_targets():
+    X, y = numbers(3)
+    model = GDRegressor(**SHORT).fit(X, y)
+    other = model.to_sklearn()
+    np.testing.assert_array_equal(other.predict(X), model.predict(X))
+    with pytest.raises(ValueError, match="3: use to_onnx"):
+        GDRegressor("poisson", **SHORT).fit(X, y).to_sklearn()
+
+
+@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
+@pytest.mark.parametrize("hidden", [(), (5,), (5, 4)])
+@pytest.mark.parametrize("kind", ["binary", "strings", "three", "multilabel"])
+def test_network_classifiers(activation, hidden, kind):
+    if kind == "multilabel":
+        X, y = make_multilabel_classification(100, 5, random_state=0)
+    else:
+        n_classes = 3 if kind == "three" else 2
+        X, y = classes(n_classes, ["x", "y"] if kind == "strings" else None)
+    model = MLPGD(
+        hidden_layer_sizes=hidden, activation=activation, max_iter=5, random_state=0
+    ).fit(X, y)
+    same_classifier(model, X)
+
+
+@pytest.mark.parametrize(
+    "loss", ["squared_error", "huber", "absolute_error", "poisson"]
+)
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_network_regressors(loss, n_targets):
+    X, y = numbers(n_targets)
+    model = MLPGD(loss, hidden_layer_sizes=(5,), max_iter=5, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(model.to_sklearn().predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("activation", ["leaky_relu", "elu", "gelu", "silu"])
+def test_activations_that_scikit_learn_does_not_have(activation):
+    X, y = classes(2)
+    model = MLPGD(hidden_layer_sizes=(5,), activation=activation, max_iter=2).fit(X, y)
+    with pytest.raises(ValueError, match="to_onnx"):
+        model.to_sklearn()
+
+
+def test_networks_that_scikit_learn_does_not_have():
+    X, y = classes(2)
+    with pytest.raises(ValueError, match="Hinge: use to_onnx"):
+        MLPGD("hinge", hidden_layer_sizes=(5,), max_iter=2).fit(X, y).to_sklearn()
+    X, y = numbers(1)
+    with pytest.raises(ValueError, match="Gamma: use to_onnx"):
+        MLPGD("gamma", hidden_layer_sizes=(5,), max_iter=2).fit(X, y).to_sklearn()
+
+
+def test_names_of_features_are_kept():
+    pd = pytest.importorskip("pandas")
+    X, y = classes(2)
+    X = pd.DataFrame(X, columns=list("abcdef"))
+    other = GDClassifier(**SHORT).fit(X, y).to_sklearn()
+    assert other.feature_names_in_.tolist() == list("abcdef")
+    assert other.predict(X).shape == (120,)
+
+
+def test_the_copy_shares_nothing():
+    X, y = classes(2)
+    model = GDClassifier(**SHORT).fit(X, y)
+    other = model.to_sklearn()
+    other.coef_[:] = 0
+    assert model.coef_.any()
+
+
+def test_not_fitted():
+    with pytest.raises(NotFittedError):
+        GDClassifier().to_sklearn()
+    with pytest.raises(NotFittedError):
+        to_sklearn(make_pipeline(StandardScaler(), GDClassifier()))
+
+
+def test_inside_other_estimators():
+    X, y = classes(3)
+    pipeline = make_pipeline(StandardScaler(), GDClassifier(**SHORT))
+    models = [
+        pipeline,
+        StackingClassifier([("a", pipeline), ("b", MLPGD(max_iter=3))], cv=2),
+        OneVsRestClassifier(GDClassifier(**SHORT)),
+        GridSearchCV(pipeline, {"gdclassifier__alpha": [1e-3, 1e-2]}, cv=2),
+    ]
+    for model in models:
+        model.fit(X, y)
+        other = to_sklearn(model)
+        np.testing.assert_array_equal(other.predict(X), model.predict(X))
+        np.testing.assert_allclose(
+            other.predict_proba(X), model.predict_proba(X), atol=1e-15
+        )
+        assert not list(fitted_of_ours(other))
+        assert list(fitted_of_ours(model))
+
+
+def test_inside_a_voting_regressor():
+    X, y = numbers(1)
+    model = VotingRegressor([("a", GDRegressor(**SHORT)), ("b", LinearRegression())])
+    other = to_sklearn(model.fit(X, y))
+    np.testing.assert_array_equal(other.predict(X), model.predict(X))
+    assert isinstance(other.named_estimators_["a"], LinearRegression)
+
+
+def fitted_of_ours(value, seen=None):
+    """Every fitted estimator of this package within a model."""
+    seen = set() if seen is None else seen
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, (GDClassifier, GDRegressor, MLPGD)):
+        if hasattr(value, "n_iter_"):
+            yield value
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from fitted_of_ours(part, seen)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from fitted_of_ours(part, seen)
+    elif hasattr(value, "__dict__"):
+        yield from fitted_of_ours(vars(value), seen)

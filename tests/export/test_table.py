@@ -1,0 +1,127 @@
+"""Standard errors equal those of statsmodels."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from skgd import GDClassifier, GDRegressor
+from skgd.export import coefficient_table
+
+sm = pytest.importorskip("statsmodels.api")
+
+N, D = 800, 4
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(N, D)) * [1, 10, 0.1, 100] + [0, 5, 0, -300]
+ETA = X @ [0.5, -0.05, 3, 0.002] + 0.4
+TIGHT = {"solver": "batch", "tol": 1e-14, "penalty": None, "max_iter": 3000}
+CASES = {
+    "normal": (GDRegressor(**TIGHT), ETA + RNG.normal(size=N)),
+    "binomial": (GDClassifier(**TIGHT), (ETA + RNG.logistic(size=N) > 0).astype(int)),
+    "poisson": (GDRegressor("poisson", **TIGHT), RNG.poisson(np.exp(ETA / 2))),
+    "gamma": (GDRegressor("gamma", **TIGHT), RNG.gamma(2.0, np.exp(ETA / 2))),
+}
+PEERS = {
+    "normal": lambda y, Z: sm.OLS(y, Z),
+    "binomial": lambda y, Z: sm.Logit(y, Z),
+    "poisson": lambda y, Z: sm.Poisson(y, Z),
+    "gamma": lambda y, Z: sm.GLM(
+        y, Z, family=sm.families.Gamma(sm.families.links.Log())
+    ),
+}
+
+
+def peer(name, y, Z, cov):
+    options = {} if name == "normal" else {"tol": 1e-14, "maxiter": 500}
+    if name in ("binomial", "poisson"):
+        options |= {"disp": 0, "method": "newton"}
+    return PEERS[name](y, Z).fit(cov_type=cov, **options)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("cov", ["nonrobust", "HC0", "HC1"])
+@pytest.mark.parametrize("name", CASES)
+def test_against_statsmodels(name, cov):
+    model, y = CASES[name]
+    model.fit(X, y)
+    # The sums at the estimate of statsmodels, so that only the errors are compared.
+    result = peer(name, y, sm.add_constant(X), cov)
+    table = coefficient_table(model, X, y, cov=cov)
+    np.testing.assert_allclose(table["coef"], result.params, rtol=1e-5)
+    at = np.asarray(result.params)
+    model.coef_ = at[1:].reshape(np.shape(model.coef_))
+    model.intercept_ = np.array([at[0]])
+    table = coefficient_table(model, X, y, cov=cov)
+    if name == "gamma" and cov != "nonrobust":
+        # There statsmodels mixes expected and observed curvature; see below for ours.
+        return
+    if name in ("binomial", "poisson") and cov == "HC1":
+        # statsmodels makes no correction for few rows there.
+        share = np.sqrt(N / (N - D - 1))
+        np.testing.assert_allclose(table["std_err"], share * result.bse, rtol=1e-8)
+        return
+    np.testing.assert_allclose(table["std_err"], result.bse, rtol=1e-8)
+    np.testing.assert_allclose(table["z"], result.tvalues, rtol=1e-8)
+    if name != "normal":
+        np.testing.assert_allclose(
+            table[["low", "high"]], result.conf_int(), rtol=1e-7, atol=1e-12
+        )
+        np.testing.assert_allclose(table["p"], result.pvalues, rtol=1e-5, atol=1e-300)
+
+
+def test_the_sandwich_by_hand():
+    model, y = CASES["gamma"]
+    model.fit(X, y)
+    Z = np.column_stack([np.ones(N), X])
+    z = X @ model.coef_ + model.intercept_
+    g = 1 - y / np.exp(z)
+    bread = np.linalg.inv(Z.T @ Z)
+    covariance = bread @ (Z.T @ (g[:, None] ** 2 * Z)) @ bread
+    table = coefficient_table(model, X, y, cov="HC0")
+    np.testing.assert_allclose(
+        table["std_err"], np.sqrt(np.diag(covariance)), rtol=1e-8
+    )
+
+
+def test_other_forms_of_the_same_rows():
+    model, y = CASES["binomial"]
+    model.fit(X, y)
+    expected = coefficient_table(model, X, y, cov="HC1")
+    batches = [(X[i : i + 100], y[i : i + 100]) for i in range(0, N, 100)]
+    for table in (
+        coefficient_table(model, batches, cov="HC1"),
+        coefficient_table(model, sparse.csr_array(X), y, cov="HC1"),
+        coefficient_table(model, X, y, np.ones(N), cov="HC1"),
+    ):
+        np.testing.assert_allclose(table, expected, rtol=1e-8, atol=1e-12)
+    # A weight of two is two rows.
+    doubled = coefficient_table(model, np.r_[X, X], np.r_[y, y])
+    weighted = coefficient_table(model, X, y, np.full(N, 2.0))
+    np.testing.assert_allclose(weighted, doubled, rtol=1e-9, atol=1e-12)
+
+
+def test_without_intercept():
+    model = GDRegressor(fit_intercept=False, **TIGHT).fit(X, ETA)
+    table = coefficient_table(model, X, ETA + np.sin(ETA * 9))
+    assert table.index.tolist() == ["x0", "x1", "x2", "x3"]
+
+
+def test_refused():
+    _, y = CASES["binomial"]
+    cases = [
+        (GDClassifier(), "penalty=None"),
+        (GDClassifier("hinge", penalty=None), "Hinge"),
+        (GDClassifier("squared_error", penalty=None), "no likelihood of classes"),
+        (GDRegressor("huber"), "Huber"),
+    ]
+    for model, message in cases:
+        model.fit(X, y)
+        with pytest.raises(ValueError, match=message):
+            coefficient_table(model, X, y)
+    model = GDRegressor().fit(X, np.column_stack([y, y]))
+    with pytest.raises(ValueError, match="one output"):
+        coefficient_table(model, X, y)
+    model = GDRegressor().fit(X, y)
+    with pytest.raises(ValueError, match="cov must be"):
+        coefficient_table(model, X, y, cov="HC9")
+    with pytest.raises(ValueError, match="sample_weight has shape"):
+        coefficient_table(model, X, y, np.ones(3))

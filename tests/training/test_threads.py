@@ -1,0 +1,78 @@
+"""The threads of matrix products are given back, in whatever order they are taken."""
+
+import threading
+
+import numpy as np
+import pytest
+from threadpoolctl import ThreadpoolController, threadpool_info
+
+from skgd import MLPGD
+from skgd._training.threads import one_blas_thread
+
+
+def n_threads():
+    import scipy.linalg  # noqa: F401  the BLAS that the kernels call
+
+    return [i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"]
+
+
+@pytest.fixture
+def two_threads():
+    n_threads()
+    controller = ThreadpoolController()
+    limit = controller.limit(limits=2, user_api="blas")
+    # Others may change it.
+    with controller.limit(limits=None):
+        pass
+    if set(n_threads()) != {2}:
+        pytest.skip("these libraries have one thread only")
+    yield
+    limit.restore_original_limits()
+
+
+@pytest.mark.parametrize("leaves_first", [0, 1])
+def test_limits_that_overlap(leaves_first, two_threads):
+    entered = [threading.Event() for _ in range(2)]
+    may_leave = [threading.Event() for _ in range(2)]
+
+    def work(k):
+        with one_blas_thread():
+            entered[k].set()
+            may_leave[k].wait(60)
+
+    threads = [threading.Thread(target=work, args=[k]) for k in range(2)]
+    for k in range(2):
+        threads[k].start()
+        assert entered[k].wait(60)
+    for k in (leaves_first, 1 - leaves_first):
+        # As long as one is inside.
+        assert set(n_threads()) == {1}
+        may_leave[k].set()
+        threads[k].join()
+    assert set(n_threads()) == {2}
+
+
+def test_limits_inside_each_other_and_after_an_error(two_threads):
+    with one_blas_thread(), one_blas_thread():
+        assert set(n_threads()) == {1}
+    with pytest.raises(ZeroDivisionError), one_blas_thread():
+        1 / 0  # noqa: B018
+    assert set(n_threads()) == {2}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_fits_at_the_same_time(two_threads):
+    X = np.random.default_rng(0).standard_normal((200, 6))
+    y = np.arange(200) % 3
+
+    def fit(n_epochs):
+        MLPGD(hidden_layer_sizes=(5,), max_iter=n_epochs, tol=None).fit(X, y)
+
+    fit(1)
+    for _ in range(3):
+        threads = [threading.Thread(target=fit, args=[3 + k % 3]) for k in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert set(n_threads()) == {2}
