@@ -66,7 +66,7 @@ class StreamObjective:
         """
         gradient = np.zeros(theta.size)
         loss = self._sum(theta, gradient)
-        return loss, self._head.unfolded(gradient)
+        return loss, self._sample.unfolded(gradient)
 
     gradient = BoundObjective.gradient
 
