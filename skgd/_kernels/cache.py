@@ -45,7 +45,7 @@ def version():
         sources += [root / f"{name}.py" for name in REGISTRIES]
         for source in sources:
             checksum = crc32(source.read_bytes(), checksum)
-    except OSError:
+    except (OSError, KeyError):
         return None
     return checksum
 

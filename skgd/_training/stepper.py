@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from skgd.optimizers import GD, DoWG
-from skgd.schedules import Clock, Constant, checked_factors
+from skgd.schedules import Clock, Constant, rate_factors
 
 
 class Stepper:
@@ -104,7 +104,7 @@ def epoch_rates(state, lr, schedule, n_steps, horizon, start=0, stop=None):
         steps_per_epoch=n_steps,
         losses=state.losses,
     )
-    return lr * checked_factors(schedule, clock)
+    return lr * rate_factors(schedule, clock)
 
 
 @functools.lru_cache(maxsize=8)
