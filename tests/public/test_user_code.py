@@ -422,6 +422,31 @@ def test_a_factor_that_turns_wrong_late_is_an_error():
         model.fit(X, Y)
 
 
+class NotCompiled(Loss):
+    @staticmethod
+    def value_and_derivative(y, z, p):
+        size = math.dist([z], [y])
+        return 0.5 * size * size, z - y
+
+
+class CompiledHelper(Loss):
+    @staticmethod
+    def value_and_derivative(y, z, p):
+        return python_helper(z - y), z - y
+
+
+def python_helper(residual):
+    return sum([0.5 * residual * residual, *[]], start=float("0"))
+
+
+@pytest.mark.parametrize("loss", [NotCompiled(), CompiledHelper()], ids=repr)
+def test_what_cannot_be_compiled_is_named(loss):
+    name = type(loss).__name__
+    model = GDRegressor(loss, lr=0.1, solver="batch", max_iter=1, tol=None)
+    with pytest.raises(ValueError, match=f"{name}.value_and_derivative runs in Python"):
+        model.fit(X, Y)
+
+
 # ------------------------------------------------------------------ everywhere
 
 
