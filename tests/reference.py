@@ -187,13 +187,13 @@ def train(
     factor=lambda step, epoch: 1.0,
     l1=0.0,
     l2=0.0,
+    visits=None,
+    full_batch=None,
     weights=None,
     start=None,
     fit_intercept=True,
     average=False,
     clip_norm=None,
-    visits=None,
-    full_batch=None,
 ):
     """Train on the rows in order.
 
@@ -203,8 +203,6 @@ def train(
     targets : array (rows, outputs)
     loss : callable(targets, scores) -> (values, derivatives)
     rule : object with step(gradient, lr, t)
-    factor : callable(step, epoch) -> float, `epoch` with its fraction
-    start : array (features + 1, outputs)
     visits : list of int arrays, optional
         The rows of each epoch, as of the calls of partial_fit; their weights are then
         taken as given. By default all rows in each of `n_epochs`, the weights scaled
@@ -212,6 +210,8 @@ def train(
     full_batch : bool, optional
         Whether objectives are those before the update; by default where an epoch makes
         one update.
+    factor : callable(step, epoch) -> float, `epoch` with its fraction
+    start : array (features + 1, outputs)
 
     Returns
     -------
