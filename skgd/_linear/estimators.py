@@ -538,15 +538,17 @@ class LinearGD(BaseGD):
             steepest = smoothness(
                 objective, bound.rows, moments, plan.batch_size, curvature
             )
-            # Half the limit leaves room for the noise of gradients of a few rows.
-            return (2.0 if plan.solver == "batch" else 1.0) / steepest
+        if not 0.0 < steepest < np.inf:
+            return None
+        # Half the limit leaves room for the noise of gradients of a few rows.
+        return (2.0 if plan.solver == "batch" else 1.0) / steepest
 
     def _remedy(self, plan, bound):
         if self.lr == "auto":
             return self._remedy_of_automatic_rate(plan)
         stable = self._stable_rate(plan, bound)
         advice = "Use lr='auto'"
-        if stable is not None and stable > 0:
+        if stable is not None:
             advice = (
                 "Plain gradient steps on these features are stable below about "
                 f"lr={stable:.2g}. {advice}"
