@@ -128,12 +128,12 @@ def test_learnt_diagonal_stays_near_the_curvature_of_the_newest_pair():
 def test_differences_of_rounding_size_are_judged_by_slopes():
     """A parabola far above zero, where all values are equal."""
     memory = np.zeros(len(secant.MEMORY))
-    memory[[secant.STEP, secant.VALUE, secant.DECREMENT]] = 1.0, 1e16, 1.0
+    memory[[secant.STEP, secant.VALUE, secant.DECREMENT]] = 1.0, 1e10, 1.0
     memory[secant.HIGH] = np.inf
     judge = secant._on_the_line
-    assert judge(memory.copy(), 1e16, 0.0, 1e-13) == secant.TRIAL
-    assert judge(memory.copy(), 1e16, 1.0, 1e-13) == secant.SHORTER
-    assert judge(memory.copy(), 1e16, -0.95, 1e-13) == secant.LONGER
+    assert judge(memory.copy(), 1e10, 0.0, 1e-13) == secant.TRIAL
+    assert judge(memory.copy(), 1e10, 1.0, 1e-13) == secant.SHORTER
+    assert judge(memory.copy(), 1e10, -0.95, 1e-13) == secant.LONGER
     assert judge(memory.copy(), np.nan, 0.0, 1e-13) == secant.SHORTER
 
 
