@@ -1,4 +1,4 @@
-"""Exact minima of small convex problems, by methods that share nothing with the package.
+"""Exact minima of small convex problems, by methods that share no code with skgd.
 
 F(w, b) = sum_i s_i l(y_i, x_i'w + b) / sum_i s_i + l2/2 |w|^2 + l1 |w|_1. Least squares
 are factorised; absolute, quantile, epsilon-insensitive and hinge losses are linear
@@ -109,7 +109,7 @@ def minimum(
 
 
 class _Problem:
-    """In scaled columns, with penalties for each of them; W is (features + 1, outputs)."""
+    """In scaled columns, each with its penalties; W is (features + 1, outputs)."""
 
     def __init__(self, name, Z, y, s, l1, l2, fit_intercept, parameters):
         self.name, self.y, self.s, self.parameters = name, y, s, parameters
@@ -152,6 +152,8 @@ class _Problem:
         z = self.A @ W
         if width:
             value, slope, bend = rounded(self.name, y, z, width, **self.parameters)
+            # A step must not be endless where no row is at a kink.
+            bend = np.maximum(bend, 1e-6 / width)
         else:
             value, slope, bend = evaluate(self.name, y, z, **self.parameters)
         value = value if value.ndim == 1 else value.sum(axis=1)

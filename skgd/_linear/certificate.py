@@ -36,6 +36,16 @@ REACH = 10.0
 # Rows at kinks, in multiples of the number of weights, on which a minimum is tried.
 KINK_ROWS = (1.0, 1.25, 2.0, 4.0, 8.0)
 
+# Newton steps for the slopes at rounded kinks; the share that a good one leaves, and
+# how many may be bad in a row.
+ROUNDED_STEPS = 8
+ENOUGH = 0.7
+PATIENCE = 2
+
+# Numbers looked at in all attempts at kinks, and how many there may be anyway.
+WORK = 20_000_000
+FEWEST_ATTEMPTS = 4
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -116,22 +126,54 @@ def certify(bound, theta, widths=None, target=0.0):
     A pull of zero is one of rounding size here, and its size times the distance within
     which the minimum is looked for is added to the bound.
     """
-    objective = bound.objective
-    if not provable(objective.loss):
+    if not provable(bound.objective.loss):
         return None
-    problem = _Problem(bound, theta, target)
-    if objective.softmax:
+    # What is not finite proves nothing, and says so by a gap of inf.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return _certify(bound, theta, widths, target)
+
+
+def _certify(bound, theta, widths, target):
+    problem = _Problem(bound, theta)
+    if bound.objective.softmax:
         return problem.certificate([problem.attempt(SoftmaxLoss(bound))])
     plain = SeparableLoss(bound)
     attempts = [problem.attempt(plain)]
-    if plain.piecewise_linear:
-        if widths is None:
-            widths = _widths(problem, plain)
-        for width in widths:
-            if problem.certificate(attempts).gap <= target:
+    if not plain.piecewise_linear:
+        return problem.certificate(attempts)
+    if widths is None:
+        widths = _widths(problem, plain)
+    widths = [np.broadcast_to(width, plain.n_outputs) for width in widths]
+    most = max(FEWEST_ATTEMPTS, WORK // (len(bound.rows) * len(problem.live)))
+    for width in widths[: most - 1]:
+        if problem.certificate(attempts).gap <= target:
+            break
+        attempts.append(problem.attempt(SeparableLoss(bound, width)))
+    answer = problem.certificate(attempts)
+    if answer.step is None:
+        return answer
+    # The slopes of the rounded minimum prove more than those of one step towards it:
+    # from the widths that left least, and from those of the widest jump.
+    tried = len(attempts) - 1
+    choices = [problem.best_rounded(attempts), np.full(plain.n_outputs, 1)]
+    gap = answer.gap
+    for choice in choices[: min(tried, 2)]:
+        loss = SeparableLoss(bound, np.choose(choice, widths[:tried]))
+        columns = [attempts[1 + i].step[:, k] for k, i in enumerate(choice)]
+        moved, step = problem, np.column_stack(columns)
+        idle = 0
+        for _ in range(ROUNDED_STEPS):
+            if gap <= target or len(attempts) >= most:
                 break
-            attempts.append(problem.attempt(SeparableLoss(bound, width)))
-    return problem.certificate(attempts)
+            moved = _Problem(bound, moved.theta + step)
+            attempts.append(moved.attempt(loss))
+            step, before = attempts[-1].step, gap
+            gap = problem.certificate(attempts).gap
+            # Some steps only find out which rows stay at their kinks.
+            idle = 0 if gap < ENOUGH * before else idle + 1
+            if idle == PATIENCE:
+                break
+    return Certificate(answer.value, gap, answer.step)
 
 
 def _widths(problem, loss):
@@ -143,9 +185,10 @@ def _widths(problem, loss):
     distances = np.sort(np.concatenate(distances), axis=0)
     n, n_weights = len(distances), int(problem.live.sum())
     # A minimum shows in a jump from rows at kinks to the next ones.
-    smallest = np.finfo(float).tiny
-    with np.errstate(over="ignore"):
-        ratios = distances[1:] / np.maximum(distances[:-1], smallest)
+    smallest = np.finfo(float).eps * distances[-1]
+    smallest = np.where(smallest > 0.0, smallest, 1.0)
+    distances = np.maximum(distances, smallest)
+    ratios = distances[1:] / distances[:-1]
     counts = [
         1 + ratios[:limit].argmax(axis=0)
         for limit in (int(KINK_ROWS[-1] * n_weights), n)
@@ -160,8 +203,7 @@ def _widths(problem, loss):
         outer = np.take_along_axis(distances, np.minimum(count, n - 1)[None], 0)[0]
         inner = np.take_along_axis(distances, np.minimum(count, n - 1)[None] - 1, 0)[0]
         # Well apart from both, on either side.
-        width = np.where(inner > 0.0, np.sqrt(inner * outer), 0.5 * outer)
-        width = np.where(width > 0.0, width, smallest)
+        width = np.sqrt(inner * outer)
         if not any(np.array_equal(width, other) for other in widths):
             widths.append(width)
     return widths
@@ -170,8 +212,7 @@ def _widths(problem, loss):
 class _Problem:
     """The objective at one point, weights as (features + 1, outputs)."""
 
-    def __init__(self, bound, theta, target=0.0):
-        self.target = target
+    def __init__(self, bound, theta):
         objective = bound.objective
         model = self.model = objective.model
         self.rows = bound.rows
@@ -193,18 +234,25 @@ class _Problem:
         return blocks(self.model, self.rows)
 
     def certificate(self, attempts):
-        """The best of some attempts, for each output."""
-        gaps = np.array([attempt.gaps for attempt in attempts])
-        best = gaps.argmin(axis=0)
+        """The best of some attempts, the first of them at the point itself."""
+        values, gaps = attempts[0].values, attempts[0].gaps
+        for other in attempts[1:]:
+            apart = values - other.values
+            size = ALLOWANCE * (np.abs(values) + np.abs(other.values))
+            size = np.where(apart == 0.0, 0.0, size)
+            gaps = np.fmin(gaps, np.maximum(other.gaps + apart, 0.0) + size)
         step = None
         if attempts[-1].step is not None:
-            # An output as it is may prove more than a Newton step, but has none.
-            choice = np.broadcast_to(best, (self.n_outputs,))
-            if len(attempts) > 1:
-                choice = np.broadcast_to(1 + gaps[1:].argmin(axis=0), choice.shape)
-            columns = [attempts[i].step[:, k] for k, i in enumerate(choice)]
+            # Among several there is one step each for each output, but for the first.
+            best = self.best_rounded(attempts) + 1 if len(attempts) > 1 else 0
+            best = np.broadcast_to(best, (self.n_outputs,))
+            columns = [attempts[i].step[:, k] for k, i in enumerate(best)]
             step = np.column_stack(columns).ravel()
-        return Certificate(attempts[0].value, float(gaps.min(axis=0).sum()), step)
+        return Certificate(float(values.sum()), float(gaps.sum()), step)
+
+    def best_rounded(self, attempts):
+        """Of each output, which of the attempts after the first leaves least."""
+        return np.array([attempt.gaps for attempt in attempts[1:]]).argmin(axis=0)
 
     def attempt(self, loss):
         """What the slopes near the point prove."""
@@ -212,20 +260,23 @@ class _Problem:
         theta, l1, l2 = self.theta, self.l1, self.l2
         penalties = 0.5 * l2 * theta**2 + l1 * np.abs(theta)
         values, rest = first.values / self.total, first.at_rest / self.total
-        value = float(values.sum() + penalties.sum())
+        penalties = self._by_group(penalties, loss)
         # Slopes of zero prove that F is at least the smallest of all losses.
-        gaps = values + rest + self._by_group(penalties, loss)
+        gaps = values + rest + penalties
         gaps = gaps + ALLOWANCE * (np.abs(values) + np.abs(rest))
         step = None
         if first.hessians is not None:
             gradient = first.pulls / self.total + l2 * theta
             models = self._models(first.hessians, columns, gradient, loss)
-            gaps = np.fmin(gaps, self._newton_gaps(loss, models))
+            newton = self._newton_gaps(loss, models)
             step = -models.c
-        if self.intercept_only and not gaps.sum() <= self.target:
+            if (newton < gaps).all():
+                return _Attempt(values + penalties, newton, step)
+            gaps = np.fmin(gaps, newton)
+        if self.intercept_only:
             gaps = np.fmin(gaps, self._plain_gaps(loss, first, step))
         gaps = np.where(np.isnan(gaps), np.inf, gaps)
-        return _Attempt(value, gaps, step)
+        return _Attempt(values + penalties, gaps, step)
 
     def _by_group(self, matrix, loss):
         sums = matrix.sum(axis=0)
@@ -323,8 +374,7 @@ class _Problem:
         """Scale the slopes of a group until no pull exceeds its l1 penalty."""
         bounded = (self.l1 > 0.0) & (self.l2 == 0.0) & self.live[:, None]
         if bounded.any():
-            with np.errstate(divide="ignore", invalid="ignore"):
-                room = np.where(bounded, self.l1 / np.abs(found.pulls), np.inf)
+            room = np.where(bounded, self.l1 / np.abs(found.pulls), np.inf)
             room = np.minimum(room.min(axis=0), 1.0)
             room = room if loss.n_groups > 1 else room.min(keepdims=True)
             if (room < 1.0).any():
@@ -374,16 +424,14 @@ class _Problem:
     def _off(self, found):
         """Largest pull on a weight without penalty, against the sum of its terms."""
         pulls = np.abs(found.pulls[self.free])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shares = np.where(pulls > 0.0, pulls / found.sizes[self.free], 0.0)
+        shares = np.where(pulls > 0.0, pulls / found.sizes[self.free], 0.0)
         return shares.max(initial=0.0)
 
     def _gaps(self, loss, found, reach):
         """The bound of each group."""
         theta, l1, l2, a = self.theta, self.l1, self.l2, found.pulls
         excess = soft_threshold(a, l1)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            smooth = (l2 * theta + excess) ** 2 / (2.0 * l2)
+        smooth = (l2 * theta + excess) ** 2 / (2.0 * l2)
         smooth = np.where(l2 > 0.0, smooth, np.where(excess == 0.0, 0.0, np.inf))
         # A pull that exceeds the l1 penalty by rounding only, without l2: the minimum
         # could be lower by that times the way to it.
@@ -409,9 +457,9 @@ class _Sums:
 
 @dataclass
 class _Attempt:
-    """What one choice of slopes gives: gaps of shape (groups,)."""
+    """What one choice of slopes gives: F and gaps of shape (groups,)."""
 
-    value: float
+    values: np.ndarray
     gaps: np.ndarray
     step: np.ndarray | None
 

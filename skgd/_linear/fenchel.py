@@ -101,8 +101,7 @@ class SeparableLoss:
 
     def shrink(self, u):
         """The largest factor, at most 1, that brings all rows of an output there."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            room = np.where(u > 0.0, self.high / u, self.low / u)
+        room = np.where(u > 0.0, self.high / u, self.low / u)
         room = np.where(u == 0.0, np.inf, room)
         return np.minimum(room.min(axis=0, initial=1.0), 1.0)
 
@@ -117,8 +116,7 @@ class SeparableLoss:
         """Slopes of weighted sum zero: those of the heavier sign are made smaller."""
         up, down = tallies[0], -tallies[1]
         lesser = np.minimum(up, down)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shares = [np.where(x > 0.0, lesser / x, 1.0) for x in (up, down)]
+        shares = [np.where(x > 0.0, lesser / x, 1.0) for x in (up, down)]
         return np.where(u > 0.0, u * shares[0], u * shares[1])
 
     def distance(self, u):
@@ -194,8 +192,7 @@ class SoftmaxLoss:
         """Slopes of weighted sums zero: classes with too much give to the others."""
         sums, masses = tallies
         q = u + self.label
-        with np.errstate(divide="ignore", invalid="ignore"):
-            given = np.where(sums > 0.0, sums / masses, 0.0)
+        given = np.where(sums > 0.0, sums / masses, 0.0)
         wanted = np.maximum(-sums, 0.0)
         if wanted.sum() > 0.0:
             moved = (q * given).sum(axis=1, keepdims=True)

@@ -68,6 +68,7 @@ class QuadraticModel:
         H, g, w, l1 = self.H, self.g, self.w, self.l1
         v = w.copy()
         scale = np.abs(g) + np.abs(H) @ np.abs(w) + l1
+        newest = None
         for _ in range(4 * len(w) + 20):
             pulls = g + H @ (v - w)
             moved = (self.signs != 0.0) | (l1 == 0.0)
@@ -78,17 +79,15 @@ class QuadraticModel:
             if crossing.any():
                 length = self._best_length(v, step, pulls, crossing)
                 reached = crossing & (v + length * step == 0.0)
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    at_zero = np.where(crossing, -v / step, np.inf)
+                at_zero = np.where(crossing, -v / step, np.inf)
                 reached |= at_zero == length
                 v = np.where(reached, 0.0, v + length * step)
                 self.signs = np.where(l1 > 0.0, np.sign(v), 0.0)
-                if length == 0.0 and not reached.any():
+                if length == 0.0 and (newest is None or reached[newest]):
+                    # Rounding: what was let go wants to come back at once.
                     return v
-                if length < 1.0:
-                    continue
-            else:
-                v = v + step
+                continue
+            v = v + step
             pulls = g + H @ (v - w)
             excess = np.where(self.signs == 0.0, np.abs(pulls) - l1, 0.0)
             excess = np.where(l1 > 0.0, excess, 0.0)
@@ -96,6 +95,7 @@ class QuadraticModel:
             if excess[hardest] <= BALANCED * scale[hardest]:
                 return v
             self.signs[hardest] = -np.sign(pulls[hardest])
+            newest = hardest
         return v
 
     def _best_length(self, v, step, pulls, crossing):
@@ -117,8 +117,7 @@ class ScaledInverse:
 
     def __init__(self, H):
         diagonal = np.diag(H)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            self.scale = np.where(diagonal > 0.0, 1.0 / np.sqrt(diagonal), 0.0)
+        self.scale = np.where(diagonal > 0.0, 1.0 / np.sqrt(diagonal), 0.0)
         H = H * self.scale[:, None] * self.scale
         self.factor = self.values = None
         if not np.isfinite(H).all() or not len(H):
