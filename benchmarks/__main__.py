@@ -28,6 +28,7 @@ SUITES = (
     "latency",
     "quality",
     "raw_tables",
+    "certificate",
     "growth",
     "threads",
     "out_of_core",

@@ -69,9 +69,12 @@ SOLVER_BATCH = {
         is min(64, n_rows): large enough for the work of an update to outweigh its
         bookkeeping, small enough for many updates per epoch. For a linear model with
         `lr="auto"` a table of up to 1,024 rows is one batch, and one of up to 16,384
-        rows where a search along full gradients finds the step: plain or Nesterov's
-        descent on a smooth loss. The last batch of an epoch may be smaller and is
-        averaged over its own size.""",
+        rows where a search along full gradients finds the step: plain descent, unless
+        the loss has kinks and is not one of this package, or Nesterov's on a smooth
+        loss. Plain descent goes over to that search on larger tables, too, after two
+        epochs, or at once under an l1 penalty; a number keeps to batches of that size.
+        The last batch of an epoch may be smaller and is averaged over its own
+        size.""",
     ),
 }
 
@@ -113,17 +116,22 @@ STOPPING = {
         1e-4,
         [_NON_NEGATIVE, None],
         "float or None",
-        """Training stops when, for `n_iter_no_change` epochs in a row, the objective
+        """What may be missing at the end. The search along full gradients of
+        `lr="auto"` stops when the objective is known to be that close to its minimum,
+        as a share of what the best constant leaves to gain; see `gap_`. Otherwise
+        training stops when, for `n_iter_no_change` epochs in a row, the objective
         has not come below its best value by more than `tol` times the objective at
         the start. Relative, so that the units of y do not matter. With `early_stopping`
-        or validation rows, those are watched instead. None runs all epochs.
+        or validation rows, those are watched instead. None runs all epochs, or until a
+        search ends in rounding errors.
         """,
     ),
     "n_iter_no_change": Parameter(
         5,
         [_AT_LEAST_ONE],
         "int",
-        """Epochs without improvement before training stops.""",
+        """Epochs without improvement before training stops. A search along full
+        gradients knows its end and does not count them.""",
     ),
     "early_stopping": Parameter(
         False,
@@ -345,7 +353,8 @@ history_ : dict of str to array
     ``pandas.DataFrame``: `epoch` and `step` (made so far), `loss` (the objective; with
     several updates per epoch, the loss of each row just before its update), `lr` (the
     last rate), `seconds`, and `validation_loss` and `validation_score` where there is
-    validation.
+    validation. With a search along full gradients also `gap`, what was known of `gap_`
+    after each epoch, NaN where nothing was.
 loss_curve_ : list of float
     ``history_["loss"]``.
 best_loss_ : float
@@ -353,8 +362,10 @@ best_loss_ : float
 best_epoch_ : int
     Epoch, from 1, of the lowest objective, or of the best validation score.
 stop_reason_ : str
-    "tol", "early_stopping", "max_iter", "diverged", "callback", or "interrupted" after
-    a Ctrl-C in a single fit, whose weights are kept. In loops and searches of many fits
+    "converged" (`lr="auto"` came as close to the minimum as `tol` asks), "rounding" (it
+    came as close as the precision allows), "tol" (no further improvement),
+    "early_stopping", "max_iter", "diverged", "callback", or "interrupted" after a
+    Ctrl-C in a single fit, whose weights are kept. In loops and searches of many fits
     `KeyboardInterrupt` is raised instead.
 validation_scores_ : list of float or None
     Score of the held-out rows after each epoch, higher is better; minus the loss for
@@ -363,16 +374,33 @@ best_validation_score_ : float or None
     Its maximum. None without validation.
 """
 
+# Of the linear models alone.
+LINEAR_ATTRIBUTES = """
+gap_ : float or None
+    How far the objective can be above its minimum, as a share of what the best constant
+    leaves to gain: 0 is the minimum, 1 the constant. The largest over independent
+    outputs. Known after a search along full gradients, which is what ``lr="auto"`` does
+    but for small batches, other optimizers than "gd", validation, and `partial_fit`;
+    None otherwise. A fit that ends above 10 `tol` warns.
+gap_kind_ : {'bound', 'estimate'} or None
+    Whether `gap_` is proven, by a lower bound of the minimum, or what the curvature
+    seen along the way promises.
+"""
+
 SHARED = SOLVER_BATCH | RATE | GRADIENT | STOPPING | RUNNING
 
 
-def with_parameters(table: dict, **defaults) -> Callable[[type], type]:
+def with_parameters(
+    table: dict, attributes: str = ATTRIBUTES, **defaults
+) -> Callable[[type], type]:
     """Give a class its constructor, constraints and documentation from `table`.
 
     Parameters
     ----------
     table : dict of str to Parameter
         In the order of the signature. The first may be passed by position.
+    attributes : str
+        Documentation of the fitted attributes that are no parameters.
     **defaults : object
         Defaults that differ from the table's for this class.
 
@@ -396,7 +424,7 @@ def with_parameters(table: dict, **defaults) -> Callable[[type], type]:
             cls.__doc__ = (
                 inspect.cleandoc(cls.__doc__)
                 .replace("{parameters}", _documentation(table))
-                .replace("{attributes}", ATTRIBUTES.strip())
+                .replace("{attributes}", attributes.strip())
             )
         return cls
 

@@ -587,7 +587,8 @@ class LinearGD(BaseGD):
 @with_parameters(
     _parameters.loss_parameter("squared_error", loss_names("regression"))
     | _parameters.LINEAR
-    | _parameters.SHARED
+    | _parameters.SHARED,
+    _parameters.ATTRIBUTES + _parameters.LINEAR_ATTRIBUTES.lstrip(),
 )
 class GDRegressor(RegressorMixin, LinearGD):
     """Linear regression by batch, mini-batch or stochastic gradient descent.
@@ -711,6 +712,7 @@ def _has_probabilities(estimator):
     | _parameters.LINEAR
     | _parameters.CLASS_WEIGHT
     | _parameters.SHARED,
+    _parameters.ATTRIBUTES + _parameters.LINEAR_ATTRIBUTES.lstrip(),
     penalty="l2",
 )
 class GDClassifier(ClassifierMixin, LinearGD):
