@@ -70,8 +70,8 @@ SOLVER_BATCH = {
         bookkeeping, small enough for many updates per epoch. For a linear model with
         `lr="auto"` a table of up to 1,024 rows is one batch, and one of up to 16,384
         rows where a search along full gradients finds the step: plain or Nesterov's
-        descent on a smooth loss. The last batch of an epoch may be smaller and is
-        averaged over its own size.""",
+        descent on a smooth loss; CSR rows are taken one by one. The last batch of an
+        epoch may be smaller and is averaged over its own size.""",
     ),
 }
 
@@ -82,8 +82,9 @@ RATE = {
         "'auto' or float",
         """Learning rate. A float is the textbook step on the features as given, nothing
         hidden. 'auto' picks the step from the data and takes it in centred and scaled
-        coordinates; what is minimised, and the meaning of the coefficients, stay the
-        same. The rate used is in `lr_`.""",
+        coordinates, or, for plain descent on CSR rows with no `batch_size` named,
+        implicitly, row by row, without a rate; what is minimised, and the meaning of
+        the coefficients, stay the same. The rate used is in `lr_`.""",
     ),
     "lr_schedule": Parameter(
         "constant",
@@ -347,7 +348,13 @@ best_loss_ : float
 best_epoch_ : int
     Epoch, from 1, of the lowest objective, or of the best validation score.
 stop_reason_ : str
-    "tol", "early_stopping", "max_iter", "diverged", "callback" or "interrupted".
+    "converged", "tol", "early_stopping", "max_iter", "diverged", "callback" or
+    "interrupted".
+gap_ : float
+    (F - F*)/(F0 - F*), what is left to the minimum F* as a share of what the best
+    constant leaves, where the method knows it: fits of sparse rows under `lr="auto"`.
+gap_kind_ : str
+    "bound" where a point of the dual problem proves `gap_`, else "estimate".
 validation_scores_ : list of float
     Score of the held-out rows after each epoch, higher is better; minus the loss for
     ``scoring="loss"``. Only with validation.

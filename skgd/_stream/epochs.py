@@ -69,6 +69,18 @@ class StreamObjective:
         """F(theta) over the first rows."""
         return self._head.value_at_head(theta)
 
+    def blocks(self):
+        """The objective over each block of the stream, one after another."""
+        with closing(self.stream.blocks()) as blocks:
+            for rows in blocks:
+                yield self.objective.bind(rows, self.block_rows)
+
+    def rebound(self, objective):
+        """Another objective over the same stream."""
+        return StreamObjective(
+            objective, self.stream, self.rows, self.block_rows, self.window
+        )
+
     def _sum(self, theta, gradient):
         total, theta = 0.0, self._head.folded(theta)
         with closing(self.stream.blocks()) as blocks:
