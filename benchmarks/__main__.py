@@ -23,6 +23,7 @@ SUITES = (
     "full_gradient",
     "epochs",
     "minibatches",
+    "sparse",
     "vowpal_wabbit",
     "mlp",
     "latency",
