@@ -72,10 +72,9 @@ SOLVER_BATCH = {
         rows where a search along full gradients finds the step: plain descent, unless
         the loss has kinks and is not one of this package, or Nesterov's on a smooth
         loss. Plain descent goes over to that search on larger tables, too, after two
-        epochs, or at once under an l1 penalty; CSR rows are taken one by one; a number keeps to batches of that
-        size.
-        The last batch of an epoch may be smaller and is averaged over its own
-        size.""",
+        epochs, or at once under an l1 penalty; CSR rows are taken one by one; a number
+        keeps to batches of that size. The last batch of an epoch may be smaller and is
+        averaged over its own size.""",
     ),
 }
 
@@ -382,8 +381,8 @@ gap_ : float or None
     How far the objective can be above its minimum, as a share of what the best constant
     leaves to gain: 0 is the minimum, 1 the constant. The largest over independent
     outputs. Known after a search along full gradients or, on CSR rows, implicit steps
-    with duals, which is what ``lr="auto"`` does but for small batches, other optimizers than "gd", validation, and `partial_fit`;
-    None otherwise. A fit that ends above 10 `tol` warns.
+    with duals, which is what ``lr="auto"`` does but for small batches, other optimizers
+    than "gd", validation, and `partial_fit`; None otherwise. A fit that ends above 10 `tol` warns.
 gap_kind_ : {'bound', 'estimate'} or None
     Whether `gap_` is proven, by a lower bound of the minimum, or what the curvature
     seen along the way promises.

@@ -99,23 +99,16 @@ class StreamObjective:
             sample, self._found = self._found.rows(), None
             self._sample = self.objective.bind(sample, self.block_rows)
 
-    def blocks(self):
+    def bound_blocks(self):
         """The objective over each block of the stream, one after another."""
-        with closing(self.stream.blocks()) as blocks:
+        with closing(self.blocks()) as blocks:
             for rows in blocks:
                 yield self.objective.bind(rows, self.block_rows)
 
-    def rebound(self, objective):
-        """Another objective over the same stream."""
-        return StreamObjective(
-            objective, self.stream, self.rows, self.block_rows, self.window
-        )
-
     def _sum(self, theta, gradient):
         total, theta = 0.0, self._sample.folded(theta)
-        with closing(self.blocks()) as blocks:
-            for rows in blocks:
-                bound = self.objective.bind(rows, self.block_rows)
+        with closing(self.bound_blocks()) as blocks:
+            for bound in blocks:
                 total += bound.add_to(gradient, theta)
         return total
 

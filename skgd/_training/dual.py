@@ -211,7 +211,7 @@ class DualEpoch:
         """sum_i a_i x_i, in the order of theta."""
         duals = duals.reshape(-1, self.sums.size)
         total, start = 0.0, 0
-        for block in self.bound.blocks():
+        for block in self.bound.bound_blocks():
             X = block.rows.X
             total = total + np.ravel(X.T @ duals[start : start + X.shape[0]])
             start += X.shape[0]
@@ -246,7 +246,7 @@ class DualEpoch:
         n_outputs = self.sums.size
         total = gap = 0.0
         start = 0
-        for block in self.bound.blocks():
+        for block in self.bound.bound_blocks():
             block = block if block is self.bound else _canonical(block)
             rows, data = block.rows, block.data
             stop = start + rows.X.shape[0]
@@ -454,7 +454,7 @@ class DualEpoch:
     def _hand_over(self, state):
         """Go on by full gradients from the weights reached, in coordinates for them."""
         objective, descent = self.ascent.fallback()
-        bound = self.bound.rebound(objective)
+        bound = self.bound.with_objective(objective)
         start = objective.model.translated(state.theta, self.bound.objective.model)
         inner = State.start(start, descent, Averaging(start=1), state.rng)
         self.search = bound, descent.on(bound), inner

@@ -312,13 +312,9 @@ class BoundObjective:
     def n_rows(self):
         return self.rows.order.size
 
-    def blocks(self):
+    def bound_blocks(self):
         """The objective over all rows in memory: the only block there is."""
         yield self
-
-    def rebound(self, objective):
-        """Another objective over the same rows."""
-        return objective.bind(self.rows, None, self.n_jobs)
 
     def batches(self, stepper, rates, batch_size, shuffle, on_step):
         """The epoch of many updates."""
