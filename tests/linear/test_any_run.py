@@ -48,8 +48,9 @@ LAYOUTS = (
 )
 CALLS = ("fit", "partial_fit", "fit_batches", "from_arrays")
 
-# Rules whose steps are about as long as the rate, whatever the gradient.
-NORMALISED = ("adagrad", "rmsprop", "adam", "amsgrad", "adamw", "nadam", "adamax")
+# Rules that take steps in proportion to the gradient: others turn the rounding of a
+# gradient of zero, as of balanced classes at the start, into a step in float32.
+PROPORTIONAL = ("gd", "momentum", "nesterov")
 
 
 def laid_out(X, layout):
@@ -289,10 +290,11 @@ def check(run):
         assert np.isfinite(model.coef_).all()
         return "diverged"
     assert model.coef_.dtype == run.dtype
-    if run.dtype is np.float32 and not LOSSES[run.loss].smooth:
+    exact = LOSSES[run.loss].smooth and run.optimizer in PROPORTIONAL
+    if run.dtype is np.float32 and not exact:
         # Rounding decides on which side of a kink a score is.
         assert np.isfinite(model.coef_).all()
-        return "float32 kinks"
+        return "float32 rounding"
     close = {"rtol": 1e-7, "atol": 1e-8}
     if run.dtype is np.float32:
         close = {"rtol": 1e-2, "atol": 2e-3}
