@@ -382,7 +382,8 @@ gap_ : float or None
     leaves to gain: 0 is the minimum, 1 the constant. The largest over independent
     outputs. Known after a search along full gradients or, on CSR rows, implicit steps
     with duals, which is what ``lr="auto"`` does but for small batches, other optimizers
-    than "gd", validation, and `partial_fit`; None otherwise. A fit that ends above 10 `tol` warns.
+    than "gd", validation, and `partial_fit`; None otherwise. A fit that ends above
+    10 `tol` warns.
 gap_kind_ : {'bound', 'estimate'} or None
     Whether `gap_` is proven, by a lower bound of the minimum, or what the curvature
     seen along the way promises.

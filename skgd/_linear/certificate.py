@@ -134,7 +134,7 @@ def certify(bound, theta, widths=None, target=0.0):
 
 
 def _certify(bound, theta, widths, target):
-    problem = _Problem(bound, theta, target)
+    problem = _Problem(bound, theta)
     if bound.objective.softmax:
         return problem.certificate([problem.attempt(SoftmaxLoss(bound))])
     plain = SeparableLoss(bound)
