@@ -53,7 +53,7 @@ from skgd._training.plan import Plan, rows_per_update
 from skgd._training.proximal import Proximal
 from skgd._training.state import Averaging
 from skgd.losses import get_loss, loss_names
-from skgd.optimizers import GD
+from skgd.optimizers import GD, OPTIMIZERS
 from skgd.penalties import get_penalty, penalty_strengths
 from skgd.schedules import Constant, get_schedule
 
@@ -568,7 +568,7 @@ class LinearGD(BaseGD):
                 "Use optimizer='gd' with solver='batch', which searches for the length "
                 "of each step."
             )
-        if not searched and self.optimizer != "gd":
+        if not searched and OPTIMIZERS.canonical(self.optimizer) != "gd":
             return "Use optimizer='gd', whose steps forgive large rows."
         return (
             "Look for a few values far larger than all others, in X or in y, and "

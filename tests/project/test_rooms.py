@@ -19,7 +19,7 @@ FLOORS = [
     {"_training", "_export"},
     {"_stream"},
     {"_estimator", "data"},
-    {"_linear", "_network", "pipeline"},
+    {"_linear", "_network", "_descent", "pipeline"},
     {"__init__"},
     {"display", "export", "__main__"},
 ]
