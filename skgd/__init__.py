@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 # Modules that ``skgd.name`` imports when it is first asked for.
 _MODULES = (
     "activations",
+    "callbacks",
     "data",
     "display",
     "export",

@@ -14,7 +14,7 @@ PACKAGE = Path(skgd.__file__).parent
 FLOORS = [
     {"_kernels", "_registry"},
     {"losses", "optimizers", "schedules", "activations", "penalties"},
-    {"testing"},
+    {"testing", "callbacks"},
     {"_input"},
     {"_training", "_export"},
     {"_stream"},
