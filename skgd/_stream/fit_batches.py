@@ -97,6 +97,7 @@ def fit_batches(estimator, source, classes, validation, shuffle_rows, n_ahead):
     if resumed:
         state = estimator._state.resumed(plan.optimizer, plan.averaging)
         state = state.with_own_stream()
+        estimator._follow(plan, state)
     else:
         rng = generator(estimator.random_state)
         theta = estimator._first_theta(plan, rows, {}, rng)
