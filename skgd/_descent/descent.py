@@ -133,7 +133,7 @@ def gradient_descent(
     >>> result = gradient_descent(lambda x: (x - 3) ** 2, -2.0, lr=0.1, max_iter=3)
     >>> result.path
     array([-2.  , -1.  , -0.2 ,  0.44])
-    >>> gradient_descent(lambda x: (x - 3) ** 2, -2.0).x
+    >>> round(gradient_descent(lambda x: (x - 3) ** 2, -2.0).x, 6)
     3.0
 
     Of several variables, with its gradient:
@@ -221,7 +221,7 @@ def descend(
     >>> from scipy.optimize import minimize, rosen, rosen_der
     >>> from skgd import descend
     >>> result = minimize(rosen, [-1.2, 1.0], jac=rosen_der, method=descend,
-    ...                   options={"optimizer": "momentum", "lr": 2e-4,
+    ...                   options={"optimizer": "momentum", "lr": 1e-3,
     ...                            "max_iter": 3000})
     >>> result.x.round(2)
     array([1., 1.])
@@ -270,7 +270,7 @@ class _Trace:
             return self.end is not None
         self._complete()
         seen = OptimizeResult(
-            x=self.bound.point(self.points[-1]),
+            x=_shown(self.bound, self.points[-1]),
             fun=self.values[-1],
             nit=len(self.points) - 1,
             lr=self.lrs[-1],
@@ -293,9 +293,9 @@ class _Trace:
         value, slope = bound.gradient(x)
         points = np.array(self.points).reshape(-1, *bound.shape)
         return OptimizeResult(
-            x=bound.point(x),
+            x=_shown(bound, x),
             fun=value,
-            jac=bound.point(slope),
+            jac=_shown(bound, slope),
             nit=len(self.points) - 1,
             nfev=bound.nfev,
             njev=bound.njev,
@@ -307,6 +307,12 @@ class _Trace:
                 "seconds": np.array(self.seconds),
             },
         )
+
+
+def _shown(bound, vector):
+    """A vector in the shape of x, a plain float for the shape ()."""
+    point = bound.point(vector)
+    return point if bound.shape else float(point)
 
 
 def _rule_and_rate(rule, schedule, lr, length, tol, theta):

@@ -194,7 +194,7 @@ class DescentDisplay:
 
     def plot(
         self,
-        axes: Any = None,
+        ax: Any = None,
         *,
         kind: str = "contour",
         steps: Any = None,
@@ -204,7 +204,7 @@ class DescentDisplay:
 
         Parameters
         ----------
-        axes : pair of matplotlib Axes, default=None
+        ax : pair of matplotlib Axes, default=None
             Where to draw; by default in a new figure. The second one is a 3-D one for
             "surface".
         kind : {"contour", "surface"}, default="contour"
@@ -221,7 +221,7 @@ class DescentDisplay:
         if kind not in ("contour", "surface"):
             raise ValueError(f"kind must be 'contour' or 'surface', got {kind!r}.")
         self._is_surface = kind == "surface" and len(self.grid) == 2
-        self.axes_ = list(self._new_axes() if axes is None else axes)
+        self.axes_ = list(self._new_axes() if ax is None else ax)
         self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
         if steps is None:
             n = len(self.steps)

@@ -265,13 +265,11 @@ class FunctionDisplay:
         if tangents:
             for i, point in enumerate(self.points):
                 self.tangent_lines_.append(self._tangent(ax, i, point))
-        depths = np.linspace(0.25, 1.0, max(len(self.points), 1))
         self.marks_ = ax.scatter(
             self.points,
             self.heights,
             s=34,
-            color=_style.COLOURS[0],
-            alpha=depths if len(self.points) else None,
+            c=_fading(len(self.points)),
             edgecolor="white",
             linewidth=0.5,
             zorder=4,
@@ -332,7 +330,7 @@ class FunctionDisplay:
         (self.path_line_,) = ax.plot(
             *self._line_data(len(self.points)),
             color=_style.COLOURS[0],
-            linestyle="-" if self.is_path else "",
+            linestyle="-" if self.is_path or not len(self.points) else "",
             marker="o",
             markersize=4.5,
             markeredgecolor="white",
@@ -370,10 +368,19 @@ class FunctionDisplay:
             self.path_line_.set_data(*data)
         if len(self.grid) == 1:
             self.marks_.set_offsets(np.column_stack(data))
-            self.marks_.set_alpha(1.0)
+            self.marks_.set_facecolors(_fading(frame + 1))
             for i, line in enumerate(self.tangent_lines_):
                 line.set_visible(i == frame)
                 line.set_alpha(1.0)
+
+
+def _fading(n):
+    """The colour of each of n points, the later the stronger."""
+    from matplotlib.colors import to_rgba
+
+    depths = np.linspace(0.3, 1.0, n) if n > 1 else np.ones(n)
+    colours = [to_rgba(_style.COLOURS[0], depth) for depth in depths]
+    return np.reshape(colours, (n, 4))
 
 
 def _range(values):

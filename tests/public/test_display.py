@@ -595,8 +595,8 @@ def test_animate_refuses_what_does_not_move(tmp_path):
     with pytest.raises(TypeError, match="does not move"):
         animate(MomentumRateDisplay.from_eigenvalues())
     display = FitDisplay.from_estimator(regressor(solver="batch", max_iter=2), X3, Y3)
-    with pytest.raises(ValueError, match=r"\.gif or \.html"):
-        animate(display, tmp_path / "line.mp4")
+    with pytest.raises(ValueError, match=r"\.gif, \.html or \.mp4"):
+        animate(display, tmp_path / "line.avi")
 
 
 # ---------------------------------------------------------------- the convention
