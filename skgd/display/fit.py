@@ -201,13 +201,16 @@ class FitDisplay:
         self._set_limits(shown)
         if len(self.grid) == 2:
             self._fill_regions(shown[-1] if shown.size else None)
-            ax.legend(
-                *ax.get_legend_handles_labels(),
-                title="updates",
-                frameon=False,
-                loc="lower left",
-                bbox_to_anchor=(1.0, 0.0),
-            )
+            handles, names = ax.get_legend_handles_labels()
+            if handles:
+                ax.legend(
+                    handles,
+                    names,
+                    title="updates",
+                    frameon=False,
+                    loc="lower left",
+                    bbox_to_anchor=(1.0, 0.0),
+                )
         elif shown.size:
             _style.legend_beside(ax, title="updates")
         return self
