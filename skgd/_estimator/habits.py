@@ -23,7 +23,7 @@ KEYWORDS = {
     "beta_1": "optimizer=Adam(beta_1=0.9), of skgd.optimizers",
     "weight_decay": "alpha, or optimizer=AdamW(weight_decay=0.01)",
     "C": "alpha: with C of scikit-learn, alpha = 1 / (C * n_rows)",
-    "power_t": "lr_schedule=InvScaling(power=0.25), of skgd.schedules",
+    "power_t": "lr_schedule=InverseScaling(power=0.25), of skgd.schedules",
     "decay": "lr_schedule",
     "clipnorm": "clip_norm",
     "seed": "random_state",

@@ -174,7 +174,7 @@ class DescentDisplay:
         if limits is None:
             limits = [_range(values) for values in points.T]
         limits = np.reshape(limits, (len(columns), 2))
-        grid = tuple(np.linspace(*limit, grid_resolution) for limit in limits)
+        grid = tuple(np.linspace(low, high, grid_resolution) for low, high in limits)
         asked = np.column_stack([part.ravel() for part in np.meshgrid(*grid)])
         everything = np.zeros((len(asked), 2))
         everything[:, columns] = asked

@@ -187,10 +187,11 @@ class FunctionDisplay:
         columns = points.reshape(len(points), n)
         limits = [xlim, ylim][:n]
         n_grid = n_grid or (400 if n == 1 else 150)
-        grid = tuple(
-            np.linspace(*(_range(column) if limit is None else limit), n_grid)
+        ranges = [
+            _range(column) if limit is None else limit
             for column, limit in zip(columns.T, limits, strict=True)
-        )
+        ]
+        grid = tuple(np.linspace(low, high, n_grid) for low, high in ranges)
         asked = np.column_stack([part.ravel() for part in np.meshgrid(*grid)])
         with np.errstate(all="ignore"):
             values = np.array([bound.value(point) for point in asked])

@@ -163,9 +163,10 @@ class NetworkDisplay:
                     last = np.atleast_2d(frame.predict_proba(row))[:, -last.shape[1] :]
                 activations.append([_flat(a) for a in [*hidden, last]])
         n_features, n_outputs = model.n_features_in_, model.n_outputs_
-        inputs = getattr(
+        inputs: Any = getattr(
             model, "feature_names_in_", [f"x{i}" for i in range(n_features)]
         )
+        outputs: Any
         if n_outputs == 1:
             outputs = ["y"]
             if hasattr(model, "classes_"):

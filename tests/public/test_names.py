@@ -135,3 +135,28 @@ assert "numba" not in sys.modules and "matplotlib" not in sys.modules
 def test_other_attributes_are_missed_as_usual():
     with pytest.raises(AttributeError, match="no attribute 'modules'"):
         skgd.modules  # noqa: B018
+
+
+def test_advice_can_be_followed():
+    """Every call in a hint is one that the library takes."""
+    import re
+
+    import skgd.losses
+    import skgd.optimizers
+    import skgd.schedules
+    from skgd._estimator.habits import KEYWORDS, VALUES
+
+    known = {
+        **vars(skgd.optimizers),
+        **vars(skgd.losses),
+        **vars(skgd.schedules),
+    }
+    parameters = set(GDClassifier().get_params()) | set(MLPGD().get_params())
+    for hint in [*KEYWORDS.values(), *VALUES.values()]:
+        outside = re.sub(r"\(.*?\)", "", hint)
+        names = re.findall(r"(\w+)=", outside)
+        assert set(names) <= parameters, hint
+        if hint.isidentifier():
+            assert hint in parameters
+        for call in re.findall(r"[A-Z]\w+\([^)]*\)", hint):
+            assert eval(call, dict(known)) is not None
