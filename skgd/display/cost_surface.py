@@ -491,6 +491,7 @@ def _near(path, costs):
 def _range(values):
     low, high = values.min(), values.max()
     width = high - low
-    if width == 0.0:
+    # A weight that stays where it is still moves by rounding errors.
+    if width <= 1e-9 * max(abs(low), abs(high)):
         width = max(1.0, abs(high))
     return low - MARGIN * width, high + MARGIN * width

@@ -357,6 +357,9 @@ class DescentDisplay:
 def _range(values):
     """A range around the path with its end in the middle, so that the valley shows."""
     end = float(values[-1])
-    reach = float(np.max(np.abs(values - end))) or max(1.0, abs(end))
+    reach = float(np.max(np.abs(values - end)))
+    # A weight that stays where it is still moves by rounding errors.
+    if reach <= 1e-9 * abs(end):
+        reach = max(1.0, abs(end))
     reach *= 1.0 + MARGIN
     return end - reach, end + reach

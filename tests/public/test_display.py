@@ -948,3 +948,24 @@ def test_mp4_without_ffmpeg_says_so(tmp_path, monkeypatch):
     display = FunctionDisplay.from_descent(lambda x: x * x, 1.0, lr=0.1, max_iter=1)
     with pytest.raises(RuntimeError, match="ffmpeg"):
         animate(display, tmp_path / "film.mp4")
+
+
+@pytest.mark.parametrize("kind", [CostSurfaceDisplay, DescentDisplay])
+def test_a_weight_that_stays_has_room_around_it(kind):
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    # The column is centred: the intercept is at its best from the start.
+    display = kind.from_estimator(GDRegressor(), X[["bmi"]], y, grid_resolution=5)
+    x = display.x if kind is CostSurfaceDisplay else display.grid[0]
+    assert x[0] < y.mean() < x[-1]
+    assert np.ptp(x) > 100
+    assert np.ptp(display.cost) > 1
+
+
+def test_a_path_ends_where_the_fit_does():
+    X, y = load_iris(return_X_y=True)
+    model = GDClassifier(solver="batch", max_iter=5, tol=None)
+    fitted = clone(model).fit(X, y)
+    walked = walk(model, X, y)
+    assert_array_equal(
+        walked.points[-1], np.append(fitted.coef_.ravel(), fitted.intercept_)
+    )
