@@ -53,9 +53,13 @@ class TeachingOrder:
 def same_look(gallery_conf, fname):
     """Figures drawn by hand look like those of ``skgd.display``."""
     import matplotlib.pyplot as plt
+    from cycler import cycler
+
+    from skgd.display._style import COLOURS
 
     plt.rcParams.update(
         {
+            "axes.prop_cycle": cycler(color=COLOURS),
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.grid": True,
