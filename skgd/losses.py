@@ -14,9 +14,16 @@ from scipy.special import expit, xlogy
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
-from skgd._registry import Registry
+from skgd._registry import Registry, did_you_mean
 
-LOSSES = Registry()
+LOSSES = Registry(
+    mse="squared_error",
+    mean_squared_error="squared_error",
+    mae="absolute_error",
+    mean_absolute_error="absolute_error",
+    cross_entropy="log_loss",
+    binary_cross_entropy="log_loss",
+)
 
 REGRESSION = frozenset({"regression"})
 CLASSIFICATION = frozenset({"classification"})
@@ -1312,6 +1319,7 @@ def get_loss(loss: str | Loss, task: str) -> Loss:
     ----------
     loss : str or Loss
         A name, for the loss with its defaults, or an instance, returned as it is.
+        "mse", "mae" and "cross_entropy" are understood, too.
     task : {"regression", "classification"}
         What it is to be used for.
 
@@ -1341,14 +1349,16 @@ def get_loss(loss: str | Loss, task: str) -> Loss:
     if isinstance(loss, Loss):
         found = loss
     else:
-        found = LOSSES[loss]() if isinstance(loss, str) and loss in LOSSES else None
+        kind = LOSSES.find(loss)
+        found = None if kind is None else kind()
     if found is not None and task in found.tasks:
         return found
     problem = "is unknown" if found is None else f"is not for {task}"
     names = ", ".join(repr(name) for name in loss_names(task))
+    near = did_you_mean(str(loss), loss_names(task)) if found is None else ""
     raise ValueError(
         f"loss={loss!r} {problem}; choose one of {names}, or pass an instance of "
-        f"skgd.losses.Loss whose tasks include {task!r}."
+        f"skgd.losses.Loss whose tasks include {task!r}.{near}"
     )
 
 

@@ -279,6 +279,36 @@ class MLPGD(NetworkGD):
             [G.astype(X.dtype) for G in intercepts],
         )
 
+    def activations(self, X: Any) -> list[NDArray[Any]]:
+        """Values of the units of every layer: the forward pass.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        list of arrays of shape (n_samples, n_units)
+            X itself, what each hidden layer hands on, and the scores of the last layer,
+            which `predict` and `predict_proba` go by.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_wine
+        >>> from skgd import MLPGD
+        >>> X, y = load_wine(return_X_y=True)
+        >>> model = MLPGD(hidden_layer_sizes=(20,), random_state=0).fit(X, y)
+        >>> [a.shape for a in model.activations(X[:5])]
+        [(5, 13), (5, 20), (5, 3)]
+        """
+        check_is_fitted(self)
+        refuse_foreign(X=X)
+        X = validate_data(
+            self, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False
+        )
+        return [X, *self._layers(X)]
+
     # ---- prediction ------------------------------------------------------------
 
     def _raw_scores(self, X):
@@ -290,13 +320,20 @@ class MLPGD(NetworkGD):
         return self._scores(X)
 
     def _scores(self, X):
+        *_, scores = self._layers(X)
+        return scores
+
+    def _layers(self, X):
+        """Values of the hidden layers and scores, one after the other."""
         a = safe_sparse_dot(X, self.coefs_[0], dense_output=True) + self.intercepts_[0]
         layers = zip(
             self._model.activations, self.coefs_[1:], self.intercepts_[1:], strict=True
         )
         for activation, W, b in layers:
-            a = activation.value(a) @ W + b
-        return a
+            a = activation.value(a)
+            yield a
+            a = a @ W + b
+        yield a
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict labels, indicators or targets.
