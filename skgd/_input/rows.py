@@ -71,6 +71,10 @@ class Rows:
         vars(rows).update(vars(self), X=X, targets=targets, y=targets)
         return rows
 
+    def measured_by(self, units):
+        """The rows with each target divided by its unit."""
+        return replace(self, targets=self.targets / units)
+
     @property
     def weigh_the_same(self):
         """Whether all weights are one number, kept once."""

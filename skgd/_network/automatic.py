@@ -37,6 +37,12 @@ UPDATES = 2000
 MOST_EPOCHS = 150
 FULL_BATCH_EPOCHS = 300
 
+# The penalty of alpha="auto": PRIOR / rows, between the two others. See the experiment
+# in docs/guide/networks.rst.
+PRIOR = 6.0
+WEAKEST = 1e-4
+STRONGEST = 0.03
+
 # Calls of partial_fit after which the schedules that need an end have come to it.
 STREAM_EPOCHS = 1000
 
@@ -69,6 +75,27 @@ def automatic_epochs(solver, n_rows, batch_size):
         return FULL_BATCH_EPOCHS
     n_updates = -(-n_rows // batch_size)
     return max(EPOCHS, min(MOST_EPOCHS, -(-UPDATES // n_updates)))
+
+
+def automatic_alpha(n_rows):
+    """The strength of the penalty for a table of standardised rows.
+
+    The mean loss of n rows and weights that are normal with variance 1/PRIOR before any
+    row is seen make a penalty of PRIOR/n: what is known beforehand weighs less, the
+    more rows there are.
+
+    Parameters
+    ----------
+    n_rows : int or None
+        None where nobody can know.
+
+    Returns
+    -------
+    float
+    """
+    if n_rows is None:
+        return WEAKEST
+    return min(max(PRIOR / n_rows, WEAKEST), STRONGEST)
 
 
 def automatic_rate(optimizer, solver, batch_size, curvature):

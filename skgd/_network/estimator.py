@@ -247,7 +247,7 @@ class MLPGD(NetworkGD):
         The 1-1-1 network z = (w2 - 2 w1) w3 with the input -2, at w = (3, 4, 5):
 
         >>> from skgd import MLPGD
-        >>> model = MLPGD("absolute_error", hidden_layer_sizes=(1,), alpha=0,
+        >>> model = MLPGD(loss="absolute_error", hidden_layer_sizes=(1,), alpha=0,
         ...               activation="identity", standardize=False, optimizer="gd",
         ...               lr=1e-300, max_iter=1, tol=None)
         >>> start = {"coefs_init": [[[3]], [[5]]], "intercepts_init": [[4], [0]]}

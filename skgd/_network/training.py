@@ -22,6 +22,7 @@ from skgd._network.automatic import (
     SCHEDULE_FREE,
     STREAM_EPOCHS,
     LinearDecay,
+    automatic_alpha,
     automatic_epochs,
     automatic_rate,
     largest_curvature,
@@ -123,7 +124,7 @@ class NetworkGD(BaseGD):
                 first = self._state.epoch if model is not None else 0
                 schedule = LinearDecay(schedule, first)
             elif not self.average:
-                averaging = SCHEDULE_FREE
+                averaging = self._stream_mean(model)
                 if isinstance(optimizer, Adam):
                     # Gradients between point and mean take the place of momentum.
                     parameters = optimizer.get_params() | {"beta_1": 0.0}
@@ -132,7 +133,12 @@ class NetworkGD(BaseGD):
             model = self._new_network(task, loss, rows)
         elif streaming and self.standardize:
             model = self._network_after(model, rows, loss)
-        objective = self._objective(task, loss, model, self.alpha)
+        strength = self.alpha
+        if strength == "auto":
+            known = self.standardize and not streaming
+            strength = automatic_alpha(len(rows) if known else None)
+        model.alpha = float(strength)
+        objective = self._objective(task, loss, model, strength)
         if lr == "auto":
             lr = automatic_rate(
                 optimizer,
@@ -151,6 +157,14 @@ class NetworkGD(BaseGD):
             clip_norm=self.clip_norm,
             shuffle=self.shuffle,
         )
+
+    def _stream_mean(self, model):
+        """The mean that a stream goes on with, or a new one from the next update on."""
+        if model is None:
+            return SCHEDULE_FREE
+        if self._state.kind.interpolation:
+            return self._state.kind
+        return replace(SCHEDULE_FREE, start=self._state.step + 1)
 
     def _rows_per_update(self, n_rows):
         return rows_per_update(self.solver, self.batch_size, n_rows, BATCH_SIZE)
@@ -182,7 +196,9 @@ class NetworkGD(BaseGD):
     def _best_constants(self, objective, rows):
         """Intercepts of the scores to start from."""
         if self.standardize:
-            return best_constants(objective, rows)
+            model = objective.model
+            best = best_constants(objective, model.measured(rows))
+            return best * model.coordinates.measure
         return np.zeros(objective.model.n_outputs)
 
     def _new_network(self, task, loss, rows):
@@ -246,6 +262,7 @@ class NetworkGD(BaseGD):
             "intercepts_": intercepts,
             "n_layers_": len(model.widths),
             "n_outputs_": model.n_outputs,
+            "alpha_": model.alpha,
             "_model": model,
         }
 
@@ -257,7 +274,7 @@ class NetworkGD(BaseGD):
         model = plan.model
         theta = np.zeros(model.size)
         c = model.coordinates
-        best = best_constants(plan.objective, rows)
+        best = best_constants(plan.objective, rows) * c.measure
         theta[model.size - model.n_outputs :] = (best - c.shift) / c.spread
         return theta.astype(model.dtype)
 

@@ -87,6 +87,8 @@ class Objective:
 
     def bind(self, rows, block_rows=None, n_jobs=1):
         """The objective over given rows, ready to evaluate."""
+        if not self.model.is_linear:
+            rows = self.model.measured(rows)
         return BoundObjective(self, rows, block_rows or self.model.block_rows, n_jobs)
 
 

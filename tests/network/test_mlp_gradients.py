@@ -167,7 +167,7 @@ def test_is_that_of_row_by_row_backpropagation(activation):
 
 def chain(**parameters):
     return MLPGD(
-        "absolute_error",
+        loss="absolute_error",
         hidden_layer_sizes=(1,),
         activation="identity",
         standardize=False,
@@ -205,7 +205,7 @@ def test_chain_rule_step():
 
 
 def test_is_taken_where_the_coefficients_are():
-    model = MLPGD("squared_error", hidden_layer_sizes=(), alpha=0, max_iter=1)
+    model = MLPGD(loss="squared_error", hidden_layer_sizes=(), alpha=0, max_iter=1)
     model.fit(X, REAL[:, 0])
     model.coefs_, model.intercepts_ = [np.zeros((3, 1))], [np.array([1.0])]
     loss, coefs, intercepts = model.gradient(X, REAL[:, 0])
@@ -232,7 +232,7 @@ def standard_weights_of(model):
 
 
 def test_float32_gives_float32():
-    model = MLPGD("squared_error", max_iter=2).fit(X.astype("f"), REAL)
+    model = MLPGD(loss="squared_error", max_iter=2).fit(X.astype("f"), REAL)
     _, coefs, intercepts = model.gradient(X.astype("f"), REAL)
     assert {g.dtype for g in (*coefs, *intercepts)} == {np.dtype("f")}
 

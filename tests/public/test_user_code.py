@@ -145,7 +145,7 @@ def test_an_exception_of_a_rule_reaches_the_user(solver, dtype):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_an_exception_of_an_activation_reaches_the_user(dtype):
-    model = MLPGD("squared_error", hidden_layer_sizes=(5,), activation=Narrow())
+    model = MLPGD(loss="squared_error", hidden_layer_sizes=(5,), activation=Narrow())
     model.set_params(standardize=False)
     with pytest.raises(ArithmeticError, match="a wide unit"):
         model.fit(100.0 * X.astype(dtype), Y)
