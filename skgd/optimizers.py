@@ -893,7 +893,7 @@ class RAdam(Optimizer):
 
     Notes
     -----
-    ``lr="auto"`` is 0.01.  Source: Liu, Jiang, He, Chen, Liu, Gao and Han (2020), On
+    ``lr="auto"`` is 0.03.  Source: Liu, Jiang, He, Chen, Liu, Gao and Han (2020), On
     the variance of the adaptive learning rate and beyond.  PyTorch: ``RAdam``, whose
     defaults these are.
 
@@ -909,7 +909,7 @@ class RAdam(Optimizer):
     """
 
     state_names = ("exp_avg", "exp_avg_sq")
-    auto_lr = 0.01
+    auto_lr = 0.03
     normalises = True
     _parameter_constraints: ClassVar[dict] = {
         "beta_1": _FRACTION,

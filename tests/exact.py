@@ -258,7 +258,9 @@ class _Problem:
         X = self.A[:, :-1] * unit
         kernel = X @ X.T
         weights = self.s * len(self.s)
-        settings = {"kernel": "precomputed", "C": 1.0 / len(self.s), "tol": 1e-12}
+        settings = {"kernel": "precomputed", "C": 1.0 / len(self.s), "tol": 1e-10}
+        # Without an end it would look for digits that rounding has taken.
+        settings["max_iter"] = 100_000
         if not self.fit_intercept:
             return self.by_smoothing(y)
         if self.name == "hinge":

@@ -193,6 +193,8 @@ def train(
     factor=lambda step, epoch: 1.0,
     l1=0.0,
     l2=0.0,
+    visits=None,
+    full_batch=None,
     weights=None,
     start=None,
     fit_intercept=True,
@@ -208,6 +210,13 @@ def train(
     targets : array (rows, outputs)
     loss : callable(targets, scores) -> (values, derivatives)
     rule : object with step(gradient, lr, t)
+    visits : list of int arrays, optional
+        The rows of each epoch, as of the calls of partial_fit; their weights are then
+        taken as given. By default all rows in each of `n_epochs`, the weights scaled
+        to mean 1.
+    full_batch : bool, optional
+        Whether objectives are those before the update; by default where an epoch makes
+        one update.
     factor : callable(step, epoch) -> float, `epoch` with its fraction
     start : array (features + 1, outputs)
     prox : callable(coef, lengths) -> coef, each of shape (outputs, features)
@@ -224,8 +233,9 @@ def train(
     """
     X, targets = np.asarray(X, float), np.asarray(targets, float)
     weights = np.ones(len(X)) if weights is None else np.asarray(weights, float)
-    rows = np.flatnonzero(weights)
-    weights = weights / weights[rows].mean()
+    if visits is None:
+        visits = [np.flatnonzero(weights)] * n_epochs
+        weights = weights / weights[visits[0]].mean()
     Z = np.column_stack([X, np.full(len(X), float(fit_intercept))])
     theta = np.zeros((Z.shape[1], targets.shape[1])) if start is None else start.copy()
     penalised = np.ones_like(theta)
@@ -236,8 +246,8 @@ def train(
         w = theta[:-1]
         return 0.5 * l2 * np.sum(w**2) + l1 * np.sum(np.abs(w))
 
-    n_steps = -(-len(rows) // batch_size)
-    for epoch in range(n_epochs):
+    for epoch, rows in enumerate(visits):
+        n_steps = -(-len(rows) // batch_size)
         total, at_start = 0.0, penalty()
         for k in range(n_steps):
             batch = rows[k * batch_size : (k + 1) * batch_size]
@@ -262,6 +272,7 @@ def train(
             if average and t >= int(average):
                 n_averaged += 1
                 mean = mean + (theta - mean) / n_averaged
-        losses.append(total / len(rows) + (at_start if n_steps == 1 else penalty()))
+        first = n_steps == 1 if full_batch is None else full_batch
+        losses.append(total / len(rows) + (at_start if first else penalty()))
     answer = mean if n_averaged else theta
     return answer[:-1].T, answer[-1], losses

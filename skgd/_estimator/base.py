@@ -60,16 +60,7 @@ PREDICTED_ROWS = 4096
 class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
     """Training by gradient descent, whatever the model and the task.
 
-    Subclasses provide
-
-    - ``_checked_data(X, y, reset)``: X and y as scikit-learn validates them;
-    - ``_new_task(y, classes)``: a task of ``skgd._input.targets``;
-    - ``_plan(task, loss, rows, model, streaming)``: the parts of a run, for the model
-      of an earlier call or a new one;
-    - ``_start_theta(plan, rows, rng)``: parameters at the start;
-    - ``_with_init(model, theta, name, value)``: theta with a user's starting value;
-    - ``_penalty_strengths()``: (l1, l2);
-    - ``_weights_shown(task, model, theta)``: the fitted attributes that hold theta.
+    Subclasses provide the methods that ``skgd._estimator.hooks`` documents.
     """
 
     # Where the parameters in scikit-learn's HTML view of an estimator link to.
@@ -247,7 +238,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
             X, y and metadata for the callbacks.
         """
         starts = self._starts(state)
-        limits = self._limits(starts, bound, held_out)
+        with np.errstate(over="ignore", invalid="ignore"):
+            limits = self._limits(starts, bound, held_out)
         validate = None
         if held_out is not None:
             validate = self._validator(plan, task, held_out)
@@ -280,7 +272,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         )
         if report.stop_reason != "diverged":
             plan.finish(bound, state)
-        self._judge(report, plan, task, state, bound, starts)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._judge(report, plan, task, state, bound, starts)
         self._keep(plan, task, state, report)
         if report.stop_reason != "diverged":
             self._warn_if_infinite(bound.rows)
@@ -344,7 +337,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         with plan.blas_threads():
             # A small chunk may be fitted perfectly, so that any step looks bad.
             starts = self._starts(state)
-            start = _highest(bound.value_of_sample, starts)
+            with np.errstate(over="ignore", invalid="ignore"):
+                start = _highest(bound.value_of_sample, starts)
             if np.isfinite(start):
                 state.highest = max(state.highest, start)
             limits = Limits(
@@ -563,6 +557,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
 
     def _known_task(self, classes):
         seen = self._task.classes
+        if seen is None:  # real targets have none, and need none
+            return self._task
         if classes is not None and not np.array_equal(np.unique(classes), seen):
             raise ValueError(
                 f"classes={np.unique(classes).tolist()} differ from those of the first "
@@ -720,7 +716,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         else:
             stable = self._stable_rate(plan, bound)
             kind = "too small or too large"
-            if stable is not None and stable > 0:
+            if stable is not None:
                 if plan.lr > stable:
                     kind = "too large"
                 elif plan.lr < TOO_SMALL * stable:

@@ -69,8 +69,11 @@ SOLVER_BATCH = {
         is min(64, n_rows): large enough for the work of an update to outweigh its
         bookkeeping, small enough for many updates per epoch. For a linear model with
         `lr="auto"` a table of up to 1,024 rows is one batch, and one of up to 16,384
-        rows where a search along full gradients finds the step: plain or Nesterov's
-        descent on a smooth loss. The last batch of an epoch may be smaller and is
+        rows where a search along full gradients finds the step: plain descent, unless
+        the loss has kinks and is not one of this package, or Nesterov's on a smooth
+        loss. Plain descent goes over to that search on larger tables, too, after two
+        epochs, or at once under an l1 penalty; CSR rows are taken one by one; a number
+        keeps to batches of that size. The last batch of an epoch may be smaller and is
         averaged over its own size.""",
     ),
 }
@@ -82,8 +85,9 @@ RATE = {
         "'auto' or float",
         """Learning rate. A float is the textbook step on the features as given, nothing
         hidden. 'auto' picks the step from the data and takes it in centred and scaled
-        coordinates; what is minimised, and the meaning of the coefficients, stay the
-        same. The rate used is in `lr_`.""",
+        coordinates, or, for plain descent on CSR rows with no `batch_size` named,
+        implicitly, row by row, without a rate; what is minimised, and the meaning of
+        the coefficients, stay the same. The rate used is in `lr_`.""",
     ),
     "lr_schedule": Parameter(
         "constant",
@@ -113,17 +117,22 @@ STOPPING = {
         1e-4,
         [_NON_NEGATIVE, None],
         "float or None",
-        """Training stops when, for `n_iter_no_change` epochs in a row, the objective
+        """What may be missing at the end. The search along full gradients of
+        `lr="auto"` stops when the objective is known to be that close to its minimum,
+        as a share of what the best constant leaves to gain; see `gap_`. Otherwise
+        training stops when, for `n_iter_no_change` epochs in a row, the objective
         has not come below its best value by more than `tol` times the objective at
         the start. Relative, so that the units of y do not matter. With `early_stopping`
-        or validation rows, those are watched instead. None runs all epochs.
+        or validation rows, those are watched instead. None runs all epochs, or until a
+        search ends in rounding errors.
         """,
     ),
     "n_iter_no_change": Parameter(
         5,
         [_AT_LEAST_ONE],
         "int",
-        """Epochs without improvement before training stops.""",
+        """Epochs without improvement before training stops. A search along full
+        gradients knows its end and does not count them.""",
     ),
     "early_stopping": Parameter(
         False,
@@ -197,7 +206,8 @@ RUNNING = {
         ["boolean"],
         "bool",
         """Let `fit` continue from the previous call, optimizer state, schedule and
-        random stream included, instead of starting afresh.""",
+        random stream included, instead of starting afresh. What cannot be changed in a
+        model that is there, such as `fit_intercept`, must be what it was.""",
     ),
     "verbose": Parameter(
         0,
@@ -269,10 +279,15 @@ NETWORK = {
         True,
         ["boolean"],
         "bool",
-        """Train on columns of mean 0 and variance 1, and on a target of mean 0 and
-        variance 1 where the prediction is the score itself. The scaling is folded into
-        the first and the last layer: `coefs_` and `intercepts_` act on X as given.
-        Sparse input stays sparse. `partial_fit` goes by the rows seen so far.""",
+        """Train on columns of mean 0 and variance 1, and on targets of mean 0 and
+        variance 1 where the prediction is the score itself; under a loss that bounds
+        the pull of outliers by the median and 1.48 times the median distance from it.
+        A column with an entry more than 8 standard deviations from its mean, such as a
+        rare level, is scaled by an eighth of that distance, and with d > 128 columns
+        all are made d/128 times smaller. The scaling is folded into the first and the
+        last layer: `coefs_` and `intercepts_` act on X as given. Sparse input stays
+        sparse. `partial_fit` goes by the rows seen so far: what the network sees of a
+        row changes with them, and what it has learnt stays.""",
     ),
 }
 
@@ -289,6 +304,17 @@ CLASS_WEIGHT = {
 
 
 NETWORK_TRAINING = {
+    "alpha": GRADIENT["alpha"]._replace(
+        default="auto",
+        constraints=[StrOptions({"auto"}), *GRADIENT["alpha"].constraints],
+        kind="'auto' or float",
+        text="""Strength of the penalty, on the weights for standardised rows with
+        ``standardize=True``. The objective is a mean over rows, so a float does not
+        depend on the number of rows or on `batch_size`. 'auto' is 6/n_rows, but at most
+        0.03 and at least 1e-4: the fewer rows there are to learn from, the more they
+        need it. It is 1e-4 with ``standardize=False`` and in `partial_fit`, which does
+        not know how many rows will come. The strength used is in `alpha_`.""",
+    ),
     "batch_size": SOLVER_BATCH["batch_size"]._replace(
         text="""Rows per update of `solver="minibatch"`; the other solvers ignore it.
         'auto' is min(32, n_rows): of the usual sizes the one that learnt most per pass.
@@ -344,7 +370,8 @@ history_ : dict of str to array
     ``pandas.DataFrame``: `epoch` and `step` (made so far), `loss` (the objective; with
     several updates per epoch, the loss of each row just before its update), `lr` (the
     last rate), `seconds`, and `validation_loss` and `validation_score` where there is
-    validation.
+    validation. With a search along full gradients also `gap`, what was known of `gap_`
+    after each epoch, NaN where nothing was.
 loss_curve_ : list of float
     ``history_["loss"]``.
 best_loss_ : float
@@ -352,7 +379,11 @@ best_loss_ : float
 best_epoch_ : int
     Epoch, from 1, of the lowest objective, or of the best validation score.
 stop_reason_ : str
-    "tol", "early_stopping", "max_iter", "diverged", "callback" or "interrupted".
+    "converged" (`lr="auto"` came as close to the minimum as `tol` asks), "rounding" (it
+    came as close as the precision allows), "tol" (no further improvement),
+    "early_stopping", "max_iter", "diverged", "callback", or "interrupted" after a
+    Ctrl-C in a single fit, whose weights are kept. In loops and searches of many fits
+    `KeyboardInterrupt` is raised instead.
 validation_scores_ : list of float or None
     Score of the held-out rows after each epoch, higher is better; minus the loss for
     ``scoring="loss"``. None without validation.
@@ -360,16 +391,34 @@ best_validation_score_ : float or None
     Its maximum. None without validation.
 """
 
+# Of the linear models alone.
+LINEAR_ATTRIBUTES = """
+gap_ : float or None
+    How far the objective can be above its minimum, as a share of what the best constant
+    leaves to gain: 0 is the minimum, 1 the constant. The largest over independent
+    outputs. Known after a search along full gradients or, on CSR rows, implicit steps
+    with duals, which is what ``lr="auto"`` does but for small batches, other optimizers
+    than "gd", validation, and `partial_fit`; None otherwise. A fit that ends above
+    10 `tol` warns.
+gap_kind_ : {'bound', 'estimate'} or None
+    Whether `gap_` is proven, by a lower bound of the minimum, or what the curvature
+    seen along the way promises.
+"""
+
 SHARED = SOLVER_BATCH | RATE | GRADIENT | STOPPING | RUNNING
 
 
-def with_parameters(table: dict, **defaults) -> Callable[[type], type]:
+def with_parameters(
+    table: dict, attributes: str = ATTRIBUTES, **defaults
+) -> Callable[[type], type]:
     """Give a class its constructor, constraints and documentation from `table`.
 
     Parameters
     ----------
     table : dict of str to Parameter
         In the order of the signature. The first may be passed by position.
+    attributes : str
+        Documentation of the fitted attributes that are no parameters.
     **defaults : object
         Defaults that differ from the table's for this class.
 
@@ -393,7 +442,7 @@ def with_parameters(table: dict, **defaults) -> Callable[[type], type]:
             cls.__doc__ = (
                 inspect.cleandoc(cls.__doc__)
                 .replace("{parameters}", _documentation(table))
-                .replace("{attributes}", ATTRIBUTES.strip())
+                .replace("{attributes}", attributes.strip())
             )
         return cls
 

@@ -3,10 +3,10 @@
 Finds and names them; what is said about them is decided elsewhere.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import sparse
-
-from skgd._input.moments import Moments
 
 # Spreads of columns that can be scaled to 1: their squares, and the squares of what
 # they are multiplied by, must be numbers.
@@ -53,7 +53,7 @@ def usable_moments(moments, rows, dtype):
     if unusable.size:
         mean, variance = mean.copy(), variance.copy()
         mean[unusable] = variance[unusable] = 0.0
-        moments = Moments(moments.weight, mean, variance)
+        moments = replace(moments, mean=mean, variance=variance)
     return moments, large, small
 
 

@@ -116,12 +116,14 @@ class Moments:
     def _merge(self, weight, mean, variance):
         total = self.weight + weight
         share = weight / total
-        delta = mean - self.mean
-        self.variance = (
-            (1 - share) * self.variance
-            + share * variance
-            + share * (1 - share) * delta**2
-        )
+        # What overflows here is told by name where the moments are used.
+        with np.errstate(over="ignore", invalid="ignore"):
+            delta = mean - self.mean
+            self.variance = (
+                (1 - share) * self.variance
+                + share * variance
+                + share * (1 - share) * delta**2
+            )
         self.mean = self.mean + share * delta
         self.weight = total
 

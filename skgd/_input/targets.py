@@ -177,6 +177,8 @@ class Classification:
         index = self._index(targets)
         if class_weight == "balanced":
             counts = sample_weight > 0
+            if not counts.any():
+                return None
             used = np.unique(index[counts])
             weights = np.ones(len(self.classes))
             weights[used] = compute_class_weight(

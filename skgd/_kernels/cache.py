@@ -46,7 +46,7 @@ def version():
             sources += sorted(found, key=lambda one: one.name)
         for source in sources:
             checksum = crc32(source.read_bytes(), checksum)
-    except OSError:
+    except (OSError, KeyError):
         return None
     return checksum
 

@@ -119,7 +119,12 @@ def run_epoch(
     p,
     theta,
     vectors,
-    room,
+    made,
+    sums,
+    passed_before,
+    shown,
+    shown_vectors,
+    gradient,
     touched,
     l1,
     l2,
@@ -128,20 +133,23 @@ def run_epoch(
 ):
     """Updates over the rows of `order`; returns the sum of losses and their number.
 
-    theta and `vectors`, those of the rule, are up to date for all features on entry and
-    on return. `room` holds the gradient, and for each feature the number of updates and
-    the sum of rates by the last one that touched it. The rates of momentum must be
-    equal.
+    Moves theta, `vectors`, those of the rule, and `made` and `sums`: for each feature
+    the number of updates and the sum of rates by the last one that touched it. The sum
+    of all rates and the last one are in `passed_before`. They stay as they are for
+    features that wait, so that a run cut into several calls makes the same operations
+    on the same numbers; all features up to date go to `shown` and `shown_vectors`. The
+    rates of momentum must be equal. `gradient` is zero, on entry and on return.
     """
     data, targets, weights = borrowed(data), borrowed(targets), borrowed(weights)
     order, loss_p, theta = borrowed(order), borrowed(loss_p), borrowed(theta)
-    vectors, room, touched = borrowed(vectors), borrowed(room), borrowed(touched)
+    vectors, made, sums = borrowed(vectors), borrowed(made), borrowed(sums)
+    gradient, touched = borrowed(gradient), borrowed(touched)
+    shown, shown_vectors = borrowed(shown), borrowed(shown_vectors)
     p, rates = borrowed(p), borrowed(rates)
     values, columns, pointers, _, _, bias, scores = data
     n_outputs = scores.shape[1]
     n_features = theta.shape[0] // n_outputs - 1
     n_weights = n_features * n_outputs
-    gradient, made, sums = room[0], room[1], room[2]
     own_l1, own_l2 = 0.0, 0.0
     if rule == FTRL:
         own_l1, own_l2 = p[1], p[2]
@@ -152,13 +160,8 @@ def run_epoch(
         _powers(rule, p[0], rates[0], l2, powers)
     line = LINE_BYTES // values.itemsize
     total = 0.0
-    passed = 0.0
-    rate = rates[0]
+    passed, rate = passed_before[0], passed_before[1]
     n_updates = 0
-    for j in range(n_features):
-        made[j] = t
-        sums[j] = 0.0
-    gradient[:] = 0.0
     for start in range(0, n, batch_size):
         stop = min(n, start + batch_size)
         now = t + n_updates
@@ -256,7 +259,11 @@ def run_epoch(
                     own_l2,
                 )
                 gradient[at] = 0.0
+    passed_before[0], passed_before[1] = passed, rate
     now = t + n_updates
+    shown[:] = theta
+    for m in range(vectors.shape[0]):
+        shown_vectors[m] = vectors[m]
     for j in range(n_features):
         n_steps = np.int64(now - made[j])
         if n_steps > 0:
@@ -264,8 +271,8 @@ def run_epoch(
                 _catch_up(
                     rule,
                     p,
-                    theta,
-                    vectors,
+                    shown,
+                    shown_vectors,
                     j * n_outputs + k,
                     n_steps,
                     passed - sums[j],
@@ -294,14 +301,15 @@ def epoch_signature(data_type, element):
         VECTOR,
         compiling.vector(element),
         compiling.matrix(element),
-        compiling.matrix(FLOAT),
+        VECTOR,
+        VECTOR,
+        VECTOR,
+        compiling.vector(element),
+        compiling.matrix(element),
+        VECTOR,
         compiling.vector(INDEX),
         FLOAT,
         FLOAT,
-        read_only_rates(),
+        compiling.read_only(FLOAT, 1),
         INDEX,
     )
-
-
-def read_only_rates():
-    return compiling.read_only(FLOAT, 1)

@@ -1,8 +1,8 @@
-"""One loss at many pairs of a target and a score, in double precision, compiled."""
+"""Plain loops in double precision: a loss at many scores, features in coordinates."""
 
 from numba import types
 
-from .compiling import VECTOR, remembered
+from .compiling import FLOAT, VECTOR, matrix, read_only, remembered
 from .outputs import value_and_derivative
 
 
@@ -27,3 +27,16 @@ def losses(loss, p, y, z, values, derivatives):
 def signature():
     """Of ``losses``."""
     return types.none(types.intp, *[VECTOR] * 5)
+
+
+def centre(X, mean, scale, Z):
+    """Fill the first columns of Z with (X - mean) * scale."""
+    for i in range(X.shape[0]):
+        for j in range(X.shape[1]):
+            Z[i, j] = (X[i, j] - mean[j]) * scale[j]
+
+
+@remembered
+def centre_signature(element):
+    """Of ``centre``."""
+    return types.none(read_only(element, 2), VECTOR, VECTOR, matrix(FLOAT))

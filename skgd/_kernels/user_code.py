@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
+from numba.core.errors import NumbaError
 
 from skgd._kernels import compiling
 from skgd._kernels.compiling import OPTIONS, renamed
@@ -66,7 +67,8 @@ def loss(part):
     if not compiling.is_foreign(function):
         return Callee(compiling.address(function, signature), values)
     if not may_raise(function):
-        return Callee(compiling.address(function, signature), values)
+        address = _address(part, "value_and_derivative", function, signature)
+        return Callee(address, values)
     n = values.size
     guarded = _guard(_guarded_loss, function, n)
 
@@ -75,7 +77,7 @@ def loss(part):
 
     check = functools.partial(_raise_noted, part, "value_and_derivative", n, again)
     p = np.concatenate([values, np.zeros(3)])
-    return Callee(compiling.address(guarded, signature), p, check)
+    return Callee(_address(part, "value_and_derivative", guarded, signature), p, check)
 
 
 def rule(part, size, dtype):
@@ -121,7 +123,7 @@ def rule(part, size, dtype):
     check = functools.partial(_raise_noted, part, "update", n, again)
     room = 3 + ((2 + rows) * size + n_memory if notes else 0)
     p = np.concatenate([values, np.zeros(room)])
-    return Callee(compiling.address(guarded, signature), p, check)
+    return Callee(_address(part, "update", guarded, signature), p, check)
 
 
 def activation(part, longest, dtype):
@@ -153,7 +155,19 @@ def activation(part, longest, dtype):
 
     check = functools.partial(_raise_noted, part, "apply", n, again)
     p = np.concatenate([values, np.zeros(2 + longest)])
-    return Callee(compiling.address(guarded, signature), p, check)
+    return Callee(_address(part, "apply", guarded, signature), p, check)
+
+
+def _address(part, method, function, signature):
+    """Of a user's function, or a ValueError that says why it has none."""
+    try:
+        return compiling.address(function, signature)
+    except NumbaError as error:
+        raise ValueError(
+            f"{type(part).__name__}.{method} runs in Python, but cannot be compiled "
+            "for training: use plain loops, numbers, the arrays it is given, the "
+            f"module math and helpers under @numba.njit. Numba says: {error}"
+        ) from error
 
 
 def _raise_noted(part, method, n, again, p):

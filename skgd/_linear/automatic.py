@@ -294,7 +294,7 @@ def dual_kind(loss, softmax):
 def dual_ascent_pays(rows, loss, softmax):
     """Whether rows are fitted best by implicit steps of single rows with duals.
 
-    They are if they are sparse, in memory, and of a loss that such a step can take
+    They are if they are sparse, and of a loss that such a step can take
     exactly; one column that rules the rows speaks against it, where there is a search
     to turn to.
 
@@ -309,7 +309,7 @@ def dual_ascent_pays(rows, loss, softmax):
     bool
     """
     kind = dual_kind(loss, softmax)
-    if not sparse.issparse(rows.X) or hasattr(rows, "head") or kind is None:
+    if not sparse.issparse(rows.X) or kind is None:
         return False
     return kind == "kink" or not _one_column_rules(rows)
 

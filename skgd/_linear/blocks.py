@@ -118,6 +118,8 @@ def blocks(model, rows):
     targets : float64 array of shape (block rows, n_targets)
     weights : float64 array of shape (block rows,)
     """
+    from skgd._kernels import compiling, elementwise
+
     d, X = model.n_features, rows.X
     mean = np.zeros(d) if model.mean is None else model.mean.astype(np.float64)
     scale = np.ones(d) if model.scale is None else model.scale.astype(np.float64)
@@ -131,6 +133,10 @@ def blocks(model, rows):
         step = min(max(BLOCK_NUMBERS // (d + 1), 64), BLOCK_ROWS)
         buffer = np.empty((min(step, n), d + 1))
         buffer[:, d] = bias
+        element = compiling.numba_type(X.dtype)
+        centre = compiling.kernel(
+            elementwise.centre, elementwise.centre_signature(element)
+        )
     for start in range(0, n, step):
         stop = min(start + step, n)
         chosen = slice(start, stop) if order is None else order[start:stop]
@@ -141,7 +147,6 @@ def blocks(model, rows):
             )
         else:
             Z = buffer[: stop - start]
-            np.subtract(part, mean, out=Z[:, :d])
-            Z[:, :d] *= scale
+            centre(part, mean, scale, Z)
             block = DenseBlock(Z)
         yield block, rows.targets[chosen], rows.weights[chosen]

@@ -42,6 +42,10 @@ ROUNDED_STEPS = 8
 ENOUGH = 0.7
 PATIENCE = 2
 
+# Numbers looked at in all attempts at kinks, and how many there may be anyway.
+WORK = 20_000_000
+FEWEST_ATTEMPTS = 4
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -130,7 +134,7 @@ def certify(bound, theta, widths=None, target=0.0):
 
 
 def _certify(bound, theta, widths, target):
-    problem = _Problem(bound, theta, target)
+    problem = _Problem(bound, theta)
     if bound.objective.softmax:
         return problem.certificate([problem.attempt(SoftmaxLoss(bound))])
     plain = SeparableLoss(bound)
@@ -140,7 +144,8 @@ def _certify(bound, theta, widths, target):
     if widths is None:
         widths = _widths(problem, plain)
     widths = [np.broadcast_to(width, plain.n_outputs) for width in widths]
-    for width in widths:
+    most = max(FEWEST_ATTEMPTS, WORK // (len(bound.rows) * len(problem.live)))
+    for width in widths[: most - 1]:
         if problem.certificate(attempts).gap <= target:
             break
         attempts.append(problem.attempt(SeparableLoss(bound, width)))
@@ -158,7 +163,7 @@ def _certify(bound, theta, widths, target):
         moved, step = problem, np.column_stack(columns)
         idle = 0
         for _ in range(ROUNDED_STEPS):
-            if gap <= target:
+            if gap <= target or len(attempts) >= most:
                 break
             moved = _Problem(bound, moved.theta + step)
             attempts.append(moved.attempt(loss))
@@ -207,8 +212,7 @@ def _widths(problem, loss):
 class _Problem:
     """The objective at one point, weights as (features + 1, outputs)."""
 
-    def __init__(self, bound, theta, target=0.0):
-        self.target = target
+    def __init__(self, bound, theta):
         objective = bound.objective
         model = self.model = objective.model
         self.rows = bound.rows
@@ -264,9 +268,12 @@ class _Problem:
         if first.hessians is not None:
             gradient = first.pulls / self.total + l2 * theta
             models = self._models(first.hessians, columns, gradient, loss)
-            gaps = np.fmin(gaps, self._newton_gaps(loss, models))
+            newton = self._newton_gaps(loss, models)
             step = -models.c
-        if self.intercept_only and not gaps.sum() <= self.target:
+            if (newton < gaps).all():
+                return _Attempt(values + penalties, newton, step)
+            gaps = np.fmin(gaps, newton)
+        if self.intercept_only:
             gaps = np.fmin(gaps, self._plain_gaps(loss, first, step))
         gaps = np.where(np.isnan(gaps), np.inf, gaps)
         return _Attempt(values + penalties, gaps, step)

@@ -538,15 +538,17 @@ class LinearGD(BaseGD):
             steepest = smoothness(
                 objective, bound.rows, moments, plan.batch_size, curvature
             )
-            # Half the limit leaves room for the noise of gradients of a few rows.
-            return (2.0 if plan.solver == "batch" else 1.0) / steepest
+        if not 0.0 < steepest < np.inf:
+            return None
+        # Half the limit leaves room for the noise of gradients of a few rows.
+        return (2.0 if plan.solver == "batch" else 1.0) / steepest
 
     def _remedy(self, plan, bound):
         if self.lr == "auto":
             return self._remedy_of_automatic_rate(plan)
         stable = self._stable_rate(plan, bound)
         advice = "Use lr='auto'"
-        if stable is not None and stable > 0:
+        if stable is not None:
             advice = (
                 "Plain gradient steps on these features are stable below about "
                 f"lr={stable:.2g}. {advice}"
@@ -585,7 +587,8 @@ class LinearGD(BaseGD):
 @with_parameters(
     _parameters.loss_parameter("squared_error", loss_names("regression"))
     | _parameters.LINEAR
-    | _parameters.SHARED
+    | _parameters.SHARED,
+    _parameters.ATTRIBUTES + _parameters.LINEAR_ATTRIBUTES.lstrip(),
 )
 class GDRegressor(RegressorMixin, LinearGD):
     """Linear regression by batch, mini-batch or stochastic gradient descent.
@@ -709,6 +712,7 @@ def _has_probabilities(estimator):
     | _parameters.LINEAR
     | _parameters.CLASS_WEIGHT
     | _parameters.SHARED,
+    _parameters.ATTRIBUTES + _parameters.LINEAR_ATTRIBUTES.lstrip(),
     penalty="l2",
 )
 class GDClassifier(ClassifierMixin, LinearGD):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from skgd._training.state import Averaging
-from skgd.schedules import Schedule
+from skgd.schedules import Schedule, rate_factors
 
 # Rows of a batch where none is asked for.
 BATCH_SIZE = 32
@@ -66,7 +66,7 @@ class LinearDecay(Schedule):
 
     def factor(self, clock):
         done = (np.asarray(clock.epoch) - self.first_epoch) / clock.horizon
-        return self.schedule.factor(clock) * np.maximum(1.0 - done, 0.0)
+        return rate_factors(self.schedule, clock) * np.maximum(1.0 - done, 0.0)
 
 
 def automatic_epochs(solver, n_rows, batch_size):

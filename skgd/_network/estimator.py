@@ -42,7 +42,8 @@ def _has_probabilities(estimator):
 
 
 @with_parameters(
-    _parameters.loss_parameter("log_loss", LOSSES)
+    {"hidden_layer_sizes": _parameters.NETWORK["hidden_layer_sizes"]}
+    | _parameters.loss_parameter("log_loss", LOSSES)
     | _parameters.NETWORK
     | _parameters.CLASS_WEIGHT
     | _parameters.SHARED
@@ -63,8 +64,9 @@ class MLPGD(NetworkGD):
     penalised weights are those for standardised inputs and outputs, and in regression
     the penalty is multiplied by u = spread(y) * rms(dl/dz at the best constant), the
     variance of y for "squared_error", so that `alpha` means the same in all units.
-    Several targets weigh in as F says, those of large variance more than others: divide
-    them by their standard deviations if they have different units.
+    Several targets are brought to one spread there, the root mean square of theirs,
+    before the loss compares them, so that each counts the same in any units; with
+    ``standardize=False`` those of large variance weigh more.
 
     Parameters
     ----------
@@ -76,9 +78,14 @@ class MLPGD(NetworkGD):
         Labels, sorted; for multilabel y, the number of each column. Only of a
         classifier.
     coefs_ : list of arrays of shape (fan_in, fan_out)
-        Weights of each layer, the first for the features as given.
+        Weights of each layer, the first for the features as given. Predictions and
+        `gradient` use these arrays, also if you have changed them; further training
+        goes on from what was learnt, not from such changes, which can be handed to
+        `fit` as `coefs_init` and `intercepts_init`.
     intercepts_ : list of arrays of shape (fan_out,)
         Constant terms of each layer.
+    alpha_ : float
+        The strength of the penalty used.
     n_layers_ : int
         Number of layers, those of inputs and outputs included.
     n_outputs_ : int
@@ -268,7 +275,7 @@ class MLPGD(NetworkGD):
         with one_blas_thread():
             loss, gradient = objective.bind(rows).gradient(theta)
         coefs, intercepts = plain.split(gradient)
-        strengths = self._model.raw_penalty_weights(self.alpha)
+        strengths = self._model.raw_penalty_weights(self.alpha_)
         for W, G, strength in zip(self.coefs_, coefs, strengths, strict=True):
             W = W.astype(np.float64)
             loss += 0.5 * float(np.sum(strength * W**2))

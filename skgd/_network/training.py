@@ -125,9 +125,10 @@ class NetworkGD(BaseGD):
                 schedule = LinearDecay(schedule, first)
             elif not self.average:
                 averaging = self._stream_mean(model)
-                if isinstance(optimizer, Adam):
+                parameters = optimizer.get_params()
+                if isinstance(optimizer, Adam) and "beta_1" in parameters:
                     # Gradients between point and mean take the place of momentum.
-                    parameters = optimizer.get_params() | {"beta_1": 0.0}
+                    parameters |= {"beta_1": 0.0}
                     optimizer = type(optimizer)(**parameters)
         if model is None:
             model = self._new_network(task, loss, rows)

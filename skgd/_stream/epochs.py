@@ -99,11 +99,16 @@ class StreamObjective:
             sample, self._found = self._found.rows(), None
             self._sample = self.objective.bind(sample, self.block_rows)
 
-    def _sum(self, theta, gradient):
-        total, theta = 0.0, self._sample.folded(theta)
+    def bound_blocks(self):
+        """The objective over each block of the stream, one after another."""
         with closing(self.blocks()) as blocks:
             for rows in blocks:
-                bound = self.objective.bind(rows, self.block_rows)
+                yield self.objective.bind(rows, self.block_rows)
+
+    def _sum(self, theta, gradient):
+        total, theta = 0.0, self._sample.folded(theta)
+        with closing(self.bound_blocks()) as blocks:
+            for bound in blocks:
                 total += bound.add_to(gradient, theta)
         return total
 

@@ -169,6 +169,8 @@ def _labels(source):
                 counts[label] = counts.get(label, 0.0) + total
     classes = np.unique(np.array(list(counts)))
     counts = {label: total for label, total in counts.items() if total}
+    if not counts:
+        raise ValueError("All sample weights are zero: there is nothing to learn from.")
     mean = sum(counts.values()) / len(counts)
     return Labels(classes, {label: mean / n for label, n in counts.items()})
 

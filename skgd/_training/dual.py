@@ -24,8 +24,16 @@ FIRST_KAPPA = 0.3
 # second.
 FAR, NEAR = 0.3, 0.05
 
-# Strength of the proximal term of the intercept, as a share of the loss's curvature.
+# Strength of the proximal term of the intercept at the start, as a share of the loss's
+# curvature; what it is divided by where the intercept lags behind; and the least, where
+# a row alone moves the intercept about as far as its own score.
 INTERCEPT_SHARE = 1.0 / 30.0
+INTERCEPT_CUT = 4.0
+LEAST_INTERCEPT_SHARE = 1.0
+
+# Outer steps that shrink by less than this from one to the next are taken to do so by
+# this, for an estimate of all that are still to come.
+SLOWEST = 0.95
 
 # Share of Nesterov's momentum that the anchor is given.
 MOMENTUM = 0.5
@@ -122,16 +130,18 @@ class DualEpoch:
     def __init__(self, ascent, bound):
         from skgd._kernels import compiling, csr_dual
 
-        rows = bound.rows
-        if not rows.X.has_canonical_format:
-            # The squared norm of a row wants each column once.
-            X = rows.X.copy()
-            X.sum_duplicates()
-            rows = replace(rows, X=X)
-            bound = bound.objective.bind(rows, bound.block_rows, bound.n_jobs)
+        if hasattr(bound, "data"):
+            bound = _canonical(bound)
+            rows = bound.rows
+            self.n_kept = rows.X.shape[0]
+            self.sample = bound
+        else:
+            # A stream, whose blocks come in the same order in each pass.
+            self.sample = _canonical(bound.objective.bind(bound.rows))
+            self.n_kept = bound.n_rows
         self.ascent = ascent
         self.bound = bound
-        self.n = len(rows)
+        self.n = bound.n_rows
         self.l1, self.l2 = ascent.strengths
         kinds = {
             "smooth": csr_dual.SMOOTH,
@@ -139,7 +149,7 @@ class DualEpoch:
             "softmax": csr_dual.SOFTMAX,
         }
         self.kind = kinds[ascent.kind]
-        data_type = bound.data_type
+        data_type = self.sample.data_type
         self._pass = compiling.kernel(
             csr_dual.run_pass, csr_dual.pass_signature(data_type)
         )
@@ -150,7 +160,6 @@ class DualEpoch:
             csr_dual.distance, csr_dual.distance_signature()
         )
         self._turn = compiling.kernel(csr_dual.turn, csr_dual.turn_signature())
-        self.order = rows.order.copy() if ascent.shuffle else rows.order
         self._shuffle = shuffle_kernel() if ascent.shuffle else None
         self.n_passes = 0
         self.v = None
@@ -164,21 +173,22 @@ class DualEpoch:
         """Duals, weights and strengths before the first pass."""
         ascent, model = self.ascent, self.bound.objective.model
         n_outputs = model.n_outputs
-        n_rows = self.bound.rows.X.shape[0]
-        square = self._mean_square(
-            self.bound.data, self.bound.rows.weights, self.bound.rows.order
-        )
+        sample = self.sample
+        square = self._mean_square(sample.data, sample.rows.weights, sample.rows.order)
         self.base = square * ascent.curvature / self.n
         self.kappa = max(FIRST_KAPPA * self.base - self.l2, 0.0)
         if self.kappa + self.l2 == 0.0:
             self.kappa = np.finfo(np.float64).tiny ** 0.5  # no feature says anything
         self.mu = INTERCEPT_SHARE * ascent.curvature
+        # Lengths of the last outer steps of weights and intercepts.
+        self.steps = [0.0, 0.0]
         theta = state.theta.astype(np.float64)
         self.weights = theta[: model.n_weights].copy()
         self.intercept = theta[model.n_weights :].copy()
         self.anchor = self.weights.copy()
-        self.duals = np.zeros(n_rows * n_outputs)
-        self.conjugates = np.zeros(n_rows)
+        self.duals = np.zeros(self.n_kept * n_outputs)
+        self.conjugates = np.zeros(self.n_kept)
+        self.order = np.empty(self.n_kept, np.int64)
         self.sums = np.zeros(n_outputs)
         self.room = np.zeros((6, n_outputs))
         self.at_constant = self._value_of_constant()
@@ -191,7 +201,7 @@ class DualEpoch:
     def _derive_duals(self):
         """Duals from the derivatives at the start, as they are at a minimum."""
         # A step of length zero ends where it begins.
-        self._visit(self.bound.rows.order, 0.0, lengths=(0.0, 0.0))
+        self._visit(0.0, lengths=(0.0, 0.0))
         sums = self._dual_sums(self.duals)
         lam = self.l2 + self.kappa
         self.v = (self.kappa / lam) * self.anchor + sums / (lam * self.n)
@@ -199,20 +209,20 @@ class DualEpoch:
 
     def _dual_sums(self, duals):
         """sum_i a_i x_i, in the order of theta."""
-        X = self.bound.rows.X
-        n_outputs = self.sums.size
-        return np.ravel(X.T @ duals.reshape(-1, n_outputs))
+        duals = duals.reshape(-1, self.sums.size)
+        total, start = 0.0, 0
+        for block in self.bound.bound_blocks():
+            X = block.rows.X
+            total = total + np.ravel(X.T @ duals[start : start + X.shape[0]])
+            start += X.shape[0]
+        return total
 
     def _value_of_constant(self):
         """F of the best constant: the losses of rows without features."""
         n_weights = self.bound.objective.model.n_weights
-        values, columns, pointers, *others = self.bound.data
-        empty = (values, columns, np.zeros_like(pointers), *others)
         total, _ = self._visit(
-            self.bound.rows.order,
             0.0,
             moves=False,
-            data=empty,
             v=np.zeros(0),
             intercept=self.ascent.constant[n_weights:].astype(np.float64),
         )
@@ -222,34 +232,60 @@ class DualEpoch:
 
     def _visit(
         self,
-        order,
         threshold,
         lengths=(0.0, 0.0),
         moves=True,
-        data=None,
+        rng=None,
         v=None,
         intercept=None,
     ):
-        bound = self.bound
-        return self._pass(
-            bound.data if data is None else data,
-            bound.rows.targets,
-            bound.rows.weights,
-            order,
-            self.kind,
-            bound.loss,
-            bound.loss_p,
-            self.ascent.curvature,
-            self.v if v is None else v,
-            self.intercept if intercept is None else intercept,
-            self.duals,
-            self.conjugates,
-            self.sums,
-            self.room,
-            threshold,
-            *lengths,
-            moves,
-        )
+        """All rows once, in the order drawn from `rng`; sums of losses and of gaps.
+
+        An empty `v` asks for rows without features.
+        """
+        n_outputs = self.sums.size
+        total = gap = 0.0
+        start = 0
+        for block in self.bound.bound_blocks():
+            block = block if block is self.bound else _canonical(block)
+            rows, data = block.rows, block.data
+            stop = start + rows.X.shape[0]
+            if stop > self.n_kept:
+                raise ValueError(
+                    f"The stream gave {self.n_kept} rows in the first pass, and more "
+                    "in a later one."
+                )
+            if v is not None and not v.size:
+                values, columns, pointers, *others = data
+                data = (values, columns, np.zeros_like(pointers), *others)
+            order = rows.order
+            if rng is not None and self._shuffle is not None:
+                # From the same start each time, so that the order depends on the
+                # random stream alone.
+                order = self.order[: rows.order.size]
+                order[:] = rows.order
+                self._shuffle(order, random_bits(rng))
+            block_total, block_gap = self._pass(
+                data,
+                rows.targets,
+                rows.weights,
+                order,
+                self.kind,
+                block.loss,
+                block.loss_p,
+                self.ascent.curvature,
+                self.v if v is None else v,
+                self.intercept if intercept is None else intercept,
+                self.duals[start * n_outputs : stop * n_outputs],
+                self.conjugates[start:stop],
+                self.sums,
+                self.room,
+                threshold,
+                *lengths,
+                moves,
+            )
+            total, gap, start = total + block_total, gap + block_gap, stop
+        return total, gap
 
     def _anchor_intercept(self):
         """The intercept after its anchor has moved to where it is."""
@@ -262,30 +298,33 @@ class DualEpoch:
             return self._search_on(state)
         if self.v is None:
             self._begin(state)
-        if self.ascent.shuffle:
-            # From the same start each time, so that the order depends on the random
-            # stream alone.
-            self.order[:] = self.bound.rows.order
-            self._shuffle(self.order, random_bits(state.rng))
         model = self.bound.objective.model
         lam = self.l2 + self.kappa
         threshold = self.l1 / lam
         bias = float(model.fit_intercept)
         lengths = 1.0 / (lam * self.n), bias / (self.mu * self.n)
-        loss, gap = self._visit(self.order, threshold, lengths)
+        loss, gap = self._visit(threshold, lengths, rng=state.rng)
         loss, gap = loss / self.n, gap / self.n
         state.step += self.n
         far = 0.0
         if self.kappa > 0.0:
             distance = self._distance(self.v, self.anchor, threshold)
             far = 0.5 * self.kappa * distance
+        far_intercept = 0.0
+        if bias:
+            far_intercept = 0.5 * self.mu * float(np.sum((self.sums * lengths[1]) ** 2))
+        outer = self._still_to_come(0, far, self.kappa)
+        outer_intercept = self._still_to_come(1, far_intercept, self.mu)
         shown = self.intercept.copy()
-        if not math.isfinite(loss + gap + far):
+        if not math.isfinite(loss + gap + outer + outer_intercept):
             return math.nan, lengths[0]
         # An objective that is not convex shows by a gap below zero.
         convex = gap >= -(ROUNDING**0.5) * abs(loss)
-        self._look_whether_done(loss, gap, far, threshold)
+        self._look_whether_done(loss, gap, outer + outer_intercept, threshold)
         self._move_anchor(gap, far, threshold)
+        if self.n_passes > 0 and outer_intercept > FAR * gap:
+            least = LEAST_INTERCEPT_SHARE * self.ascent.curvature / self.n
+            self.mu = max(self.mu / INTERCEPT_CUT, min(self.mu, least))
         state.theta[: model.n_weights] = self.weights
         state.theta[model.n_weights :] = shown
         self._anchor_intercept()
@@ -294,6 +333,17 @@ class DualEpoch:
         if spent and self.verdict is None and self.ascent.fallback is not None:
             self._hand_over(state)
         return loss + self.bound.objective.penalty(state.theta), lengths[0]
+
+    def _still_to_come(self, which, far, strength):
+        """What all further outer steps will gain, from the length of this one.
+
+        At the minimum of an outer problem F - F* is at most strength |step| |way to the
+        minimum|, and the way is a sum of steps, taken to shrink as they did last.
+        """
+        step = math.sqrt(2.0 * far / strength) if strength > 0.0 else 0.0
+        last, self.steps[which] = self.steps[which], step
+        shrinks = min(step / last, SLOWEST) if last > 0.0 else 0.5
+        return 2.0 * far * max(0.5, shrinks / (1.0 - shrinks))
 
     def _move_anchor(self, gap, far, threshold):
         """Outer step: another anchor, and another kappa if the old one is off."""
@@ -338,9 +388,7 @@ class DualEpoch:
         tol = self.ascent.tol
         if self.n_passes == 0 or tol is None or self.gap > tol:
             return
-        if far > FAR * gap and self.gap > 0.01 * tol:
-            return
-        loss, gap = self._visit(self.bound.rows.order, threshold, moves=False)
+        loss, gap = self._visit(threshold, moves=False)
         loss, gap = loss / self.n, max(gap / self.n, 0.0)
         value = loss + penalty
         self.gap = (gap + far) / self._left(value, gap + far)
@@ -372,9 +420,9 @@ class DualEpoch:
         fit_intercept = self.bound.objective.model.fit_intercept
         if self.ascent.kind == "softmax" and fit_intercept:
             return -math.inf
-        order = self.bound.rows.order
+        # Rows that do not count have zeros here.
         duals = self.duals.reshape(-1, self.sums.size)
-        conjugates = self.conjugates[order].sum()
+        conjugates = self.conjugates.sum()
         if fit_intercept:
             if self.sums.size > 1:
                 # The conjugates of a row's outputs are known as their sum only.
@@ -390,7 +438,7 @@ class DualEpoch:
             )
             duals[:, 0] *= shares
             # A row may have a conjugate below 0, which shrinks likewise.
-            conjugates = float(shares[order] @ self.conjugates[order])
+            conjugates = float(shares @ self.conjugates)
         slopes = np.abs(self._dual_sums(duals.ravel())) / self.n
         conjugates /= self.n
         if self.l2 > 0.0:
@@ -406,7 +454,7 @@ class DualEpoch:
     def _hand_over(self, state):
         """Go on by full gradients from the weights reached, in coordinates for them."""
         objective, descent = self.ascent.fallback()
-        bound = objective.bind(self.bound.rows, None, self.bound.n_jobs)
+        bound = self.bound.with_objective(objective)
         start = objective.model.translated(state.theta, self.bound.objective.model)
         inner = State.start(start, descent, Averaging(start=1), state.rng)
         self.search = bound, descent.on(bound), inner
@@ -420,3 +468,14 @@ class DualEpoch:
         self.verdict, self.moved = epoch.verdict, epoch.moved
         self.gap, self.gap_kind = epoch.gap, epoch.gap_kind
         return value, step
+
+
+def _canonical(bound):
+    """The rows with each column once, which their squared norms want."""
+    X = bound.rows.X
+    if X.has_canonical_format:
+        return bound
+    X = X.copy()
+    X.sum_duplicates()
+    rows = replace(bound.rows, X=X)
+    return bound.objective.bind(rows, bound.block_rows, bound.n_jobs)

@@ -10,7 +10,7 @@ import numpy as np
 
 from skgd._input.boundary import check_sizes, check_updates
 from skgd._input.rows import as_vector
-from skgd._training.state import Lazy
+from skgd._training.state import LateRule, Lazy
 from skgd.optimizers import FTRL, AdaGrad, Momentum, Nesterov
 
 # Rules whose updates of absent features are made up for, by their numbers there.
@@ -280,8 +280,12 @@ def _rule_on_nonzeros_only(bound, stepper, batch_size):
         arguments = stepper.arguments(state)[0]
         if rule is FTRL:
             _begin_ftrl(state, stepper.p, float(rates[0]))
-        room = np.empty((3, max(state.theta.size, n_features)))
-        return kernel(
+        key = (rule.__name__, *stepper.p, l1, l2)
+        if remembers:
+            # What happens to features that wait is a power of one matrix.
+            key = (*key, float(rates[0]))
+        late = LateRule.of(state, key, float(rates[0]), n_features)
+        result = kernel(
             bound.data,
             bound.rows.targets,
             bound.rows.weights,
@@ -292,15 +296,22 @@ def _rule_on_nonzeros_only(bound, stepper, batch_size):
             bound.loss_p,
             number,
             arguments[1],
+            late.theta,
+            late.vectors,
+            late.made,
+            late.sums,
+            late.passed,
             state.theta,
             state.vectors,
-            room,
+            np.zeros(state.theta.size),
             np.empty(n_features, np.int64),
             l1,
             l2,
             rates,
             state.step,
         )
+        late.keep_in(state)
+        return result
 
     return run
 

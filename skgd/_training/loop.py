@@ -220,7 +220,7 @@ def train(
             if on_epoch is not None and on_epoch(state, report):
                 report.stop_reason = "callback"
                 break
-            if presses.should_stop():
+            if presses.asked and presses.should_stop():
                 break
             # A pass that looked at a trial and went back is no lack of progress.
             waits = patience is not None and getattr(epoch, "moved", True)

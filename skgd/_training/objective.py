@@ -314,6 +314,10 @@ class BoundObjective:
     def n_rows(self):
         return self.rows.order.size
 
+    def bound_blocks(self):
+        """The objective over all rows in memory: the only block there is."""
+        yield self
+
     def batches(self, stepper, rates, batch_size, shuffle, on_step):
         """The epoch of many updates."""
         return Batches(self, stepper, rates, batch_size, shuffle, on_step)

@@ -44,6 +44,9 @@ class Model(Protocol):
     def multiplies_matrices(self) -> bool:
         """Whether the kernels call BLAS."""
 
+    def to_train(self) -> Any:
+        """The model, or a copy of what training would move in it."""
+
     def penalised(self) -> Doubles:
         """1 for weights, 0 for intercepts."""
 

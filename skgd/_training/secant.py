@@ -418,6 +418,9 @@ class Search:
         """Decide whether the point is the answer, or what to do next."""
         promise = 0.5 * self.memory[self.at.DECREMENT]
         gained = self._gained(STEPS)
+        if promise <= self.noise:
+            # At the minimum of a parabola the last step gained much, and none will.
+            gained = 0.0
         self.gap = self.slack + max(promise, gained if math.isfinite(gained) else 0.0)
         self.proven = False
         self.curvature = self._curvature()
@@ -448,12 +451,8 @@ class Search:
             self.gap, self.proven = self.exact - least, True
             self.reason = "converged"
             return True
-        if promise <= self.noise:
-            # At the minimum of a parabola the last step gained much, and none will.
-            gained = 0.0
         if not self.slack + max(promise, gained) <= target:
             return False
-        self.gap = self.slack + max(promise, gained)
         if not self.kinked and not self.proximal:
             moments = self._second_moments()
             if moments is None:
@@ -461,9 +460,9 @@ class Search:
                 if not (sure and promise <= UNSURE_SHARE * target):
                     return False
             else:
-                promise = max(promise, 0.5 * self._whole_promise(moments))
-                self.gap = max(promise, gained)
-                if promise > target:
+                whole = 0.5 * self._whole_promise(moments)
+                self.gap = max(promise, gained, whole)
+                if whole > target and promise > self.noise:
                     return False
         return self._prove(trial)
 
@@ -492,6 +491,8 @@ class Search:
         ):
             self.newton_steps += 1
             self._try_newton(trial, certificate.step)
+            return False
+        if self.gap > self.target:
             return False
         self.reason = "converged"
         return True

@@ -82,7 +82,7 @@ class Lazy:
         n_seen = n_features if l1 else 0
         last = state.lazy
         if (
-            last is not None
+            isinstance(last, Lazy)
             and last.seen.size == n_seen
             and last.moved.size == state.average.size
             and last.stands_for(state)
@@ -114,6 +114,59 @@ class Lazy:
         if self.kept is not state.theta:
             self.shown = (state.theta.copy(), state.average.copy(), step)
             state.lazy = self
+
+
+@dataclass
+class LateRule:
+    """What a rule with state keeps of sparse rows; see ``_kernels/csr_rules.py``.
+
+    Attributes
+    ----------
+    theta, vectors : arrays of shape (n_parameters,) and (n_vectors, n_parameters)
+        Each feature as the last update that touched it left it.
+    made, sums : float64 arrays of shape (n_features,)
+        The number of updates, and the sum of the rates, by that one.
+    passed : float64 array of shape (2,)
+        The sum of the rates of all updates, and the last rate.
+    key : tuple
+        What holds for features that wait.
+    shown : tuple of arrays
+        The parameters and vectors that these stood for; others mean that they are out
+        of date.
+    """
+
+    theta: np.ndarray
+    vectors: np.ndarray
+    made: np.ndarray
+    sums: np.ndarray
+    passed: np.ndarray
+    key: tuple
+    shown: tuple = ()
+
+    @classmethod
+    def of(cls, state, key, rate, n_features):
+        """What was kept of `state`, if nothing moved it since."""
+        last = state.lazy
+        if (
+            isinstance(last, LateRule)
+            and last.key == key
+            and np.array_equal(last.shown[0], state.theta)
+            and np.array_equal(last.shown[1], state.vectors)
+        ):
+            return last
+        return cls(
+            state.theta.copy(),
+            state.vectors.copy(),
+            np.full(n_features, float(state.step)),
+            np.zeros(n_features),
+            np.array([0.0, rate]),
+            key,
+        )
+
+    def keep_in(self, state):
+        """Remember what the parameters of `state` stand for."""
+        self.shown = state.theta.copy(), state.vectors.copy()
+        state.lazy = self
 
 
 @dataclass
@@ -149,8 +202,8 @@ class State:
         Whose vectors these are; see `rule_of`.
     table : object
         What the derivatives belong to; None where nobody may ask for them again.
-    lazy : Lazy or None
-        How sparse rows keep penalised weights between calls.
+    lazy : Lazy, LateRule or None
+        How sparse rows keep weights between calls.
     highest : float
         The highest objective at the start of a call of partial_fit.
     """
@@ -169,7 +222,7 @@ class State:
     losses: list = field(default_factory=list)
     rule: tuple = ()
     table: object = None
-    lazy: Lazy | None = None
+    lazy: Lazy | LateRule | None = None
     highest: float = 0.0
 
     @classmethod

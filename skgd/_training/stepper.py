@@ -11,7 +11,7 @@ import numpy as np
 from skgd._input.boundary import check_sizes, check_state
 from skgd._training.proximal import NO_PROX
 from skgd.optimizers import GD, DoWG
-from skgd.schedules import Clock, Constant, checked_factors
+from skgd.schedules import Clock, Constant, rate_factors
 
 
 class Stepper:
@@ -138,7 +138,7 @@ def epoch_rates(state, lr, schedule, n_steps, horizon, start=0, stop=None):
         steps_per_epoch=n_steps,
         losses=state.losses,
     )
-    return lr * checked_factors(schedule, clock)
+    return lr * rate_factors(schedule, clock)
 
 
 @functools.lru_cache(maxsize=8)

@@ -199,7 +199,8 @@ def iterator_that_fails(model, method, X, y):
 
 
 def warning_as_error(model, method, X, y):
-    model.set_params(lr=1e300, solver="minibatch", optimizer="gd", clip_norm=None)
+    model.set_params(lr=1e300, lr_schedule="constant", solver="minibatch")
+    model.set_params(optimizer="gd", clip_norm=None)
     big = X * 1e200
 
     def call():

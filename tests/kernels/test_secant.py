@@ -4,18 +4,22 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy.interpolate import CubicHermiteSpline
 from scipy.special import expit
 from sklearn.linear_model import Lasso, LinearRegression
 
 from skgd import GDRegressor
 from skgd._kernels import compiling, secant
-from skgd._training.full_gradient import ROUNDING, SecantDescent
+from skgd._training.secant import SecantDescent
 
 NOTHING = np.empty(0)
 
 
 class Dense:
-    """The descent with H as a matrix, made anew from the pairs at every step."""
+    """The descent with H as a matrix, made anew from the pairs at every step.
+
+    The line search is that of Lewis and Overton with cubic interpolation, by the book.
+    """
 
     def __init__(self, first_step, n_pairs):
         self.first_step = first_step
@@ -26,7 +30,7 @@ class Dense:
     def learn(self, s, y):
         d = self.diagonal * (s @ y) / np.sum(self.diagonal * s**2)
         d = d + y**2 / (s @ y) - (d * s) ** 2 / np.sum(d * s**2)
-        self.diagonal = np.maximum(d, secant.DIAGONAL_RANGE * d.max())
+        self.diagonal = np.clip(d, y @ y / (s @ y) / 1e3, y @ y / (s @ y) * 1e3)
         self.pairs = [*self.pairs, (s, y)][-self.n_pairs :]
 
     def inverse(self):
@@ -38,24 +42,41 @@ class Dense:
 
     def next(self, trial, value, gradient):
         """The next trial."""
-        if self.values:
-            s = trial - self.point
-            predicted = self.gradient @ s
-            ceiling = max(self.values[-10:]) + 1e-4 * predicted
-            accepted = value <= ceiling + ROUNDING[trial.dtype] * abs(self.values[-1])
-            if accepted:
-                self.learn(s, gradient - self.gradient)
+        if not self.values:
+            self.diagonal = np.full(len(trial), 1 / self.first_step)
+            self.move_to(trial, value, gradient)
+            return self.point + self.step * self.direction
+        slope, start = gradient @ self.direction, self.gradient @ self.direction
+        low, low_value, low_slope = self.low
+        if value > self.values[-1] + 1e-4 * self.step * start:
+            self.high, self.rejected = self.step, self.rejected + 1
+            width = self.high - low
+            if self.rejected < 6:
+                cubic = CubicHermiteSpline(
+                    [low, self.high], [low_value, value], [low_slope, slope]
+                )
+                steps = np.linspace(low + 0.1 * width, self.high - 0.1 * width, 200_001)
+                self.step = steps[cubic(steps).argmin()]
+            else:
+                self.step = low + 0.5 * width
+        elif slope < 0.9 * start:
+            self.low, self.rejected = (self.step, value, slope), self.rejected + 1
+            if np.isinf(self.high):
+                zero = self.step * start / (start - slope) if slope > start else np.inf
+                self.step = np.clip(zero, 2 * self.step, 10 * self.step)
+            else:
+                self.step = (self.step + self.high) / 2
         else:
-            self.diagonal, accepted = np.full(len(trial), 1 / self.first_step), True
-        if accepted:
-            self.point, self.gradient, self.step = trial, gradient, 1.0
-            self.values.append(value)
-            self.direction = -self.inverse() @ gradient
-        else:
-            rise = value - self.values[-1]
-            shrink = -predicted / (2 * (rise - predicted)) if rise > predicted else 0.5
-            self.step *= min(max(shrink, 0.1), 0.5)
+            self.learn(trial - self.point, gradient - self.gradient)
+            self.move_to(trial, value, gradient)
         return self.point + self.step * self.direction
+
+    def move_to(self, point, value, gradient):
+        self.point, self.gradient = point, gradient
+        self.values.append(value)
+        self.direction = -self.inverse() @ gradient
+        self.low, self.high = (0.0, value, gradient @ self.direction), np.inf
+        self.step, self.rejected = 1.0, 0
 
 
 def logistic(n=60, d=7, seed=0):
@@ -72,9 +93,10 @@ def logistic(n=60, d=7, seed=0):
     return evaluate
 
 
+@pytest.mark.parametrize("first_step", [0.01, 4.0, 400.0])
 @pytest.mark.parametrize("n_pairs", [1, 3, 50])
-def test_the_path_is_that_of_dense_matrices(n_pairs):
-    evaluate, d, first_step = logistic(), 7, 4.0
+def test_the_path_is_that_of_dense_matrices(n_pairs, first_step):
+    evaluate, d = logistic(), 7
     vectors, memory, _ = SecantDescent(first_step, n_pairs).start(d, np.float64)
     advance = compiling.kernel(secant.advance, secant.signature())
     newton = compiling.address(secant.newton, secant.direction_signature())
@@ -86,10 +108,33 @@ def test_the_path_is_that_of_dense_matrices(n_pairs):
         constants = room, newton, NOTHING, False, 1e-13, first_step
         advance(vectors, memory, trial, value, gradient, *constants)
         expected = dense.next(expected, *evaluate(expected))
-        np.testing.assert_allclose(trial, expected, rtol=1e-6, atol=1e-8)
-        np.testing.assert_allclose(vectors[0], dense.point, rtol=1e-6, atol=1e-8)
-        steps.add(memory[0])
-    assert len(steps) > 1  # or no trial failed
+        # The cubic's minimum is looked for on a grid.
+        np.testing.assert_allclose(trial, expected, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(vectors[0], dense.point, rtol=1e-3, atol=1e-5)
+        steps.add(memory[secant.STEP])
+        trial = expected.copy()  # or small differences would add up
+    # Or no trial was too long, or none too short.
+    assert min(steps) < 1.0 if first_step > 1.0 else max(steps) > 1.0
+
+
+def test_learnt_diagonal_stays_near_the_curvature_of_the_newest_pair():
+    diagonal = np.array([1e-9, 1.0, 1e9])
+    move, change = np.array([1.0, 1.0, 1.0]), np.array([0.2, 0.3, 0.5])
+    secant._learn_diagonal(diagonal, move, change)
+    steepness = change @ change
+    assert diagonal.min() >= steepness / 1e3 and diagonal.max() <= steepness * 1e3
+
+
+def test_differences_of_rounding_size_are_judged_by_slopes():
+    """A parabola far above zero, where all values are equal."""
+    memory = np.zeros(len(secant.MEMORY))
+    memory[[secant.STEP, secant.VALUE, secant.DECREMENT]] = 1.0, 1e10, 1.0
+    memory[secant.HIGH] = np.inf
+    judge = secant._on_the_line
+    assert judge(memory.copy(), 1e10, 0.0, 1e-13) == secant.TRIAL
+    assert judge(memory.copy(), 1e10, 1.0, 1e-13) == secant.SHORTER
+    assert judge(memory.copy(), 1e10, -0.95, 1e-13) == secant.LONGER
+    assert judge(memory.copy(), np.nan, 0.0, 1e-13) == secant.SHORTER
 
 
 def ring(n=6, room=4, learnt=9, seed=1):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.optimize import minimize
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import QuantileRegressor
 from sklearn.svm import SVC
 
@@ -216,3 +217,214 @@ def test_minima_of_absolute_errors(loss):
         + 1e-2 / factor * np.abs(solver.coef_).sum()
     )
     assert share_left(model, X, y, best) < 1e-3
+
+
+# ---- softmax, several outputs, weights, precision ------------------------------------
+
+
+@pytest.mark.parametrize("penalty, alpha", [("l2", 1e-2), ("l2", 1e-5), ("l1", 1e-3)])
+def test_minima_of_the_softmax(penalty, alpha):
+    X, y = classification(4)
+    model = GDClassifier(penalty=penalty, alpha=alpha, random_state=0).fit(X, y)
+    assert model.stop_reason_ == "converged"
+    # Full gradients of dense rows to the last digits.
+    exact = GDClassifier(
+        penalty=penalty, alpha=alpha, solver="batch", tol=None, max_iter=1500
+    ).fit(X.toarray(), y)
+    best = objective(exact, X, y)
+    assert share_left(model, X, y, best) < 3e-4
+
+
+def test_one_class_against_the_rest_and_several_targets():
+    X, y = classification(3)
+    model = GDClassifier("squared_hinge", alpha=1e-4, random_state=0).fit(X, y)
+    for k in range(3):
+        one = GDClassifier("squared_hinge", alpha=1e-4).fit(X, y == k)
+        left = abs(objective(one, X, y == k) - objective(_output(model, k), X, y == k))
+        assert left < 1e-3
+    X, targets = regression()
+    both = np.column_stack([targets, 100.0 * targets[::-1]])
+    model = GDRegressor(random_state=0, tol=1e-7).fit(X, both)
+    for k in range(2):
+        one = GDRegressor(random_state=0, tol=1e-7).fit(X, both[:, k])
+        np.testing.assert_allclose(
+            model.predict(X)[:, k], one.predict(X), atol=2e-2 * both[:, k].std()
+        )
+
+
+def _output(model, k):
+    """One class of a model of several, as a model of two."""
+    one = GDClassifier(**model.get_params())
+    one.classes_ = np.array([False, True])
+    one.coef_, one.intercept_ = model.coef_[k : k + 1], model.intercept_[k : k + 1]
+    return one
+
+
+def test_weights_are_repetitions():
+    X, y = classification()
+    weights = np.random.default_rng(1).integers(0, 4, len(y))
+    index = np.repeat(np.arange(len(y)), weights)
+    model = GDClassifier(alpha=1e-3, tol=1e-9, random_state=0)
+    weighted = model.fit(X, y, weights).decision_function(X)
+    repeated = model.fit(X[index], y[index]).decision_function(X)
+    np.testing.assert_allclose(weighted, repeated, atol=1e-3)
+
+
+def test_single_precision_and_wide_indices():
+    X, y = classification()
+    double = GDClassifier(random_state=0).fit(X, y)
+    single = GDClassifier(random_state=0).fit(X.astype(np.float32), y)
+    assert single.coef_.dtype == np.float32
+    np.testing.assert_allclose(single.coef_, double.coef_, rtol=1e-3, atol=1e-4)
+    wide = sparse.csr_array(X)
+    wide.indices, wide.indptr = wide.indices.astype("i8"), wide.indptr.astype("i8")
+    same = GDClassifier(random_state=0).fit(wide, y)
+    np.testing.assert_array_equal(same.coef_, double.coef_)
+
+
+def test_duplicates_zeros_and_the_order_of_columns_do_not_matter():
+    X, y = classification()
+    rng = np.random.default_rng(0)
+    data, columns, pointers = [], [], [0]
+    for i in range(X.shape[0]):
+        row = X[[i]].tocoo()
+        halves = np.concatenate([0.25 * row.data, 0.75 * row.data, [0.0]])
+        where = np.concatenate([row.col, row.col, [int(rng.integers(X.shape[1]))]])
+        mixed = rng.permutation(len(where))
+        data.append(halves[mixed])
+        columns.append(where[mixed])
+        pointers.append(pointers[-1] + len(where))
+    messy = sparse.csr_matrix(
+        (np.concatenate(data), np.concatenate(columns), pointers), shape=X.shape
+    )
+    given = messy.copy()
+    model = GDClassifier(random_state=0, tol=1e-8, alpha=1e-3)
+    np.testing.assert_allclose(
+        model.fit(messy, y).decision_function(X),
+        model.fit(X, y).decision_function(X),
+        atol=1e-3,
+    )
+    np.testing.assert_array_equal(messy.data, given.data)
+
+
+def test_empty_rows_and_columns():
+    X, y = classification()
+    wide = sparse.hstack([X, sparse.csr_matrix((len(y), 5))], format="csr")
+    tall = sparse.vstack([wide, sparse.csr_matrix((7, wide.shape[1]))], format="csr")
+    model = GDClassifier(random_state=0).fit(tall, np.append(y, [0] * 7))
+    assert model.stop_reason_ == "converged"
+    assert not model.coef_[0, -5:].any()
+    nothing = sparse.csr_matrix((50, 3))
+    empty = GDRegressor(random_state=0).fit(nothing, np.arange(50.0))
+    np.testing.assert_allclose(empty.predict(nothing), 24.5, atol=0.2)
+
+
+# ---- hard tables ---------------------------------------------------------------------
+
+
+def test_rare_levels_with_large_effects():
+    rng = np.random.default_rng(0)
+    n, k = 6000, 200
+    p = 1 / np.arange(1, k + 1) ** 1.3
+    g = rng.choice(k, n, p=p / p.sum())
+    effect = 10 * rng.normal(size=k)
+    effect += 60 * (np.bincount(g, minlength=k) <= 2)
+    X = sparse.csr_matrix((np.ones(n), g, np.arange(n + 1)), shape=(n, k))
+    y = 15 + effect[g] + rng.normal(size=n)
+    means = np.bincount(g, y, k) / np.maximum(np.bincount(g, minlength=k), 1)
+    best = 0.5 * np.mean((y - means[g]) ** 2)
+    for solver in ("minibatch", "sgd"):
+        model = GDRegressor(solver=solver, random_state=0).fit(X, y)
+        assert share_left(model, X, y, best) < 1e-3
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 1e-5])
+def test_few_positives(alpha):
+    X, rng = text(n=3000, d=200)
+    z = X @ rng.normal(scale=3.0, size=200)
+    y = (z + rng.logistic(size=3000) > np.quantile(z, 0.99)).astype(int)
+    model = GDClassifier(alpha=alpha, random_state=0).fit(X, y)
+    assert share_left(model, X, y, exact(model, X, y)) < 1e-3
+
+
+def test_row_norms_over_four_decades():
+    X, y = classification()
+    scale = 10.0 ** np.random.default_rng(0).uniform(-2, 2, X.shape[0])
+    X = sparse.csr_matrix(sparse.diags(scale) @ X)
+    model = GDClassifier(alpha=1e-4, random_state=0).fit(X, y)
+    assert share_left(model, X, y, exact(model, X, y)) < 1e-3
+
+
+def test_one_column_far_from_zero_is_left_to_the_search():
+    X, y = regression()
+    years = 2019.0 + np.arange(len(y)) % 5
+    X = sparse.hstack([sparse.csr_matrix(years[:, None]), X], format="csr")
+    model = GDRegressor(random_state=0).fit(X, y)
+    plain = GDRegressor(random_state=0).fit(X.toarray(), y)
+    assert model.score(X, y) > plain.score(X.toarray(), y) - 0.02
+
+
+# ---- the run -------------------------------------------------------------------------
+
+
+def test_same_seed_same_bits_and_other_seeds_other_orders():
+    X, y = classification()
+    model = GDClassifier(random_state=3)
+    first, again = model.fit(X, y).coef_, model.fit(X, y).coef_
+    np.testing.assert_array_equal(first, again)
+    assert (GDClassifier(random_state=4).fit(X, y).coef_ != first).any()
+
+
+def test_a_warm_start_at_the_minimum_stays_there():
+    X, y = classification()
+    model = GDClassifier(alpha=1e-2, random_state=0, tol=1e-8).fit(X, y)
+    start = {"coef_init": model.coef_, "intercept_init": model.intercept_}
+    near = GDClassifier(alpha=1e-2, random_state=1, tol=1e-6).fit(X, y, **start)
+    cold = GDClassifier(alpha=1e-2, random_state=1, tol=1e-6).fit(X, y)
+    assert near.n_iter_ <= cold.n_iter_
+    np.testing.assert_allclose(near.coef_, model.coef_, atol=1e-3)
+    model.set_params(warm_start=True)
+    assert model.fit(X, y).n_iter_ <= 3
+
+
+def test_history_gap_and_validation():
+    X, y = classification()
+    model = GDClassifier(random_state=0).fit(X, y)
+    n = model.n_iter_
+    assert all(len(column) == n for column in model.history_.values())
+    assert 0 <= model.gap_ <= model.tol
+    assert model.gap_kind_ in ("bound", "estimate")
+    stopped = GDClassifier(random_state=0, early_stopping=True).fit(X, y)
+    assert stopped.stop_reason_ in ("converged", "early_stopping")
+    assert len(stopped.validation_scores_) == stopped.n_iter_
+    with pytest.warns(ConvergenceWarning, match="best constant"):
+        GDClassifier(random_state=0, max_iter=2, tol=1e-9).fit(X, y)
+    # Other rules know no gap, and forget that of an earlier fit.
+    assert not hasattr(model.set_params(lr=0.1).fit(X, y), "gap_")
+
+
+@pytest.mark.parametrize("alpha", [1e-2, 1e-4])
+def test_a_stream_is_certified_too(alpha):
+    X, y = classification(n=2000)
+    batches = [(X[i : i + 300], y[i : i + 300]) for i in range(0, 2000, 300)]
+    model = GDClassifier(alpha=alpha, random_state=0)
+    model.fit_batches(batches, shuffle_rows=512)
+    assert model.stop_reason_ == "converged"
+    assert share_left(model, X, y, exact(model, X, y)) < 1e-3
+
+
+def test_the_search_takes_over():
+    from skgd._training import dual
+
+    X, y = regression(n=60, d=400)
+    model = GDRegressor(penalty="l1", alpha=1e-2, random_state=0, tol=1e-6)
+    most = dual.MOST_PASSES
+    try:
+        dual.MOST_PASSES = 3
+        handed = model.fit(X, y)
+    finally:
+        dual.MOST_PASSES = most
+    assert handed.n_iter_ > 3
+    reached = objective(handed, X, y)
+    alone = GDRegressor(penalty="l1", alpha=1e-2, solver="batch", tol=1e-9).fit(X, y)
+    assert reached < objective(alone, X, y) * (1 + 1e-4)

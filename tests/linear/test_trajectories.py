@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import reference
 from numpy.testing import assert_allclose
+from rules import OPTIMIZERS
 from scipy import sparse
 from sklearn.datasets import make_classification, make_regression
 from sklearn.linear_model import Perceptron, SGDClassifier, SGDRegressor
 
-from skgd import GDClassifier, GDRegressor, losses, optimizers, schedules
+from skgd import GDClassifier, GDRegressor, losses, schedules
 
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}
 
@@ -150,33 +151,6 @@ def test_inverse_scaling_of_sgd_regressor():
 
 
 # ---- one algorithm -------------------------------------------------------------------
-
-OPTIMIZERS = {
-    "gd": (optimizers.GD(), reference.Gd),
-    "momentum": (optimizers.Momentum(), reference.Momentum),
-    "nesterov": (
-        optimizers.Nesterov(0.8),
-        lambda: reference.Momentum(0.8, nesterov=True),
-    ),
-    "adagrad": (optimizers.AdaGrad(), reference.AdaGrad),
-    "rmsprop": (optimizers.RMSProp(), reference.RmsProp),
-    "rmsprop-centred": (
-        optimizers.RMSProp(0.9, momentum=0.5, centered=True),
-        lambda: reference.RmsProp(0.9, momentum=0.5, centered=True),
-    ),
-    "adadelta": (optimizers.AdaDelta(), reference.AdaDelta),
-    "adam": (optimizers.Adam(), reference.Adam),
-    "amsgrad": (
-        optimizers.Adam(beta_2=0.9, amsgrad=True),
-        lambda: reference.Adam(0.9, amsgrad=True),
-    ),
-    "adamw": (
-        optimizers.AdamW(weight_decay=0.5),
-        lambda: reference.Adam(weight_decay=0.5),
-    ),
-    "nadam": (optimizers.NAdam(), reference.NAdam),
-    "adamax": (optimizers.AdaMax(), reference.AdaMax),
-}
 
 
 @pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "csr"])

@@ -13,12 +13,13 @@ import textwrap
 import numba
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.base import clone
 
 from skgd import MLPGD, GDClassifier, GDRegressor
 from skgd.activations import Activation
 from skgd.losses import Loss
-from skgd.optimizers import Optimizer
+from skgd.optimizers import Adam, Optimizer
 from skgd.schedules import Schedule, Warmup
 
 RNG = np.random.default_rng(0)
@@ -121,8 +122,6 @@ def test_an_exception_of_a_loss_reaches_the_user_of_a_stream():
 
 
 def test_an_exception_of_a_loss_reaches_the_user_of_csr_and_of_several_outputs():
-    from scipy import sparse
-
     model = GDRegressor(Limited(), lr=0.3, max_iter=5)
     with pytest.raises(RuntimeError, match="beyond the limit"):
         model.fit(sparse.csr_matrix(X), 10.0 * Y)
@@ -421,3 +420,117 @@ def test_a_factor_that_turns_wrong_late_is_an_error():
     model = GDRegressor(lr=0.01, lr_schedule=Late(), solver="sgd", max_iter=5)
     with pytest.raises(ValueError, match=r"Late\.factor must .* -1\.0 at step 100"):
         model.fit(X, Y)
+
+
+class NotCompiled(Loss):
+    @staticmethod
+    def value_and_derivative(y, z, p):
+        size = math.dist([z], [y])
+        return 0.5 * size * size, z - y
+
+
+class CompiledHelper(Loss):
+    @staticmethod
+    def value_and_derivative(y, z, p):
+        return python_helper(z - y), z - y
+
+
+def python_helper(residual):
+    return sum([0.5 * residual * residual, *[]], start=float("0"))
+
+
+@pytest.mark.parametrize("loss", [NotCompiled(), CompiledHelper()], ids=repr)
+def test_what_cannot_be_compiled_is_named(loss):
+    name = type(loss).__name__
+    model = GDRegressor(loss, lr=0.1, solver="batch", max_iter=1, tol=None)
+    with pytest.raises(ValueError, match=f"{name}.value_and_derivative runs in Python"):
+        model.fit(X, Y)
+
+
+# ------------------------------------------------------------------ everywhere
+
+
+class Gentle(Loss):
+    """Half the squared error of both tasks, with a constant."""
+
+    tasks = frozenset({"regression", "classification"})
+    smooth = True
+    curvature = 2.0
+
+    def __init__(self, factor=1.5):
+        self.factor = factor
+
+    def parameters(self):
+        return (self.factor,)
+
+    @staticmethod
+    def value_and_derivative(y, z, p):
+        return 0.5 * p[0] * (z - y) ** 2, p[0] * (z - y)
+
+
+class Remembering(Optimizer):
+    state_names = ("buffer",)
+    memory_names = ("updates",)
+    auto_lr = 0.003
+
+    @staticmethod
+    def update(theta, grad, state, lr, t, p, memory, metric):
+        memory[0] += 1.0
+        rate = theta.dtype.type(lr)
+        half = theta.dtype.type(0.5)
+        for j in range(theta.size):
+            state[0, j] = half * state[0, j] + grad[j]
+            theta[j] -= rate * state[0, j]
+            metric[j] = rate + rate
+
+
+class OwnAdam(Adam):
+    """A rule of the package under constants of its own, without `beta_1`."""
+
+    def __init__(self, memory=0.8):
+        super().__init__(beta_1=memory)
+        self.memory = memory
+
+
+class Slower(Schedule):
+    def factor(self, clock):
+        return 1.0 / (1.0 + np.asarray(clock.epoch))
+
+
+class Soft(Activation):
+    def value(self, z):
+        return z / (1 + np.abs(z))
+
+    @staticmethod
+    def apply(z, slope, p):
+        one = z.dtype.type(1.0)
+        for i in range(z.size):
+            share = one / (one + abs(z[i]))
+            slope[i] = share * share
+            z[i] *= share
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("lr", ["auto", 0.001])
+@pytest.mark.parametrize("layout", ["dense", "float32", "csr"])
+@pytest.mark.parametrize("solver", ["batch", "sgd"])
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier, MLPGD])
+def test_user_classes_train_everywhere(cls, solver, layout, lr):
+    data = {"dense": X, "float32": X.astype(np.float32), "csr": sparse.csr_array(X)}
+    y = (Y > 3.0).astype(int) if cls is GDClassifier else Y
+    model = cls(Gentle(), optimizer=Remembering(), lr_schedule=Slower(), lr=lr)
+    model.set_params(solver=solver, max_iter=2, tol=None, random_state=0)
+    if cls is MLPGD:
+        model.set_params(activation=Soft(), hidden_layer_sizes=(3,))
+    model.fit(data[layout], y)
+    assert np.isfinite(model.predict(data[layout])).all()
+    for _ in range(3):
+        model.partial_fit(data[layout][:20], y[:20])
+    assert np.isfinite(model.predict(data[layout])).all()
+
+
+def test_a_rule_of_ours_with_other_parameters_trains_a_network_on_a_stream():
+    model = MLPGD("squared_error", optimizer=OwnAdam(), hidden_layer_sizes=(3,))
+    for _ in range(3):
+        model.partial_fit(X, Y)
+    assert np.isfinite(model.predict(X)).all()

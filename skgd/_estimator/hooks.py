@@ -1,0 +1,104 @@
+"""What an estimator tells the shared training: every method that subclasses provide.
+
+``BaseGD`` and ``skgd._stream.fit_batches`` know a model through these methods only. The
+ones that are not required have a default in ``BaseGD``.
+"""
+
+from typing import Protocol
+
+
+class Hooks(Protocol):
+    """The methods of ``BaseGD`` that a subclass provides or may replace.
+
+    In the order in which `fit` comes to them. `task` is one of
+    ``skgd._input.targets``, `loss` a ``skgd.losses.Loss``, `rows` are
+    ``skgd._input.rows.Rows``, `model` is a ``LinearModel`` or a ``Network``, `theta` a
+    vector of its parameters, `plan` a ``skgd._training.plan.Plan``, `bound` the
+    objective over the rows, `rng` a ``numpy.random.Generator``.
+    """
+
+    def _checked_data(self, X, y, reset):
+        """X and y as scikit-learn validates them. Required.
+
+        `reset` says whether these rows decide the number and the names of features.
+        Only what is wrong with the values of y may be asked here; whether the task
+        knows them is asked later.
+        """
+
+    def _new_task(self, y, classes):
+        """What y means: a task for the first y seen. Required.
+
+        `classes` are all labels there will ever be, or None if y has them all.
+        """
+
+    def _fixed_parameters(self, task):
+        """Parameters that cannot change in a model that is there: a dict by name.
+
+        The values are compared with those of the call that made the model, so that two
+        ways to write the same are no change: ``{"hidden_layer_sizes": [100]}``.
+        """
+
+    def _plan(self, task, loss, rows, model, streaming):
+        """The parts of a run over `rows`: objective, rule, rate, batches. Required.
+
+        `model` is that of an earlier call, to go on with, or None for a new one; it may
+        be moved. `streaming` says that the run is a call of ``partial_fit``, which is
+        to go on with other rows.
+        """
+
+    def _start_theta(self, plan, rows, rng):
+        """Parameters of a new model before the first update. Required."""
+
+    def _first_theta(self, plan, rows, init, rng):
+        """`_start_theta` with the user's starting values: `init` has them by name."""
+
+    def _set_start(self, plan, state, init):
+        """Move the state of an earlier call to the user's starting values."""
+
+    def _with_init(self, model, theta, name, value):
+        """`theta` with a user's starting value. Required.
+
+        `name` is the argument of `fit` that held the value.
+        """
+
+    def _measures_rows(self):
+        """Whether a run starts from moments of the rows.
+
+        If so, a stream is read once before the first epoch.
+        """
+
+    def _most_epochs(self, n_rows):
+        """Epochs that a run over so many rows may take; None rows are a stream."""
+
+    def _weights_shown(self, task, model, theta):
+        """The fitted attributes that hold `theta`, by name. Required."""
+
+    def _attributes(self, plan, task, state, report):
+        """All fitted attributes after the epochs of `report`, by name."""
+
+    def _scores(self, X):
+        """Raw scores of checked features, one column for each output. Required."""
+
+    def _prepare_next(self, plan, bound, horizon):
+        """Prepare calls of ``partial_fit`` like the last one, where that pays."""
+
+    def _ends_as_planned(self):
+        """Whether the rate is made to arrive at zero in the last epoch.
+
+        Then a run that takes all its epochs is no reason for a warning.
+        """
+
+    def _constant(self, plan, rows):
+        """Parameters of the best constant, or None where that says nothing.
+
+        A run that ends above it has made no progress.
+        """
+
+    def _warn_if_far(self, report, plan):
+        """Warn about a search that ended far from the minimum, by its own gap."""
+
+    def _stable_rate(self, plan, bound):
+        """The largest rate at which plain steps are stable, or None if unknown."""
+
+    def _remedy(self, plan, bound):
+        """A sentence: what to do about a rate that has failed. Required."""
