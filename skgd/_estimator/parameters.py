@@ -141,7 +141,8 @@ STOPPING = {
         """Hold out `validation_fraction` of the rows (stratified by class in
         classification), stop when `scoring` on them no longer improves, and restore the
         weights of the best epoch. Passing `X_val` and `y_val` to `fit` does the same on
-        rows of your own.""",
+        rows of your own. With `warm_start` the same rows are held out as long as X, y,
+        the weights and the fraction are the same.""",
     ),
     "validation_fraction": Parameter(
         0.1,

@@ -100,7 +100,7 @@ class Rows:
         return self.weights[order].sum()
 
 
-def hold_out(rows, labels, fraction, rng):
+def hold_out(rows, labels, fraction, seed):
     """Split the order into training and validation rows.
 
     Parameters
@@ -110,7 +110,8 @@ def hold_out(rows, labels, fraction, rng):
         Classes to stratify by.
     fraction : float
         Share of the rows held out.
-    rng : numpy.random.Generator
+    seed : int
+        Which rows are drawn.
 
     Returns
     -------
@@ -127,7 +128,7 @@ def hold_out(rows, labels, fraction, rng):
         rows.order,
         test_size=fraction,
         stratify=stratify,
-        random_state=int(rng.integers(2**31)),
+        random_state=seed,
     )
     # Sorted, so that without shuffling the rows are visited as they came.
     return rows.in_order(np.sort(training)), rows.in_order(np.sort(validation))

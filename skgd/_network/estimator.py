@@ -27,6 +27,9 @@ from skgd._network.training import NetworkGD, is_classifier
 from skgd._training.threads import one_blas_thread
 from skgd.losses import LOSSES, get_loss
 
+# Numbers of a layer that are computed at a time in a prediction: 1 MB of them.
+PREDICTED_NUMBERS = 2**17
+
 
 def _for_classifiers(estimator):
     if not is_classifier(estimator):
@@ -297,12 +300,27 @@ class MLPGD(NetworkGD):
         return self._scores(X)
 
     def _scores(self, X):
-        a = safe_sparse_dot(X, self.coefs_[0], dense_output=True) + self.intercepts_[0]
+        """A block of rows at a time, which stays in the cache from layer to layer."""
+        widest = max(W.shape[1] for W in self.coefs_)
+        n_rows = max(1, PREDICTED_NUMBERS // widest)
+        if X.shape[0] <= n_rows:
+            return self._scores_of_block(X)
+        dtype = np.result_type(X.dtype, *(W.dtype for W in self.coefs_))
+        scores = np.empty((X.shape[0], self.n_outputs_), dtype)
+        for start in range(0, X.shape[0], n_rows):
+            stop = start + n_rows
+            scores[start:stop] = self._scores_of_block(X[start:stop])
+        return scores
+
+    def _scores_of_block(self, X):
+        a = safe_sparse_dot(X, self.coefs_[0], dense_output=True)
+        a += self.intercepts_[0]
         layers = zip(
             self._model.activations, self.coefs_[1:], self.intercepts_[1:], strict=True
         )
         for activation, W, b in layers:
-            a = activation.value(a) @ W + b
+            a = activation.value(a) @ W
+            a += b
         return a
 
     def predict(self, X: Any) -> NDArray[Any]:

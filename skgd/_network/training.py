@@ -7,16 +7,22 @@ layers are in ``model.py``, the numbers of ``lr="auto"`` in ``automatic.py``.
 from dataclasses import replace
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from skgd._estimator.base import BaseGD
-from skgd._estimator.causes import warn_of_unusable
+from skgd._estimator.causes import (
+    extreme_columns,
+    extreme_targets,
+    warn_of_unusable,
+)
 from skgd._input.columns import usable_moments
 from skgd._input.sparse import sound
 from skgd._input.targets import Classification, Multilabel, Regression
 from skgd._input.validation import FLOATS, check_start, validate_given
+from skgd._input.warnings import warn_user
 from skgd._network.automatic import (
     BATCH_SIZE,
     SCHEDULE_FREE,
@@ -36,6 +42,14 @@ from skgd.activations import get_activation
 from skgd.losses import LOSSES, get_loss
 from skgd.optimizers import Adam
 
+# More classes than FEW_CLASSES, with fewer than ROWS_OF_A_CLASS rows each in the mean,
+# are rare where labels are numbers, and common where numbers are a quantity.
+FEW_CLASSES = 20
+ROWS_OF_A_CLASS = 20
+
+# A run that ends closer to the best constant, in units of the loss, has learnt nothing.
+LEAST_GAIN = 1e-3
+
 
 def is_classifier(estimator):
     """Whether the loss makes the network a classifier."""
@@ -48,6 +62,30 @@ def _task_name(loss):
         loss = LOSSES.get(loss)
     tasks = getattr(loss, "tasks", ("classification",))
     return "regression" if "regression" in tasks else "classification"
+
+
+def _check_range(y, dtype):
+    """ValueError for targets that are no numbers in the precision of the scores."""
+    largest = float(np.abs(y).max(initial=0.0)) if dtype == np.float32 else 0.0
+    if largest > np.finfo(np.float32).max:
+        raise ValueError(
+            f"y reaches {largest:.2g}, more than the float32 of X can hold, in which "
+            "predictions are made: pass X as float64, or divide y by a constant."
+        )
+
+
+def _warn_of_numbers(y):
+    """Say so where whole numbers look like a quantity rather than like classes."""
+    if y.dtype.kind not in "iuf":
+        return
+    n_classes = np.unique(y).size
+    if n_classes > FEW_CLASSES and n_classes * ROWS_OF_A_CLASS > len(y):
+        warn_user(
+            f"y holds {n_classes} different whole numbers in {len(y)} rows, each of "
+            "which is a class of its own under a loss for classes. If they are a "
+            'quantity, set loss="squared_error" (or "poisson" for counts).',
+            UserWarning,
+        )
 
 
 class NetworkGD(BaseGD):
@@ -65,6 +103,7 @@ class NetworkGD(BaseGD):
             y_numeric=not is_classifier(self),
         )
         if not is_classifier(self):
+            _check_range(y, X.dtype)
             return X, self._as_tagged(y)
         Classification.check(y, 'set loss="squared_error" to make this a regressor')
         if type_of_target(y) != "multilabel-indicator":
@@ -76,6 +115,8 @@ class NetworkGD(BaseGD):
             return Regression(y)
         if y.ndim == 2:
             return Multilabel(y)
+        if classes is None:
+            _warn_of_numbers(y)
         return Classification(np.unique(y if classes is None else classes))
 
     def _fixed_parameters(self, task):
@@ -93,7 +134,9 @@ class NetworkGD(BaseGD):
 
     def _hidden_layer_sizes(self):
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
-        if sizes.size and (sizes.dtype.kind not in "iu" or sizes.min() < 1):
+        if sizes.ndim > 1 or (
+            sizes.size and (sizes.dtype.kind not in "iu" or sizes.min() < 1)
+        ):
             raise ValueError(
                 "hidden_layer_sizes must be a positive int or a sequence of them, got "
                 f"{self.hidden_layer_sizes!r}."
@@ -278,6 +321,35 @@ class NetworkGD(BaseGD):
         best = best_constants(plan.objective, rows) * c.measure
         theta[model.size - model.n_outputs :] = (best - c.shift) / c.spread
         return theta.astype(model.dtype)
+
+    def _warn_if_stuck(self, plan, task, state, bound):
+        """Also where a run ends at a constant, as if there were nothing to learn."""
+        constant = self._constant(plan, bound.rows)
+        if constant is None:
+            return
+        if self.lr != "auto" and self._is_worse(bound, state.answer(), [constant]):
+            super()._warn_if_stuck(plan, task, state, bound)
+            return
+        value = bound.value_of_sample
+        least, reached = value(constant), value(state.answer())
+        # Where outliers make up most of a robust loss, its unit is the measure.
+        size = min(abs(least), plan.model.unit) if self.standardize else abs(least)
+        if reached < least - LEAST_GAIN * size:
+            return
+        cause = extreme_columns(self, bound.rows) or extreme_targets(task, bound.rows)
+        if cause:
+            super()._warn_if_stuck(plan, task, state, bound)
+            return
+        rate = "" if self.lr == "auto" else f"lr={plan.lr:.3g} is too small or large, "
+        depth = len(plan.model.activations)
+        layers = f"{depth} hidden layers pass on too little, " if depth > 2 else ""
+        warn_user(
+            "The network has learnt nothing: after training it predicts no better than "
+            f"a constant, with an objective of {reached:.4g} against {least:.4g}. "
+            f"Either {rate}{layers}alpha={plan.model.alpha:.3g} is too strong, or "
+            "X says nothing about y.",
+            ConvergenceWarning,
+        )
 
     def _remedy(self, plan, bound):
         remedies = []
