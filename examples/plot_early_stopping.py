@@ -40,7 +40,9 @@ LossCurveDisplay.from_estimator(watched, name="120 epochs")
 # With early stopping a tenth of the training rows is held out, and training ends
 # `n_iter_no_change` epochs after the best one. The weights of that epoch are restored.
 
-model = MLPGD(loss="squared_error", early_stopping=True, n_iter_no_change=20, **settings)
+model = MLPGD(
+    loss="squared_error", early_stopping=True, n_iter_no_change=20, **settings
+)
 model.fit(X_train, y_train)
 LossCurveDisplay.from_estimator(model, name="early stopping")
 print(f"{model.stop_reason_} after {model.n_iter_} epochs, best: {model.best_epoch_}")

@@ -46,8 +46,10 @@ STRONGEST = 0.03
 # Calls of partial_fit after which the schedules that need an end have come to it.
 STREAM_EPOCHS = 1000
 
-# Gradients between the moving point and its mean (Defazio et al., 2024).
-SCHEDULE_FREE = Averaging(start=1, interpolation=0.9)
+# Gradients between the moving point and its mean (Defazio et al., 2024). Later points
+# weigh more, as the fourth power of their number: of 0, 2, 4 and 8 it was the best on
+# streams of 500 to 12,000 rows together, whose first points are far from the answer.
+SCHEDULE_FREE = Averaging(start=1, power=4.0, interpolation=0.9)
 
 
 class LinearDecay(Schedule):

@@ -22,10 +22,11 @@ LONGEST_REACH = 8.0
 # in a step as so many do.
 MANY_COLUMNS = 128
 
-# Rows whose derivatives give the unit of the loss.
-SAMPLE_ROWS = 10_000
+# The standard deviation of targets, in units of the median distance from the median,
+# above which it says more about a few outliers than about the others.
+MOST_USUAL = 5.0
 
-# Targets that are kept for medians.
+# Targets that are kept for medians, and whose derivatives give the unit of the loss.
 KEPT_TARGETS = 1024
 GOLDEN_RATIO = (np.sqrt(5.0) - 1.0) / 2.0
 
@@ -47,9 +48,6 @@ class Coordinates:
     measure : array of shape (n_outputs,)
         What targets and scores are divided by before the loss compares them, so that
         each of several targets counts the same.
-    width : float
-        How much smaller than one the columns of a wide table are: first weights are
-        drawn that much larger.
     """
 
     mean: np.ndarray
@@ -58,7 +56,6 @@ class Coordinates:
     spread: np.ndarray
     unit: float = 1.0
     measure: np.ndarray = field(default_factory=lambda: np.ones(1))
-    width: float = 1.0
 
     @classmethod
     def raw(cls, n_features, n_outputs, measure=None):
@@ -78,7 +75,6 @@ class Coordinates:
             *(part.astype(dtype).astype(np.float64) for part in parts),
             self.unit,
             self.measure,
-            self.width,
         )
 
     @property
@@ -164,72 +160,68 @@ class Scaling:
 
     Attributes
     ----------
-    features, targets : Moments
-        `targets` is None for a classifier.
-    slope : float
-        Mean square of dloss/dz at the constant that stands for y.
-    weight : float
-        Weight of the rows behind `slope`.
+    features : Moments
+    targets : Moments or None
+        None for a classifier.
     kept : Kept or None
-        Targets of a loss that needs medians.
+        Some of the targets.
     """
 
     features: Moments
-    targets: Moments | None
-    slope: float = 0.0
-    weight: float = 0.0
+    targets: Moments | None = None
     kept: Kept | None = None
 
     @classmethod
     def empty(cls, n_features, n_targets):
         """Before the first row; `n_targets` is None for a classifier."""
-        targets = None if n_targets is None else Moments.empty(n_targets)
-        return cls(Moments.empty(n_features), targets)
+        if n_targets is None:
+            return cls(Moments.empty(n_features))
+        targets = Moments.empty(n_targets), Kept.none(n_targets)
+        return cls(Moments.empty(n_features), *targets)
 
-    def updated(self, rows, loss):
+    def updated(self, rows):
         """With the rows taken in; this object stays as it is."""
         features = Moments.of(rows, self.features)
         if self.targets is None:
-            return Scaling(features, None)
+            return Scaling(features)
         y, weights = rows.visited_targets(), rows.visited_weights()
         targets = getattr(rows, "target_moments", None)
         if targets is None:
             targets = self.targets.copy().update(y, weights)
-        kept = self.kept
-        if is_robust(loss):
-            kept = Kept.none(y.shape[1]) if kept is None else kept
-            kept = kept.updated(y, weights)
-        every = -(-len(y) // SAMPLE_ROWS)
-        y, weights = y[::every], weights[::every]
-        seen = Scaling(features, targets, kept=kept)
-        centre, spread = seen.location_and_spread(loss)
-        measure = _measure(loss, spread)
-        slope = np.average(
-            np.square(loss.gradient(y / measure, centre / measure)).mean(axis=1),
-            weights=weights,
-        )
-        total = self.weight + weights.sum()
-        share = weights.sum() / total
-        return Scaling(
-            features, targets, (1 - share) * self.slope + share * slope, total, kept
-        )
+        return Scaling(features, targets, self.kept.updated(y, weights))
 
     def location_and_spread(self, loss):
         """The constant scores that stand for the targets, and the spread of those.
 
-        A target without spread gets one that is nothing against its size.
+        A target without spread gets one that is nothing against its size, and one with
+        gross outliers the spread of the others.
         """
         if not loss.identity_link:
             means = self.targets.mean
             centre = np.array([loss.best_constant([mean]) for mean in means])
             return centre, np.ones(len(centre))
-        if self.kept is not None:
+        if is_robust(loss):
             centre, spread = self.kept.location_and_spread(loss)
         else:
             centre, spread = self.targets.mean, np.sqrt(self.targets.variance)
+            reach = self.targets.high - self.targets.low
+            if (reach > LONGEST_REACH * spread).any():
+                usual = self.kept.location_and_spread(loss)[1]
+                spread = np.minimum(spread, MOST_USUAL * usual)
         least = CONSTANT_COLUMN * np.abs(centre)
         flat = spread <= least
         return centre, np.where(flat, np.where(least > 0.0, least, 1.0), spread)
+
+    def _slope(self, loss, centre, spread):
+        """Root mean square of dloss/dz at the constant that stands for y."""
+        y, weights = self.kept.values, self.kept.weights
+        if loss.identity_link:
+            reach = LONGEST_REACH * spread
+            y = np.clip(y, centre - reach, centre + reach)
+            measure = _measure(loss, spread)
+            y, centre = y / measure, centre / measure
+        squares = np.square(loss.gradient(y, centre)).mean(axis=1)
+        return np.sqrt(np.average(squares, weights=weights))
 
     def coordinates(self, loss, n_outputs):
         """The coordinates for a loss."""
@@ -238,12 +230,12 @@ class Scaling:
         shift, spread, unit = np.zeros(n_outputs), np.ones(n_outputs), 1.0
         measure = np.ones(n_outputs)
         if self.targets is not None:
+            centre, spread = self.location_and_spread(loss)
             if loss.identity_link:
-                shift, spread = self.location_and_spread(loss)
-                measure = _measure(loss, spread)
+                shift, measure = centre, _measure(loss, spread)
             size = np.sqrt(np.mean(np.square(spread / measure)))
-            unit = float(size * (np.sqrt(self.slope) or 1.0))
-        return Coordinates(mean, scale / width, shift, spread, unit, measure, width)
+            unit = float(size * (self._slope(loss, centre, spread) or 1.0))
+        return Coordinates(mean, scale / width, shift, spread, unit, measure)
 
     def _feature_scale(self):
         """One over the spread, or over an eighth of the reach where that is more."""

@@ -149,8 +149,6 @@ class Network:
             else:
                 bound = np.sqrt(6.0 / (fan_in + fan_out))
                 W[:] = rng.uniform(-bound, bound, W.shape)
-            if layer == 0:
-                W *= self.coordinates.width
             if hidden:
                 bound = 1.0 / np.sqrt(fan_in)
                 intercepts[layer][:] = rng.uniform(-bound, bound, fan_out)

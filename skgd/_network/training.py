@@ -252,7 +252,7 @@ class NetworkGD(BaseGD):
             is_regression = task.name == "regression"
             scaling = Scaling.empty(
                 n_features, task.n_targets if is_regression else None
-            ).updated(rows, loss)
+            ).updated(rows)
             coordinates = self._coordinates(scaling, rows, loss, task.n_outputs)
         else:
             scaling = None
@@ -269,7 +269,7 @@ class NetworkGD(BaseGD):
 
     def _network_after(self, model, rows, loss):
         """The network in the coordinates of all rows seen, those of `rows` included."""
-        scaling = model.scaling.updated(rows, loss)
+        scaling = model.scaling.updated(rows)
         network = model.moved(self._coordinates(scaling, rows, loss, model.n_outputs))
         network.scaling = scaling
         return network

@@ -108,7 +108,9 @@ def test_network_classifiers(activation, hidden, kind):
 @pytest.mark.parametrize("n_targets", [1, 2])
 def test_network_regressors(loss, n_targets):
     X, y = numbers(n_targets)
-    model = MLPGD(loss=loss, hidden_layer_sizes=(5,), max_iter=5, random_state=0).fit(X, y)
+    model = MLPGD(loss=loss, hidden_layer_sizes=(5,), max_iter=5, random_state=0).fit(
+        X, y
+    )
     np.testing.assert_array_equal(model.to_sklearn().predict(X), model.predict(X))
 
 

@@ -273,6 +273,7 @@ def test_class_weights_are_sample_weights():
 def test_standardize_is_a_scaler_around_the_network(loss, given):
     X, y = DIABETES[0][:441], DIABETES[1][:441]
     settings = {"random_state": 0, "max_iter": 5, "hidden_layer_sizes": (20, 10)}
+    settings["alpha"] = 1e-3
     scaled = StandardScaler().fit_transform(X)
     if loss == "squared_error":
         inner = (y - y.mean()) / y.std()
@@ -451,6 +452,7 @@ def test_divergence_is_told_and_survived(standardize):
         hidden_layer_sizes=(10, 10),
         optimizer="gd",
         lr=1e4,
+        alpha=0,
         standardize=standardize,
         random_state=0,
     )
@@ -504,13 +506,16 @@ def test_coordinates_follow_the_rows_seen():
     X, y = DIABETES
     settings = {"hidden_layer_sizes": (5,), "optimizer": "gd", "lr": 1e-300}
     model = MLPGD(loss="squared_error", random_state=0, alpha=0, **settings)
-    # The first call knows a single row, the second is far away: the network, which
-    # cannot move at this rate, must stay the function that it was.
+    # The second call is far away. The network cannot move at this rate: of a row that
+    # is as far from the others as before, in their units, it says what it said.
     model.partial_fit(X[:10], y[:10])
-    before = model.predict(X)
+    before = model._model.coordinates
+    said = (model.predict(X) - before.shift) / before.spread
     model.partial_fit(X[10:] + 50.0, y[10:] + 1000)
-    assert_allclose(model.predict(X), before, rtol=1e-9)
     coordinates = model._model.coordinates
+    same = (X - before.mean) * before.scale / coordinates.scale + coordinates.mean
+    says = (model.predict(same) - coordinates.shift) / coordinates.spread
+    assert_allclose(says, said, rtol=1e-9)
     seen = np.r_[X[:10], X[10:] + 50.0]
     assert_allclose(coordinates.mean, seen.mean(axis=0))
     assert_allclose(coordinates.scale, 1 / seen.std(axis=0))

@@ -530,7 +530,7 @@ def test_user_classes_train_everywhere(cls, solver, layout, lr):
 
 
 def test_a_rule_of_ours_with_other_parameters_trains_a_network_on_a_stream():
-    model = MLPGD("squared_error", optimizer=OwnAdam(), hidden_layer_sizes=(3,))
+    model = MLPGD(loss="squared_error", optimizer=OwnAdam(), hidden_layer_sizes=(3,))
     for _ in range(3):
         model.partial_fit(X, Y)
     assert np.isfinite(model.predict(X)).all()
