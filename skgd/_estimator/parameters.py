@@ -311,10 +311,12 @@ NETWORK_TRAINING = {
         kind="'auto' or float",
         text="""Strength of the penalty, on the weights for standardised rows with
         ``standardize=True``. The objective is a mean over rows, so a float does not
-        depend on the number of rows or on `batch_size`. 'auto' is 6/n_rows, but at most
-        0.03 and at least 1e-4: the fewer rows there are to learn from, the more they
-        need it. It is 1e-4 with ``standardize=False`` and in `partial_fit`, which does
-        not know how many rows will come. The strength used is in `alpha_`.""",
+        depend on the number of rows or on `batch_size`. 'auto' is
+        6.7 sqrt(n_features) / n_rows^1.25, constant columns not counted, but at most
+        0.03 and at least 1e-4: the fewer rows there are to learn from, and the more
+        columns to learn noise from, the more it is needed. It is 1e-4 with
+        ``standardize=False`` and in `partial_fit`, which does not know how many rows
+        will come. The strength used is in `alpha_`.""",
     ),
     "batch_size": SOLVER_BATCH["batch_size"]._replace(
         text="""Rows per update of `solver="minibatch"`; the other solvers ignore it.

@@ -206,8 +206,10 @@ class Scaling:
             centre, spread = self.targets.mean, np.sqrt(self.targets.variance)
             reach = self.targets.high - self.targets.low
             if (reach > LONGEST_REACH * spread).any():
-                usual = self.kept.location_and_spread(loss)[1]
-                spread = np.minimum(spread, MOST_USUAL * usual)
+                median, usual = self.kept.location_and_spread(AbsoluteError())
+                outlying = spread > MOST_USUAL * usual
+                centre = np.where(outlying, median, centre)
+                spread = np.where(outlying, MOST_USUAL * usual, spread)
         least = CONSTANT_COLUMN * np.abs(centre)
         flat = spread <= least
         return centre, np.where(flat, np.where(least > 0.0, least, 1.0), spread)

@@ -104,12 +104,14 @@ class MLPGD(NetworkGD):
     -----
     ``lr="auto"`` is the constant that the rule gives in its documentation (Adam: 0.01),
     times the square root of batch_size/32, but no less than 0.3 and no more than 3
-    times, and 0.5 times for ``solver="batch"``. Without such a constant it is 0.1 times
+    times, 0.5 times for ``solver="batch"``, and for AdaGrad divided by the number of
+    hidden layers. Without such a constant it is 0.1 times
     the same, but at most one over the largest curvature of the objective at random
     weights, times (1 - momentum). It falls linearly to zero over `max_iter` epochs, on
     top of `lr_schedule`. `partial_fit`, which knows no end, keeps it constant and takes
-    gradients between the moving weights and their mean, which is the answer (Defazio et
-    al., 2024). Steps go down F/u.
+    gradients between the moving weights and their mean, in which later ones weigh more
+    and which is the answer (Defazio et al., 2024); after `fit` the mean begins anew
+    from its weights. Steps go down F/u.
 
     References
     ----------

@@ -66,7 +66,9 @@ def _task_name(loss):
 
 def _check_range(y, dtype):
     """ValueError for targets that are no numbers in the precision of the scores."""
-    largest = float(np.abs(y).max(initial=0.0)) if dtype == np.float32 else 0.0
+    if dtype != np.float32:
+        return
+    largest = float(np.abs(y).max(initial=0.0))
     if largest > np.finfo(np.float32).max:
         raise ValueError(
             f"y reaches {largest:.2g}, more than the float32 of X can hold, in which "
@@ -180,7 +182,8 @@ class NetworkGD(BaseGD):
         strength = self.alpha
         if strength == "auto":
             known = self.standardize and not streaming
-            strength = automatic_alpha(len(rows) if known else None)
+            n_features = np.count_nonzero(model.coordinates.scale)
+            strength = automatic_alpha(len(rows) if known else None, n_features)
         model.alpha = float(strength)
         objective = self._objective(task, loss, model, strength)
         if lr == "auto":
@@ -188,6 +191,7 @@ class NetworkGD(BaseGD):
                 optimizer,
                 self.solver,
                 self.batch_size,
+                len(model.activations),
                 lambda: self._curvature(objective, rows),
             )
         return Plan(
