@@ -702,6 +702,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
     def _judge(self, report, plan, task, state, bound, starts):
         """Warn about a run that failed or did not finish, naming the remedy."""
         ended = report.stop_reason in ("tol", "converged", "rounding", "max_iter")
+        # Where nothing learnt is the minimum, every model is worse than the start.
+        ended &= not plan.objective.loss.trivial_minimum
         if ended and self._is_worse(bound, state.answer(), starts):
             where = f"in epoch {report.n_epochs}"
             state.restore_parameters(report.best_parameters)

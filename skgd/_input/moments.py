@@ -150,5 +150,6 @@ class Seen:
             targets = Moments.empty(rows.targets.shape[1])
             before = cls(None, targets)
         targets = before.targets.copy()
-        targets.update(rows.targets, rows.weights, rows.order)
+        order = None if rows.as_they_came else rows.order
+        targets.update(rows.targets, rows.weights, order)
         return cls(Moments.of(rows, before.features), targets, before.spread)

@@ -78,7 +78,10 @@ class Plan:
 
     def blas_threads(self):
         """The context in which to train, as to the threads of matrix products."""
-        return one_blas_thread() if self.model.multiplies_matrices else nullcontext()
+        # Bounds factorise small matrices: two threads wait for each other there.
+        small = isinstance(self.optimizer, FullGradientDescent)
+        small |= self.model.multiplies_matrices
+        return one_blas_thread() if small else nullcontext()
 
     def block_rows(self, X):
         """Rows that the kernels handle at a time."""

@@ -199,8 +199,11 @@ class ObjectiveOverRows(Protocol):
     def value(self, theta: Floats) -> float:
         """F(theta)."""
 
-    def value_at_head(self, theta: Floats) -> float:
-        """F(theta) over the first rows."""
+    def value_of_sample(self, theta: Floats) -> float:
+        """F(theta) over rows from all over: enough of them to tell good from bad."""
+
+    def value_of_all(self, theta: Floats) -> float:
+        """F(theta) over all rows, where they can be read again."""
 
     def mean_loss(self, theta: Floats) -> float:
         """F(theta) without the penalty."""

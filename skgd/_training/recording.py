@@ -25,8 +25,8 @@ class RecordedObjective(Objective):
         the loss itself, and of its slack; see ``_kernels/recorded.py``.
     """
 
-    widths: np.ndarray = None
-    figures: np.ndarray = field(default=None, repr=False)
+    widths: np.ndarray | None = None
+    figures: np.ndarray | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, objective, widths):

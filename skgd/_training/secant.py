@@ -215,7 +215,7 @@ class SecantEpoch:
         if None not in reasons:
             self.verdict = "rounding" if "rounding" in reasons else "converged"
             state.theta[:] = state.average
-        value = sum(search.value for search in self.searches)
+        value = float(sum(search.value for search in self.searches))
         return value, float(self.searches[0].step)
 
     def _evaluate(self, theta):
@@ -282,7 +282,7 @@ class SecantEpoch:
         """The largest of the searches."""
         if self.searches is None:
             return math.nan
-        return max(search.gap_share for search in self.searches)
+        return float(max(search.gap_share for search in self.searches))
 
     @property
     def gap_kind(self):

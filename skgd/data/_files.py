@@ -34,11 +34,11 @@ def _pyarrow(module):
 class TableBatches:
     """Tables cut into features, target and weights; see `from_parquet`, `from_csv`.
 
-    Subclasses yield tables in ``_tables(n_rows)`` and know the names in ``_names()``.
+    Subclasses yield tables in ``_tables(n_rows)`` and know their ``_schema``.
     """
 
     suffix: str
-    _names: Callable[[], Sequence[str]]
+    _schema: Any
     _tables: Callable[[int], Iterator[Any]]
 
     def __init__(

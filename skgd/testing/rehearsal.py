@@ -17,7 +17,7 @@ CHECKS = {
 PACKAGE = __name__.partition(".")[0]
 
 # What has passed, in this process.
-_passed = set()
+_passed: set = set()
 
 
 def rehearse(part):

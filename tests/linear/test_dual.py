@@ -428,3 +428,17 @@ def test_the_search_takes_over():
     reached = objective(handed, X, y)
     alone = GDRegressor(penalty="l1", alpha=1e-2, solver="batch", tol=1e-9).fit(X, y)
     assert reached < objective(alone, X, y) * (1 + 1e-4)
+
+
+def test_a_stream_goes_on_after_a_fit_and_a_fit_after_a_stream():
+    X, y = classification(n=2000)
+    model = GDClassifier(random_state=0, alpha=1e-3).fit(X, y)
+    reached = objective(model, X, y)
+    for start in range(0, 2000, 100):
+        model.partial_fit(X[start : start + 100], y[start : start + 100])
+    left = objective(constant(model, X, y), X, y)
+    assert objective(model, X, y) - reached < 0.1 * (left - reached)
+    # DoWG has coordinates of its own, and hands its weights over in them.
+    model.set_params(optimizer="dowg").partial_fit(X[:100], y[:100])
+    model.set_params(optimizer="gd", warm_start=True).fit(X, y)
+    assert objective(model, X, y) - reached < 1e-3 * (left - reached)

@@ -119,8 +119,11 @@ def test_several_epochs_are_those_of_fit(cls, solver, lr, container):
 @pytest.mark.parametrize("penalty", ["l2", "elasticnet"])
 def test_full_gradients_stop_where_fit_stops(optimizer, penalty):
     X, y = problem(GDClassifier, 12_000)
+    # The search of a table has a second opinion on its end, which that of a stream has
+    # not: with a tolerance they may end after different numbers of passes.
+    tol = None if optimizer == "gd" else 1e-4
     model = GDClassifier(
-        solver="batch", optimizer=optimizer, penalty=penalty, max_iter=20
+        solver="batch", optimizer=optimizer, penalty=penalty, max_iter=20, tol=tol
     )
     whole = clone(model).fit(X, y)
     model.fit_batches(from_arrays(X, y, batch_size=5000))
