@@ -94,8 +94,8 @@ SPLIT = {"warm_start": True, "early_stopping": True, "random_state": 0, "tol": N
     "model",
     [
         MLPGD((50,), max_iter=30, lr=0.01, alpha=0, **SPLIT),
-        GDClassifier(max_iter=30, alpha=0, **SPLIT),
-        GDRegressor(max_iter=30, **SPLIT),
+        GDClassifier(max_iter=5, **SPLIT),
+        GDRegressor(max_iter=5, **SPLIT),
     ],
     ids=["network", "classifier", "regressor"],
 )
