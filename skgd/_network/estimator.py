@@ -315,11 +315,23 @@ class MLPGD(NetworkGD):
         return scores
 
     def _scores_of_block(self, X):
-        a = safe_sparse_dot(X, self.coefs_[0], dense_output=True)
-        a += self.intercepts_[0]
-        layers = zip(
-            self._model.activations, self.coefs_[1:], self.intercepts_[1:], strict=True
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = self._forward(X, self.coefs_, self.intercepts_)
+        if scores.dtype != np.float32 or np.isfinite(scores).all():
+            return scores
+        # Sums of numbers that float32 can hold, which it cannot.
+        coefs, intercepts = (
+            [part.astype(np.float64) for part in parts]
+            for parts in (self.coefs_, self.intercepts_)
         )
+        scores = self._forward(X.astype(np.float64), coefs, intercepts)
+        largest = np.finfo(np.float32).max
+        return np.clip(scores, -largest, largest).astype(np.float32)
+
+    def _forward(self, X, coefs, intercepts):
+        a = safe_sparse_dot(X, coefs[0], dense_output=True)
+        a += intercepts[0]
+        layers = zip(self._model.activations, coefs[1:], intercepts[1:], strict=True)
         for activation, W, b in layers:
             a = activation.value(a) @ W
             a += b

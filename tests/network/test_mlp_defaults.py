@@ -242,6 +242,16 @@ def test_predictions_do_not_depend_on_the_block(given, activation, monkeypatch):
     assert_allclose(model.decision_function(given(X)), whole, rtol=1e-12, atol=1e-12)
 
 
+def test_probabilities_far_from_the_training_rows():
+    X, y = WINE
+    model = MLPGD((20,), random_state=0, max_iter=10, tol=None).fit(X.astype("f"), y)
+    far = (X / np.abs(X).max() * 3e38).astype("f")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        probabilities = model.predict_proba(far)
+    assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-5)
+
+
 # ---- runs that learn nothing ---------------------------------------------------------
 
 
