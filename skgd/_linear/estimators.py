@@ -313,7 +313,7 @@ class LinearGD(BaseGD):
     def _rows_per_update(self, n_rows, streaming, searches):
         """All rows of a small table under lr="auto": see `batch_size`."""
         most = SEARCHED_TABLE if searches else SMALL_TABLE
-        if searches and self._penalty_strengths()[0]:
+        if searches and np.any(self._penalty_strengths()[0]):
             most = n_rows
         small = n_rows <= most and self.lr == "auto" and not streaming
         auto = n_rows if small else AUTO_BATCH_SIZE

@@ -50,9 +50,12 @@ def _shortest_way(bound, stepper, batch_size):
         return _free_nonzeros_only(bound, stepper, batch_size)
     if bound.is_csr and stepper.is_plain and bound.objective.model.raw:
         return _nonzeros_only(bound, stepper, batch_size)
+    objective = bound.objective
     if (
         bound.is_csr
-        and bound.objective.model.raw
+        and objective.model.raw
+        and objective.prox is None
+        and objective.uniform
         and type(stepper.optimizer) in RULES
         and stepper.clip_norm == math.inf
     ):
