@@ -209,7 +209,7 @@ class Scaling:
                 median, usual = self.kept.location_and_spread(AbsoluteError())
                 outlying = spread > MOST_USUAL * usual
                 centre = np.where(outlying, median, centre)
-                spread = np.where(outlying, MOST_USUAL * usual, spread)
+                spread = np.where(outlying, usual, spread)
         least = CONSTANT_COLUMN * np.abs(centre)
         flat = spread <= least
         return centre, np.where(flat, np.where(least > 0.0, least, 1.0), spread)
