@@ -26,6 +26,7 @@ SUITES = (
     "sparse",
     "vowpal_wabbit",
     "mlp",
+    "networks",
     "latency",
     "quality",
     "raw_tables",

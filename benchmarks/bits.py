@@ -69,7 +69,7 @@ def _fits():
                 yield "classification", 3, layout, network
         for loss in LOSSES:
             task = "regression" if loss in loss_names("regression") else None
-            network = MLPGD(loss, hidden_layer_sizes=(5, 4), dropout=0.1, **shared)
+            network = MLPGD(loss=loss, hidden_layer_sizes=(5, 4), dropout=0.1, **shared)
             yield task or "classification", 1, layout, network
 
 

@@ -117,11 +117,11 @@ def compare(task, X, y, n_splits):
     peer = MLPRegressor if task == "regression" else MLPClassifier
     loss = "squared_error" if task == "regression" else "log_loss"
     results = {"sklearn": [], "skgd": []}
-    MLPGD(loss, max_iter=1).fit(X, y)  # compiles
+    MLPGD(loss=loss, max_iter=1).fit(X, y)  # compiles
     for seed, (train, test) in enumerate(splits(task, X, y, n_splits)):
         models = {
             "sklearn": make_pipeline(StandardScaler(), peer(random_state=seed)),
-            "skgd": MLPGD(loss, random_state=seed),
+            "skgd": MLPGD(loss=loss, random_state=seed),
         }
         for name, model in models.items():
             # Of the processor: these fits are too long to repeat for a median.

@@ -50,7 +50,7 @@ print(f"dz/dw = ({dz_dw1}, {dz_dw2}, {dz_dw3})")
 # same. (A rate this small leaves the weights where we put them.)
 
 network = MLPGD(
-    "absolute_error",
+    loss="absolute_error",
     hidden_layer_sizes=(1,),
     activation="identity",
     standardize=False,

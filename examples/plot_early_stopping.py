@@ -23,7 +23,7 @@ X, y = load_diabetes(return_X_y=True, scaled=False)
 X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 settings = {"hidden_layer_sizes": (100,), "random_state": 0, "max_iter": 120}
 
-stubborn = MLPGD("squared_error", tol=None, **settings)
+stubborn = MLPGD(loss="squared_error", tol=None, **settings)
 stubborn.fit(X_train, y_train)
 print(f"R2 on training rows: {stubborn.score(X_train, y_train):.2f}")
 print(f"R2 on test rows: {stubborn.score(X_test, y_test):.2f}")
@@ -32,7 +32,7 @@ print(f"R2 on test rows: {stubborn.score(X_test, y_test):.2f}")
 # Rows that `fit` only looks at go in as ``X_val`` and ``y_val``. Their loss turns round
 # long before training ends, and the weights of the best epoch come back:
 
-watched = MLPGD("squared_error", tol=None, **settings)
+watched = MLPGD(loss="squared_error", tol=None, **settings)
 watched.fit(X_train, y_train, X_val=X_test, y_val=y_test)
 LossCurveDisplay.from_estimator(watched, name="120 epochs")
 
@@ -40,7 +40,9 @@ LossCurveDisplay.from_estimator(watched, name="120 epochs")
 # With early stopping a tenth of the training rows is held out, and training ends
 # `n_iter_no_change` epochs after the best one. The weights of that epoch are restored.
 
-model = MLPGD("squared_error", early_stopping=True, n_iter_no_change=20, **settings)
+model = MLPGD(
+    loss="squared_error", early_stopping=True, n_iter_no_change=20, **settings
+)
 model.fit(X_train, y_train)
 LossCurveDisplay.from_estimator(model, name="early stopping")
 print(f"{model.stop_reason_} after {model.n_iter_} epochs, best: {model.best_epoch_}")

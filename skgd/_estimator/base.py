@@ -10,6 +10,7 @@ import math
 import operator
 from dataclasses import replace
 
+import joblib
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, is_classifier
 from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -243,7 +244,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
             limits = self._limits(starts, bound, held_out)
         validate = None
         if held_out is not None:
-            validate = self._validator(plan, task, held_out)
+            validate = self._validator(plan, task, bound, held_out)
 
         context = self._init_callback_context(max_subtasks=limits.max_iter)
         context.call_on_fit_task_begin(estimator=self, **data)
@@ -342,8 +343,14 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
                 start = _highest(bound.value_of_sample, starts)
             if np.isfinite(start):
                 state.highest = max(state.highest, start)
+            # An epoch adds up weights as given, which the start divided by.
+            weight = max(1.0, float(np.mean(rows.visited_weights())))
             limits = Limits(
-                1, None, 1, state.highest, lambda: _highest(bound.value_of_all, starts)
+                1,
+                None,
+                1,
+                weight * state.highest,
+                lambda: weight * _highest(bound.value_of_all, starts),
             )
             report = train(plan.epoch(bound, horizon), state, limits)
         if report.stop_reason == "diverged":
@@ -449,7 +456,9 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
             if not self.early_stopping:
                 return rows, None
             labels = task.labels(rows.targets)
-            rows, held_out = hold_out(rows, labels, self.validation_fraction, rng)
+            fraction = self.validation_fraction
+            seed = self._split_seed(rows, rng)
+            rows, held_out = hold_out(rows, labels, fraction, seed)
             return rows, replace(held_out, given=given)
         if X_val is None or y_val is None:
             raise ValueError("Pass X_val and y_val together, or neither.")
@@ -462,6 +471,22 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
             X_val, y_val, weights, task, loss, where="validation"
         )
         return rows, replace(held_out, given=given)
+
+    def _split_seed(self, rows, rng):
+        """Decides which rows are held out: in a warm start those of the last call.
+
+        Others would have been trained on then. Of other rows, and of another fraction,
+        new ones are drawn.
+        """
+        if not self.warm_start:
+            return int(rng.integers(2**31))
+        table = joblib.hash((rows.X, rows.targets, rows.weights, rows.order))
+        key = table, self.validation_fraction
+        known, seed = vars(self).get("_split_kept", (None, None))
+        if known != key:
+            seed = int(rng.integers(2**31))
+            self._split_kept = key, seed
+        return seed
 
     # ---- the parts of a run ------------------------------------------------------
 
@@ -523,19 +548,36 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
             lambda: _highest(bound.value_of_all, starts),
         )
 
-    def _validator(self, plan, task, held_out):
-        """callable(state) -> (mean loss, score or None) on the held-out rows."""
-        bound = plan.objective.bind(held_out)
+    def _validator(self, plan, task, bound, held_out):
+        """callable(state) -> (mean loss, score or None, mean loss of training rows).
+
+        Mean losses at the same weights and without the penalty, so that they can be
+        compared; that of the training rows is taken from 10,000 of them at most.
+        """
+        objective = plan.objective
+        bound_out = objective.bind(held_out)
+
+        def losses(state):
+            theta = state.answer()
+            seen = bound.value_of_sample(theta) - objective.penalty(theta)
+            return bound_out.mean_loss(theta), seen
+
         if self.scoring == "loss":
-            return lambda state: (bound.mean_loss(state.answer()), None)
+
+            def judge(state):
+                loss, seen = losses(state)
+                return loss, None, seen
+
+            return judge
         score_of = scorer_of(self, held_out)
 
-        def validate(state):
+        def judge_by_score(state):
             # Scorers ask an estimator, so this one answers with the current weights.
             self._show(plan, task, state)
-            return bound.mean_loss(state.answer()), score_of(self)
+            loss, seen = losses(state)
+            return loss, score_of(self), seen
 
-        return validate
+        return judge_by_score
 
     def _step_watcher(self, plan, task):
         """callable(state) that shows each update to the callbacks with an `on_step`.

@@ -165,7 +165,8 @@ STOPPING = {
         """Hold out `validation_fraction` of the rows (stratified by class in
         classification), stop when `scoring` on them no longer improves, and restore the
         weights of the best epoch. Passing `X_val` and `y_val` to `fit` does the same on
-        rows of your own.""",
+        rows of your own. With `warm_start` the same rows are held out as long as X, y,
+        the weights and the fraction are the same.""",
     ),
     "validation_fraction": Parameter(
         0.1,
@@ -303,10 +304,15 @@ NETWORK = {
         True,
         ["boolean"],
         "bool",
-        """Train on columns of mean 0 and variance 1, and on a target of mean 0 and
-        variance 1 where the prediction is the score itself. The scaling is folded into
-        the first and the last layer: `coefs_` and `intercepts_` act on X as given.
-        Sparse input stays sparse. `partial_fit` goes by the rows seen so far.""",
+        """Train on columns of mean 0 and variance 1, and on targets of mean 0 and
+        variance 1 where the prediction is the score itself; under a loss that bounds
+        the pull of outliers by the median and 1.48 times the median distance from it.
+        A column with an entry more than 8 standard deviations from its mean, such as a
+        rare level, is scaled by an eighth of that distance, and with d > 128 columns
+        all are made d/128 times smaller. The scaling is folded into the first and the
+        last layer: `coefs_` and `intercepts_` act on X as given. Sparse input stays
+        sparse. `partial_fit` goes by the rows seen so far: what the network sees of a
+        row changes with them, and what it has learnt stays.""",
     ),
 }
 
@@ -323,6 +329,19 @@ CLASS_WEIGHT = {
 
 
 NETWORK_TRAINING = {
+    "alpha": GRADIENT["alpha"]._replace(
+        default="auto",
+        constraints=[StrOptions({"auto"}), *GRADIENT["alpha"].constraints],
+        kind="'auto' or float",
+        text="""Strength of the penalty, on the weights for standardised rows with
+        ``standardize=True``. The objective is a mean over rows, so a float does not
+        depend on the number of rows or on `batch_size`. 'auto' is
+        6.7 sqrt(n_features) / n_rows^1.25, constant columns not counted, but at most
+        0.03 and at least 1e-4: the fewer rows there are to learn from, and the more
+        columns to learn noise from, the more it is needed. It is 1e-4 with
+        ``standardize=False`` and in `partial_fit`, which does not know how many rows
+        will come. The strength used is in `alpha_`.""",
+    ),
     "batch_size": SOLVER_BATCH["batch_size"]._replace(
         text="""Rows per update of `solver="minibatch"`; the other solvers ignore it.
         'auto' is min(32, n_rows): of the usual sizes the one that learnt most per pass.

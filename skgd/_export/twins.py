@@ -51,7 +51,7 @@ def twin(estimator):
     """
     fitted = Fitted.of(estimator)
     if fitted.is_network:
-        other = _network(fitted, estimator.alpha)
+        other = _network(fitted, estimator.alpha_)
     elif fitted.task.name == "classification":
         other = _linear_classifier(fitted, estimator.alpha)
     else:

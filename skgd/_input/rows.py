@@ -71,6 +71,10 @@ class Rows:
         vars(rows).update(vars(self), X=X, targets=targets, y=targets)
         return rows
 
+    def measured_by(self, units):
+        """The rows with each target divided by its unit."""
+        return replace(self, targets=self.targets / units)
+
     @property
     def weigh_the_same(self):
         """Whether all weights are one number, kept once."""
@@ -96,7 +100,7 @@ class Rows:
         return self.weights[order].sum()
 
 
-def hold_out(rows, labels, fraction, rng):
+def hold_out(rows, labels, fraction, seed):
     """Split the order into training and validation rows.
 
     Parameters
@@ -106,7 +110,8 @@ def hold_out(rows, labels, fraction, rng):
         Classes to stratify by.
     fraction : float
         Share of the rows held out.
-    rng : numpy.random.Generator
+    seed : int
+        Which rows are drawn.
 
     Returns
     -------
@@ -123,7 +128,7 @@ def hold_out(rows, labels, fraction, rng):
         rows.order,
         test_size=fraction,
         stratify=stratify,
-        random_state=int(rng.integers(2**31)),
+        random_state=seed,
     )
     # Sorted, so that without shuffling the rows are visited as they came.
     return rows.in_order(np.sort(training)), rows.in_order(np.sort(validation))

@@ -3,17 +3,35 @@
 Measured at once or a chunk at a time. How weights change with them: ``model.py``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from skgd._input.moments import Moments
+from skgd.losses import AbsoluteError
 
 # A column whose spread is this small against its size is rounding noise.
 CONSTANT_COLUMN = 1e-12
 
-# Rows whose derivatives give the unit of the loss.
-SAMPLE_ROWS = 10_000
+# No entry is more than this many units from the mean of its column. The standard
+# deviation alone would make one row in a thousand reach 30, and what few rows say would
+# move the weights more than all others.
+LONGEST_REACH = 8.0
+
+# Columns above which each is made smaller, so that all together move the units as far
+# in a step as so many do.
+MANY_COLUMNS = 128
+
+# The standard deviation of targets, in units of the median distance from the median,
+# above which it says more about a few outliers than about the others.
+MOST_USUAL = 5.0
+
+# Targets that are kept for medians, and whose derivatives give the unit of the loss.
+KEPT_TARGETS = 1024
+GOLDEN_RATIO = (np.sqrt(5.0) - 1.0) / 2.0
+
+# Standard deviations of the normal distribution in its median absolute deviation.
+NORMAL_MAD = 0.6744897501960817
 
 
 @dataclass(frozen=True)
@@ -27,6 +45,9 @@ class Coordinates:
     shift, spread : arrays of shape (n_outputs,)
     unit : float
         Size of the loss, so that neither steps nor penalty depend on the units of y.
+    measure : array of shape (n_outputs,)
+        What targets and scores are divided by before the loss compares them, so that
+        each of several targets counts the same.
     """
 
     mean: np.ndarray
@@ -34,23 +55,103 @@ class Coordinates:
     shift: np.ndarray
     spread: np.ndarray
     unit: float = 1.0
+    measure: np.ndarray = field(default_factory=lambda: np.ones(1))
 
     @classmethod
-    def raw(cls, n_features, n_outputs):
-        """Everything as it comes."""
+    def raw(cls, n_features, n_outputs, measure=None):
+        """Everything as it comes, but for the measure of the targets."""
         return cls(
             np.zeros(n_features),
             np.ones(n_features),
             np.zeros(n_outputs),
             np.ones(n_outputs),
+            measure=np.ones(n_outputs) if measure is None else measure,
         )
 
     def rounded(self, dtype):
         """As the kernels see them."""
         parts = (self.mean, self.scale, self.shift, self.spread)
         return Coordinates(
-            *(part.astype(dtype).astype(np.float64) for part in parts), self.unit
+            *(part.astype(dtype).astype(np.float64) for part in parts),
+            self.unit,
+            self.measure,
         )
+
+    @property
+    def measures(self):
+        """Whether targets are divided by anything."""
+        return bool((self.measure != 1.0).any())
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Some targets of all rows seen, for what no moments tell.
+
+    Row i is kept where the fraction of i times the golden ratio is below `share`: a
+    choice that does not depend on how the rows come in chunks, and that no pattern
+    which repeats in the rows can fool.
+
+    Attributes
+    ----------
+    values : array of shape (n_kept, n_targets)
+    weights : array of shape (n_kept,)
+    places : array of shape (n_kept,)
+        Those fractions.
+    share : float
+        A power of one half.
+    n_seen : int
+    """
+
+    values: np.ndarray
+    weights: np.ndarray
+    places: np.ndarray
+    share: float = 1.0
+    n_seen: int = 0
+
+    @classmethod
+    def none(cls, n_targets):
+        return cls(np.empty((0, n_targets)), np.empty(0), np.empty(0))
+
+    def updated(self, y, weights):
+        """With further targets."""
+        places = (self.n_seen + np.arange(len(y))) * GOLDEN_RATIO % 1.0
+        new = places < self.share
+        values = np.concatenate([self.values, y[new]])
+        weights = np.concatenate([self.weights, weights[new]])
+        places = np.concatenate([self.places, places[new]])
+        share = self.share
+        while len(values) > KEPT_TARGETS:
+            share /= 2.0
+            stay = places < share
+            values, weights, places = values[stay], weights[stay], places[stay]
+        return Kept(values, weights, places, share, self.n_seen + len(y))
+
+    def location_and_spread(self, loss):
+        """The best constant, and 1.48 times the median distance from the median.
+
+        The latter is the standard deviation of normal targets, whatever few gross
+        outliers are; where half of the targets are one number, the mean distance.
+        """
+        absolute = AbsoluteError()
+        centres, spreads = [], []
+        for column in self.values.T:
+            centres.append(loss.best_constant(column, self.weights))
+            middle = absolute.best_constant(column, self.weights)
+            distance = np.abs(column - middle)
+            spread = absolute.best_constant(distance, self.weights) / NORMAL_MAD
+            if spread <= CONSTANT_COLUMN * abs(middle):
+                spread = np.average(distance, weights=self.weights)
+            spreads.append(spread)
+        return np.array(centres), np.array(spreads)
+
+
+def is_robust(loss):
+    """Whether outliers pull at the scores no harder than other rows do."""
+    if not loss.identity_link:
+        return False
+    with np.errstate(all="ignore"):
+        pull = np.abs(loss.gradient(np.array([1e6, 1e12]), np.zeros(2)))
+    return bool(pull[1] <= 2.0 * pull[0])
 
 
 @dataclass(frozen=True)
@@ -59,65 +160,99 @@ class Scaling:
 
     Attributes
     ----------
-    features, targets : Moments
-        `targets` is None for a classifier.
-    slope : float
-        Mean square of dloss/dz at the constant that stands for y.
-    weight : float
-        Weight of the rows behind `slope`.
+    features : Moments
+    targets : Moments or None
+        None for a classifier.
+    kept : Kept or None
+        Some of the targets.
     """
 
     features: Moments
-    targets: Moments | None
-    slope: float = 0.0
-    weight: float = 0.0
+    targets: Moments | None = None
+    kept: Kept | None = None
 
     @classmethod
     def empty(cls, n_features, n_targets):
         """Before the first row; `n_targets` is None for a classifier."""
-        targets = None if n_targets is None else Moments.empty(n_targets)
-        return cls(Moments.empty(n_features), targets)
+        if n_targets is None:
+            return cls(Moments.empty(n_features))
+        targets = Moments.empty(n_targets), Kept.none(n_targets)
+        return cls(Moments.empty(n_features), *targets)
 
-    def updated(self, rows, loss):
+    def updated(self, rows):
         """With the rows taken in; this object stays as it is."""
         features = Moments.of(rows, self.features)
         if self.targets is None:
-            return Scaling(features, None)
+            return Scaling(features)
         y, weights = rows.visited_targets(), rows.visited_weights()
         targets = getattr(rows, "target_moments", None)
         if targets is None:
             targets = self.targets.copy().update(y, weights)
-        every = -(-len(y) // SAMPLE_ROWS)
-        y, weights = y[::every], weights[::every]
-        centre = _centre(loss, targets)
-        slope = np.average(
-            np.square(loss.gradient(y, centre)).mean(axis=1), weights=weights
-        )
-        total = self.weight + weights.sum()
-        share = weights.sum() / total
-        return Scaling(
-            features, targets, (1 - share) * self.slope + share * slope, total
-        )
+        return Scaling(features, targets, self.kept.updated(y, weights))
+
+    def location_and_spread(self, loss):
+        """The constant scores that stand for the targets, and the spread of those.
+
+        A target without spread gets one that is nothing against its size, and one with
+        gross outliers the spread of the others.
+        """
+        if not loss.identity_link:
+            means = self.targets.mean
+            centre = np.array([loss.best_constant([mean]) for mean in means])
+            return centre, np.ones(len(centre))
+        if is_robust(loss):
+            centre, spread = self.kept.location_and_spread(loss)
+        else:
+            centre, spread = self.targets.mean, np.sqrt(self.targets.variance)
+            reach = self.targets.high - self.targets.low
+            if (reach > LONGEST_REACH * spread).any():
+                median, usual = self.kept.location_and_spread(AbsoluteError())
+                outlying = spread > MOST_USUAL * usual
+                centre = np.where(outlying, median, centre)
+                spread = np.where(outlying, usual, spread)
+        least = CONSTANT_COLUMN * np.abs(centre)
+        flat = spread <= least
+        return centre, np.where(flat, np.where(least > 0.0, least, 1.0), spread)
+
+    def _slope(self, loss, centre, spread):
+        """Root mean square of dloss/dz at the constant that stands for y."""
+        y, weights = self.kept.values, self.kept.weights
+        if loss.identity_link:
+            reach = LONGEST_REACH * spread
+            y = np.clip(y, centre - reach, centre + reach)
+            measure = _measure(loss, spread)
+            y, centre = y / measure, centre / measure
+        squares = np.square(loss.gradient(y, centre)).mean(axis=1)
+        return np.sqrt(np.average(squares, weights=weights))
 
     def coordinates(self, loss, n_outputs):
         """The coordinates for a loss."""
+        mean, scale = self.features.mean, self._feature_scale()
+        width = max(1.0, len(scale) / MANY_COLUMNS)
+        shift, spread, unit = np.zeros(n_outputs), np.ones(n_outputs), 1.0
+        measure = np.ones(n_outputs)
+        if self.targets is not None:
+            centre, spread = self.location_and_spread(loss)
+            if loss.identity_link:
+                shift, measure = centre, _measure(loss, spread)
+            size = np.sqrt(np.mean(np.square(spread / measure)))
+            unit = float(size * (self._slope(loss, centre, spread) or 1.0))
+        return Coordinates(mean, scale / width, shift, spread, unit, measure)
+
+    def _feature_scale(self):
+        """One over the spread, or over an eighth of the reach where that is more."""
         mean, variance = self.features.mean, self.features.variance
         scale = np.zeros_like(variance)
         varies = variance > (CONSTANT_COLUMN * mean) ** 2
-        scale[varies] = 1.0 / np.sqrt(variance[varies])
-        shift, spread, unit = np.zeros(n_outputs), np.ones(n_outputs), 1.0
-        if self.targets is not None:
-            if loss.identity_link:
-                shift, spread = self.targets.mean, np.sqrt(self.targets.variance)
-                flat = self.targets.variance <= (CONSTANT_COLUMN * shift) ** 2
-                spread = np.where(flat, 1.0, spread)
-            size = np.sqrt(np.mean(np.square(spread)))
-            unit = float(size * (np.sqrt(self.slope) or 1.0))
-        return Coordinates(mean, scale, shift, spread, unit)
+        low, high = self.features.low[varies], self.features.high[varies]
+        reach = np.maximum(high - mean[varies], mean[varies] - low)
+        spread = np.maximum(np.sqrt(variance[varies]), reach / LONGEST_REACH)
+        scale[varies] = 1.0 / spread
+        return scale
 
 
-def _centre(loss, targets):
-    """The constant score that stands for y, one for each output."""
-    if loss.identity_link:
-        return targets.mean
-    return np.array([loss.best_constant([mean]) for mean in targets.mean])
+def _measure(loss, spread):
+    """What each of several targets is divided by, in the mean square one."""
+    if len(spread) == 1 or not loss.identity_link:
+        return np.ones(len(spread))
+    return spread / np.sqrt(np.mean(np.square(spread)))

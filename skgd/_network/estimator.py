@@ -27,6 +27,9 @@ from skgd._network.training import NetworkGD, is_classifier
 from skgd._training.threads import one_blas_thread
 from skgd.losses import LOSSES, get_loss
 
+# Numbers of a layer that are computed at a time in a prediction: 1 MB of them.
+PREDICTED_NUMBERS = 2**17
+
 
 def _for_classifiers(estimator):
     if not is_classifier(estimator):
@@ -42,7 +45,8 @@ def _has_probabilities(estimator):
 
 
 @with_parameters(
-    _parameters.loss_parameter("log_loss", LOSSES)
+    {"hidden_layer_sizes": _parameters.NETWORK["hidden_layer_sizes"]}
+    | _parameters.loss_parameter("log_loss", LOSSES)
     | _parameters.NETWORK
     | _parameters.CLASS_WEIGHT
     | _parameters.SHARED
@@ -63,8 +67,9 @@ class MLPGD(NetworkGD):
     penalised weights are those for standardised inputs and outputs, and in regression
     the penalty is multiplied by u = spread(y) * rms(dl/dz at the best constant), the
     variance of y for "squared_error", so that `alpha` means the same in all units.
-    Several targets weigh in as F says, those of large variance more than others: divide
-    them by their standard deviations if they have different units.
+    Several targets are brought to one spread there, the root mean square of theirs,
+    before the loss compares them, so that each counts the same in any units; with
+    ``standardize=False`` those of large variance weigh more.
 
     Parameters
     ----------
@@ -76,9 +81,14 @@ class MLPGD(NetworkGD):
         Labels, sorted; for multilabel y, the number of each column. Only of a
         classifier.
     coefs_ : list of arrays of shape (fan_in, fan_out)
-        Weights of each layer, the first for the features as given.
+        Weights of each layer, the first for the features as given. Predictions and
+        `gradient` use these arrays, also if you have changed them; further training
+        goes on from what was learnt, not from such changes, which can be handed to
+        `fit` as `coefs_init` and `intercepts_init`.
     intercepts_ : list of arrays of shape (fan_out,)
         Constant terms of each layer.
+    alpha_ : float
+        The strength of the penalty used.
     n_layers_ : int
         Number of layers, those of inputs and outputs included.
     n_outputs_ : int
@@ -94,12 +104,14 @@ class MLPGD(NetworkGD):
     -----
     ``lr="auto"`` is the constant that the rule gives in its documentation (Adam: 0.01),
     times the square root of batch_size/32, but no less than 0.3 and no more than 3
-    times, and 0.5 times for ``solver="batch"``. Without such a constant it is 0.1 times
+    times, 0.5 times for ``solver="batch"``, and for AdaGrad divided by the number of
+    hidden layers. Without such a constant it is 0.1 times
     the same, but at most one over the largest curvature of the objective at random
     weights, times (1 - momentum). It falls linearly to zero over `max_iter` epochs, on
     top of `lr_schedule`. `partial_fit`, which knows no end, keeps it constant and takes
-    gradients between the moving weights and their mean, which is the answer (Defazio et
-    al., 2024). Steps go down F/u.
+    gradients between the moving weights and their mean, in which later ones weigh more
+    and which is the answer (Defazio et al., 2024); after `fit` the mean begins anew
+    from its weights. Steps go down F/u.
 
     References
     ----------
@@ -247,7 +259,7 @@ class MLPGD(NetworkGD):
         The 1-1-1 network z = (w2 - 2 w1) w3 with the input -2, at w = (3, 4, 5):
 
         >>> from skgd import MLPGD
-        >>> model = MLPGD("absolute_error", hidden_layer_sizes=(1,), alpha=0,
+        >>> model = MLPGD(loss="absolute_error", hidden_layer_sizes=(1,), alpha=0,
         ...               activation="identity", standardize=False, optimizer="gd",
         ...               lr=1e-300, max_iter=1, tol=None)
         >>> start = {"coefs_init": [[[3]], [[5]]], "intercepts_init": [[4], [0]]}
@@ -268,7 +280,7 @@ class MLPGD(NetworkGD):
         with one_blas_thread():
             loss, gradient = objective.bind(rows).gradient(theta)
         coefs, intercepts = plain.split(gradient)
-        strengths = self._model.raw_penalty_weights(self.alpha)
+        strengths = self._model.raw_penalty_weights(self.alpha_)
         for W, G, strength in zip(self.coefs_, coefs, strengths, strict=True):
             W = W.astype(np.float64)
             loss += 0.5 * float(np.sum(strength * W**2))
@@ -307,7 +319,7 @@ class MLPGD(NetworkGD):
         X = validate_data(
             self, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False
         )
-        return [X, *self._layers(X)]
+        return [X, *self._forward(X, self.coefs_, self.intercepts_)]
 
     # ---- prediction ------------------------------------------------------------
 
@@ -320,19 +332,42 @@ class MLPGD(NetworkGD):
         return self._scores(X)
 
     def _scores(self, X):
-        *_, scores = self._layers(X)
+        """A block of rows at a time, which stays in the cache from layer to layer."""
+        widest = max(W.shape[1] for W in self.coefs_)
+        n_rows = max(1, PREDICTED_NUMBERS // widest)
+        if X.shape[0] <= n_rows:
+            return self._scores_of_block(X)
+        dtype = np.result_type(X.dtype, *(W.dtype for W in self.coefs_))
+        scores = np.empty((X.shape[0], self.n_outputs_), dtype)
+        for start in range(0, X.shape[0], n_rows):
+            stop = start + n_rows
+            scores[start:stop] = self._scores_of_block(X[start:stop])
         return scores
 
-    def _layers(self, X):
-        """Values of the hidden layers and scores, one after the other."""
-        a = safe_sparse_dot(X, self.coefs_[0], dense_output=True) + self.intercepts_[0]
-        layers = zip(
-            self._model.activations, self.coefs_[1:], self.intercepts_[1:], strict=True
+    def _scores_of_block(self, X):
+        with np.errstate(over="ignore", invalid="ignore"):
+            *_, scores = self._forward(X, self.coefs_, self.intercepts_)
+        if scores.dtype != np.float32 or np.isfinite(scores).all():
+            return scores
+        # Sums of numbers that float32 can hold, which it cannot.
+        coefs, intercepts = (
+            [part.astype(np.float64) for part in parts]
+            for parts in (self.coefs_, self.intercepts_)
         )
+        *_, scores = self._forward(X.astype(np.float64), coefs, intercepts)
+        largest = np.finfo(np.float32).max
+        return np.clip(scores, -largest, largest).astype(np.float32)
+
+    def _forward(self, X, coefs, intercepts):
+        """Values of the hidden layers and scores, one after the other."""
+        a = safe_sparse_dot(X, coefs[0], dense_output=True)
+        a += intercepts[0]
+        layers = zip(self._model.activations, coefs[1:], intercepts[1:], strict=True)
         for activation, W, b in layers:
             a = activation.value(a)
             yield a
-            a = a @ W + b
+            a = a @ W
+            a += b
         yield a
 
     def predict(self, X: Any) -> NDArray[Any]:

@@ -53,7 +53,7 @@ class Network:
         self.dtype = np.dtype(dtype)
         self.coordinates = coordinates.rounded(self.dtype)
         # What is measured of the data on the way, and kept with the network.
-        self.scaling = self.curvature = None
+        self.scaling = self.curvature = self.alpha = None
         # Seed of the dropout masks and number of rows trained on; moved by the kernel.
         self.stream = np.zeros(2, np.uint64)
 
@@ -77,7 +77,8 @@ class Network:
 
     def plain(self, dtype):
         """The same layers with raw weights as parameters, for evaluation."""
-        raw = Coordinates.raw(self.widths[0], self.n_outputs)
+        measure = self.coordinates.measure
+        raw = Coordinates.raw(self.widths[0], self.n_outputs, measure)
         return Network(self.widths, self.activations, 0.0, dtype, raw)
 
     # ---- theta -----------------------------------------------------------------
@@ -196,16 +197,13 @@ class Network:
         )
 
     def translated(self, theta, previous):
-        """Parameters of the same function as `theta` has in the network `previous`."""
-        known = previous.coordinates.scale > 0
-        if self.coordinates is previous.coordinates:
-            return theta
-        moved = self.theta(*previous.raw_layers(theta))
-        # Columns that were constant until now keep the weights they were given, or
-        # the units they lead to would be born dead.
-        first = self.split(moved)[0][0]
-        first[~known] = previous.split(theta)[0][0][~known]
-        return moved
+        """Parameters to go on with after those of the network `previous`: the same.
+
+        What was learnt for standardised rows holds for rows standardised otherwise.
+        Weights that kept the function of the rows as given would grow with the spread
+        of a column, without bound where that was small at first.
+        """
+        return theta
 
     def raw_penalty_weights(self, l2):
         """l2 weights of the raw coefficients that equal those of theta."""
@@ -218,6 +216,12 @@ class Network:
         return weights
 
     # ---- kernels -----------------------------------------------------------------
+
+    def measured(self, rows):
+        """The rows with their targets in the units in which the loss compares them."""
+        if not self.coordinates.measures:
+            return rows
+        return rows.measured_by(self.coordinates.measure)
 
     def bind(self, X, block_rows):
         """Address of the compiled sum of gradients, and the data it works on.
@@ -247,7 +251,8 @@ class Network:
             shift=(c.shift, self.n_outputs),
             spread=(c.spread, self.n_outputs),
         )
-        answer = (c.shift, c.spread, c.spread / c.unit)
+        shift, spread = c.shift / c.measure, c.spread / c.measure
+        answer = (shift, spread, spread / c.unit)
         mean, scale = c.mean.astype(self.dtype), c.scale.astype(self.dtype)
         shared = (
             block_rows,

@@ -7,21 +7,28 @@ layers are in ``model.py``, the numbers of ``lr="auto"`` in ``automatic.py``.
 from dataclasses import replace
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from skgd._estimator.base import BaseGD
-from skgd._estimator.causes import warn_of_unusable
+from skgd._estimator.causes import (
+    extreme_columns,
+    extreme_targets,
+    warn_of_unusable,
+)
 from skgd._input.columns import usable_moments
 from skgd._input.sparse import sound
 from skgd._input.targets import Classification, Multilabel, Regression
 from skgd._input.validation import FLOATS, check_start, validate_given
+from skgd._input.warnings import warn_user
 from skgd._network.automatic import (
     BATCH_SIZE,
     SCHEDULE_FREE,
     STREAM_EPOCHS,
     LinearDecay,
+    automatic_alpha,
     automatic_epochs,
     automatic_rate,
     largest_curvature,
@@ -35,6 +42,14 @@ from skgd.activations import get_activation
 from skgd.losses import LOSSES, get_loss
 from skgd.optimizers import Adam
 
+# More classes than FEW_CLASSES, with fewer than ROWS_OF_A_CLASS rows each in the mean,
+# are rare where labels are numbers, and common where numbers are a quantity.
+FEW_CLASSES = 20
+ROWS_OF_A_CLASS = 20
+
+# A run that ends closer to the best constant, in units of the loss, has learnt nothing.
+LEAST_GAIN = 1e-3
+
 
 def is_classifier(estimator):
     """Whether the loss makes the network a classifier."""
@@ -47,6 +62,32 @@ def _task_name(loss):
         loss = LOSSES.get(loss)
     tasks = getattr(loss, "tasks", ("classification",))
     return "regression" if "regression" in tasks else "classification"
+
+
+def _check_range(y, dtype):
+    """ValueError for targets that are no numbers in the precision of the scores."""
+    if dtype != np.float32:
+        return
+    largest = float(np.abs(y).max(initial=0.0))
+    if largest > np.finfo(np.float32).max:
+        raise ValueError(
+            f"y reaches {largest:.2g}, more than the float32 of X can hold, in which "
+            "predictions are made: pass X as float64, or divide y by a constant."
+        )
+
+
+def _warn_of_numbers(y):
+    """Say so where whole numbers look like a quantity rather than like classes."""
+    if y.dtype.kind not in "iuf":
+        return
+    n_classes = np.unique(y).size
+    if n_classes > FEW_CLASSES and n_classes * ROWS_OF_A_CLASS > len(y):
+        warn_user(
+            f"y holds {n_classes} different whole numbers in {len(y)} rows, each of "
+            "which is a class of its own under a loss for classes. If they are a "
+            'quantity, set loss="squared_error" (or "poisson" for counts).',
+            UserWarning,
+        )
 
 
 class NetworkGD(BaseGD):
@@ -64,6 +105,7 @@ class NetworkGD(BaseGD):
             y_numeric=not is_classifier(self),
         )
         if not is_classifier(self):
+            _check_range(y, X.dtype)
             return X, self._as_tagged(y)
         Classification.check(y, 'set loss="squared_error" to make this a regressor')
         if type_of_target(y) != "multilabel-indicator":
@@ -75,6 +117,8 @@ class NetworkGD(BaseGD):
             return Regression(y)
         if y.ndim == 2:
             return Multilabel(y)
+        if classes is None:
+            _warn_of_numbers(y)
         return Classification(np.unique(y if classes is None else classes))
 
     def _fixed_parameters(self, task):
@@ -92,7 +136,9 @@ class NetworkGD(BaseGD):
 
     def _hidden_layer_sizes(self):
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
-        if sizes.size and (sizes.dtype.kind not in "iu" or sizes.min() < 1):
+        if sizes.ndim > 1 or (
+            sizes.size and (sizes.dtype.kind not in "iu" or sizes.min() < 1)
+        ):
             raise ValueError(
                 "hidden_layer_sizes must be a positive int or a sequence of them, got "
                 f"{self.hidden_layer_sizes!r}."
@@ -123,7 +169,7 @@ class NetworkGD(BaseGD):
                 first = self._state.epoch if model is not None else 0
                 schedule = LinearDecay(schedule, first)
             elif not self.average:
-                averaging = SCHEDULE_FREE
+                averaging = self._stream_mean(model)
                 parameters = optimizer.get_params()
                 if isinstance(optimizer, Adam) and "beta_1" in parameters:
                     # Gradients between point and mean take the place of momentum.
@@ -133,12 +179,19 @@ class NetworkGD(BaseGD):
             model = self._new_network(task, loss, rows)
         elif streaming and self.standardize:
             model = self._network_after(model, rows, loss)
-        objective = self._objective(task, loss, model, self.alpha)
+        strength = self.alpha
+        if strength == "auto":
+            known = self.standardize and not streaming
+            n_features = np.count_nonzero(model.coordinates.scale)
+            strength = automatic_alpha(len(rows) if known else None, n_features)
+        model.alpha = float(strength)
+        objective = self._objective(task, loss, model, strength)
         if lr == "auto":
             lr = automatic_rate(
                 optimizer,
                 self.solver,
                 self.batch_size,
+                len(model.activations),
                 lambda: self._curvature(objective, rows),
             )
         return Plan(
@@ -152,6 +205,14 @@ class NetworkGD(BaseGD):
             clip_norm=self.clip_norm,
             shuffle=self.shuffle,
         )
+
+    def _stream_mean(self, model):
+        """The mean that a stream goes on with, or a new one from the next update on."""
+        if model is None:
+            return SCHEDULE_FREE
+        if self._state.kind.interpolation:
+            return self._state.kind
+        return replace(SCHEDULE_FREE, start=self._state.step + 1)
 
     def _rows_per_update(self, n_rows):
         return rows_per_update(self.solver, self.batch_size, n_rows, BATCH_SIZE)
@@ -183,7 +244,9 @@ class NetworkGD(BaseGD):
     def _best_constants(self, objective, rows):
         """Intercepts of the scores to start from."""
         if self.standardize:
-            return best_constants(objective, rows)
+            model = objective.model
+            best = best_constants(objective, model.measured(rows))
+            return best * model.coordinates.measure
         return np.zeros(objective.model.n_outputs)
 
     def _new_network(self, task, loss, rows):
@@ -193,7 +256,7 @@ class NetworkGD(BaseGD):
             is_regression = task.name == "regression"
             scaling = Scaling.empty(
                 n_features, task.n_targets if is_regression else None
-            ).updated(rows, loss)
+            ).updated(rows)
             coordinates = self._coordinates(scaling, rows, loss, task.n_outputs)
         else:
             scaling = None
@@ -210,7 +273,7 @@ class NetworkGD(BaseGD):
 
     def _network_after(self, model, rows, loss):
         """The network in the coordinates of all rows seen, those of `rows` included."""
-        scaling = model.scaling.updated(rows, loss)
+        scaling = model.scaling.updated(rows)
         network = model.moved(self._coordinates(scaling, rows, loss, model.n_outputs))
         network.scaling = scaling
         return network
@@ -247,6 +310,7 @@ class NetworkGD(BaseGD):
             "intercepts_": intercepts,
             "n_layers_": len(model.widths),
             "n_outputs_": model.n_outputs,
+            "alpha_": model.alpha,
             "_model": model,
         }
 
@@ -258,9 +322,38 @@ class NetworkGD(BaseGD):
         model = plan.model
         theta = np.zeros(model.size)
         c = model.coordinates
-        best = best_constants(plan.objective, rows)
+        best = best_constants(plan.objective, rows) * c.measure
         theta[model.size - model.n_outputs :] = (best - c.shift) / c.spread
         return theta.astype(model.dtype)
+
+    def _warn_if_stuck(self, plan, task, state, bound):
+        """Also where a run ends at a constant, as if there were nothing to learn."""
+        constant = self._constant(plan, bound.rows)
+        if constant is None:
+            return
+        if self.lr != "auto" and self._is_worse(bound, state.answer(), [constant]):
+            super()._warn_if_stuck(plan, task, state, bound)
+            return
+        value = bound.value_of_sample
+        least, reached = value(constant), value(state.answer())
+        # Where outliers make up most of a robust loss, its unit is the measure.
+        size = min(abs(least), plan.model.unit) if self.standardize else abs(least)
+        if reached < least - LEAST_GAIN * size:
+            return
+        cause = extreme_columns(self, bound.rows) or extreme_targets(task, bound.rows)
+        if cause:
+            super()._warn_if_stuck(plan, task, state, bound)
+            return
+        rate = "" if self.lr == "auto" else f"lr={plan.lr:.3g} is too small or large, "
+        depth = len(plan.model.activations)
+        layers = f"{depth} hidden layers pass on too little, " if depth > 2 else ""
+        warn_user(
+            "The network has learnt nothing: after training it predicts no better than "
+            f"a constant, with an objective of {reached:.4g} against {least:.4g}. "
+            f"Either {rate}{layers}alpha={plan.model.alpha:.3g} is too strong, or "
+            "X says nothing about y.",
+            ConvergenceWarning,
+        )
 
     def _remedy(self, plan, bound):
         remedies = []

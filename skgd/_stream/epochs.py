@@ -37,7 +37,8 @@ class StreamObjective:
     def __init__(self, objective, stream, rows, block_rows, window):
         self.objective = objective
         self.stream = stream
-        self.rows = rows
+        self.rows = objective.measured(rows)
+        self._given = rows
         self.block_rows = block_rows
         self.window = window
         # Rows to judge by: those of the survey, or, where there was none, the first
@@ -55,7 +56,7 @@ class StreamObjective:
         """Another objective of the same model over the same rows."""
         block_rows = block_rows or self.block_rows
         return StreamObjective(
-            objective, self.stream, self.rows, block_rows, self.window
+            objective, self.stream, self._given, block_rows, self.window
         )
 
     def loss_and_gradient(self, theta):

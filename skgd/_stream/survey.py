@@ -3,7 +3,7 @@
 Counts, moments and samples of the rows; what follows from them is decided elsewhere.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -55,6 +55,10 @@ class Surveyed(Rows):
 
     def __len__(self):
         return self.n_rows
+
+    def measured_by(self, units):
+        measured = super().measured_by(units)
+        return replace(measured, column=self.column.measured_by(units))
 
     def visited_weights(self):
         return self.column.weights

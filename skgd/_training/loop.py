@@ -147,9 +147,10 @@ def train(
     state : State
         Moved in place. At the end it holds the weights to keep.
     limits : Limits
-    validate : callable(state) -> (loss, score or None), optional
-        Judges the weights on rows not trained on. Given, it decides when to stop, and
-        the weights of the best epoch are restored.
+    validate : callable(state) -> (loss, score or None, training loss), optional
+        Judges the weights on rows not trained on, and for the history on those trained
+        on. Given, it decides when to stop, and the weights of the best epoch are
+        restored.
     on_epoch : callable(state, report) -> bool, optional
         Called after each epoch; True asks to stop.
     verbose : int
@@ -205,7 +206,8 @@ def train(
             # judge where the epoch ended.
             watched, candidate = objective, before
             if validate is not None:
-                loss, score = validate(state)
+                loss, score, training_loss = validate(state)
+                entries["training_loss"] = training_loss
                 entries["validation_loss"] = loss
                 if score is not None:
                     entries["validation_score"] = score

@@ -87,7 +87,12 @@ class Objective:
 
     def bind(self, rows, block_rows=None, n_jobs=1):
         """The objective over given rows, ready to evaluate."""
-        return BoundObjective(self, rows, block_rows or self.model.block_rows, n_jobs)
+        block_rows = block_rows or self.model.block_rows
+        return BoundObjective(self, self.measured(rows), block_rows, n_jobs)
+
+    def measured(self, rows):
+        """The rows with targets in the units in which the loss compares them."""
+        return rows if self.model.is_linear else self.model.measured(rows)
 
 
 class BoundObjective:
@@ -151,7 +156,8 @@ class BoundObjective:
 
     def with_objective(self, objective, block_rows=None):
         """Another objective of the same model over the same rows."""
-        return objective.bind(self.rows, block_rows or self.block_rows, self.n_jobs)
+        block_rows = block_rows or self.block_rows
+        return BoundObjective(objective, self.rows, block_rows, self.n_jobs)
 
     def derivative_changes(self, p):
         """The output that trains on changes of derivatives, and its parameters.

@@ -17,7 +17,11 @@ LEAST_RATIO = 4.0
 
 
 class LossCurveDisplay:
-    """Training and validation objective as training goes on.
+    """The objective as training goes on, or training and validation loss.
+
+    Where there is validation, both curves are mean losses at the same weights, without
+    the penalty: where the dashed one turns up while the other goes on falling, the
+    model begins to learn the noise. The best epoch is marked on the dashed one.
 
     Use :meth:`from_estimator` or :meth:`from_estimators`; the constructor takes what
     they computed.
@@ -140,7 +144,7 @@ class LossCurveDisplay:
             Subtracted from the objective. With the known minimum the curves show what
             is left to gain, straight lines on the log axis where convergence is linear.
         mark_best : bool, default=True
-            Whether to mark the best epoch.
+            Whether to mark the best epoch: of the validation where there is one.
         line_kw : dict, default=None
             Passed to the training curves' ``ax.plot``.
 
@@ -163,11 +167,12 @@ class LossCurveDisplay:
                 "linestyle": _style.line_style(i) if many else "-",
                 "label": label,
             }
+            # Beside a validation loss, that of the training rows in the same measure.
+            marked = history.get("training_loss", history["loss"])
             (line,) = ax.plot(
-                history[x], history["loss"] - minimum, **_style.merged(style, line_kw)
+                history[x], marked - minimum, **_style.merged(style, line_kw)
             )
             self.lines_.append(line)
-            marked = history["loss"]
             if "validation_loss" in history:
                 marked = history["validation_loss"]
                 style = {"color": colour if many else _style.colour(1), "alpha": 0.9}
@@ -206,7 +211,9 @@ class LossCurveDisplay:
         ax.set_yscale(yscale)
         if yscale == "log":
             _style.readable_log(ax.yaxis, low, high)
-        objective = "objective" if minimum == 0.0 else "objective above the minimum"
+        objective = "mean loss" if self.validation_lines_ else "objective"
+        if minimum != 0.0:
+            objective += " above the minimum"
         title = None if many else self.names[0]
         _style.dress(ax, xlabel=AXES[x], ylabel=objective, title=title)
         _style.legend(ax)

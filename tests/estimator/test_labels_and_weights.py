@@ -138,7 +138,7 @@ def test_chunks_of_two_kinds(cls, first, lr):
     """In partial_fit either will do; a stream cannot be cut into blocks of both."""
     second = sparse.csr_array if first is np.asarray else np.asarray
     y = X[:, 0]
-    model = cls("squared_error", lr=lr, random_state=0)
+    model = cls(loss="squared_error", lr=lr, random_state=0)
     if cls is MLPGD:
         model.set_params(hidden_layer_sizes=(3,))
     mixed, plain = clone(model), clone(model)
@@ -159,12 +159,12 @@ def test_chunks_of_two_kinds(cls, first, lr):
 @pytest.mark.parametrize("loss", ["poisson", "gamma"])
 @pytest.mark.parametrize("cls", [GDRegressor, MLPGD])
 def test_tags_say_which_targets_a_loss_takes(cls, loss):
-    assert cls(loss).__sklearn_tags__().target_tags.positive_only
-    assert not cls("squared_error").__sklearn_tags__().target_tags.positive_only
+    assert cls(loss=loss).__sklearn_tags__().target_tags.positive_only
+    assert not cls(loss="squared_error").__sklearn_tags__().target_tags.positive_only
     assert not GDRegressor("unknown").__sklearn_tags__().target_tags.positive_only
     # Several targets are taken all the same.
     y = np.exp(X[:, :2])
-    assert cls(loss, max_iter=2).fit(X, y).predict(X).shape == (90, 2)
+    assert cls(loss=loss, max_iter=2).fit(X, y).predict(X).shape == (90, 2)
 
 
 @classifiers

@@ -167,7 +167,7 @@ def test_every_rule_of_a_network_on_sparse_rows(optimizer):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 5)) * (rng.random((60, 5)) < 0.5)
     y = X[:, 0]
-    model = MLPGD("squared_error", hidden_layer_sizes=(4,), optimizer=optimizer)
+    model = MLPGD(loss="squared_error", hidden_layer_sizes=(4,), optimizer=optimizer)
     model.set_params(max_iter=3, tol=None, shuffle=False, random_state=0)
     if optimizer == "saga":
         with pytest.raises(ValueError, match="saga"):
@@ -179,7 +179,7 @@ def test_every_rule_of_a_network_on_sparse_rows(optimizer):
 
 def test_classes_given_to_a_regressor_are_not_used():
     X, y = np.arange(6.0)[:, None], np.arange(6.0)
-    model = MLPGD("squared_error", hidden_layer_sizes=())
+    model = MLPGD(loss="squared_error", hidden_layer_sizes=())
     for _ in range(2):
         model.partial_fit(X, y, classes=[0, 1])
     assert model.predict(X).shape == (6,)

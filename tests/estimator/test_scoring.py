@@ -34,7 +34,7 @@ ESTIMATORS = {
     "GDRegressor": GDRegressor(lr=0.05, random_state=0),
     "GDClassifier": GDClassifier(lr=0.05, random_state=0),
     "network regressor": MLPGD(
-        "squared_error", hidden_layer_sizes=(3,), lr=0.01, random_state=0
+        loss="squared_error", hidden_layer_sizes=(3,), lr=0.01, random_state=0
     ),
     "network classifier": MLPGD(hidden_layer_sizes=(3,), lr=0.01, random_state=0),
 }
@@ -140,7 +140,7 @@ def test_scores_of_several_targets():
     y = np.column_stack([Y, -3 * Y])
     for model in (
         GDRegressor(lr=0.05, random_state=0),
-        MLPGD("squared_error", hidden_layer_sizes=(3,), random_state=0),
+        MLPGD(loss="squared_error", hidden_layer_sizes=(3,), random_state=0),
     ):
         model.set_params(max_iter=3, tol=None, scoring="neg_mean_absolute_error")
         model.fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:])

@@ -375,7 +375,7 @@ def test_infinite_predictions_are_told(cls, sparse_rows):
     """The loss of a gamma model grows but linearly with the score."""
     X = np.zeros((5000, 1))
     X[-1] = 1.0
-    model = cls("gamma", lr=1e-300, tol=1e-3, random_state=0)
+    model = cls(loss="gamma", lr=1e-300, tol=1e-3, random_state=0)
     y = np.ones(5000)
     if cls is MLPGD:
         model.set_params(hidden_layer_sizes=(1,), activation="identity", max_iter=3)

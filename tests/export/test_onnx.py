@@ -95,7 +95,7 @@ def test_activations(activation, dtype):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_losses_of_networks(loss):
     X, y = classes(2)
-    model = MLPGD(loss, hidden_layer_sizes=(4,), max_iter=3, random_state=0)
+    model = MLPGD(loss=loss, hidden_layer_sizes=(4,), max_iter=3, random_state=0)
     if loss in loss_names("regression"):
         y = y + 1.0
     model.fit(X, y)

@@ -108,7 +108,9 @@ def test_network_classifiers(activation, hidden, kind):
 @pytest.mark.parametrize("n_targets", [1, 2])
 def test_network_regressors(loss, n_targets):
     X, y = numbers(n_targets)
-    model = MLPGD(loss, hidden_layer_sizes=(5,), max_iter=5, random_state=0).fit(X, y)
+    model = MLPGD(loss=loss, hidden_layer_sizes=(5,), max_iter=5, random_state=0).fit(
+        X, y
+    )
     np.testing.assert_array_equal(model.to_sklearn().predict(X), model.predict(X))
 
 
@@ -123,10 +125,10 @@ def test_activations_that_scikit_learn_does_not_have(activation):
 def test_networks_that_scikit_learn_does_not_have():
     X, y = classes(2)
     with pytest.raises(ValueError, match="Hinge: use to_onnx"):
-        MLPGD("hinge", hidden_layer_sizes=(5,), max_iter=2).fit(X, y).to_sklearn()
+        MLPGD(loss="hinge", hidden_layer_sizes=(5,), max_iter=2).fit(X, y).to_sklearn()
     X, y = numbers(1)
     with pytest.raises(ValueError, match="Gamma: use to_onnx"):
-        MLPGD("gamma", hidden_layer_sizes=(5,), max_iter=2).fit(X, y).to_sklearn()
+        MLPGD(loss="gamma", hidden_layer_sizes=(5,), max_iter=2).fit(X, y).to_sklearn()
 
 
 def test_names_of_features_are_kept():

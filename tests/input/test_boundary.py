@@ -313,7 +313,7 @@ ESTIMATORS = {
     "classes": GDClassifier(lr=0.01, average=True),
     "several classes": GDClassifier(),
     "adam": GDClassifier(lr=0.01, optimizer="adam"),
-    "network": MLPGD("squared_error", hidden_layer_sizes=(3,), lr=0.01),
+    "network": MLPGD(loss="squared_error", hidden_layer_sizes=(3,), lr=0.01),
 }
 
 

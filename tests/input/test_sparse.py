@@ -94,7 +94,9 @@ def test_coordinates_outside(axis, wrong):
 ESTIMATORS = {
     "regressor": GDRegressor(lr=0.01, max_iter=2, tol=None),
     "classifier": GDClassifier(lr=0.01, max_iter=2, tol=None),
-    "network": MLPGD("squared_error", hidden_layer_sizes=(3,), max_iter=2, tol=None),
+    "network": MLPGD(
+        loss="squared_error", hidden_layer_sizes=(3,), max_iter=2, tol=None
+    ),
 }
 
 
@@ -232,7 +234,9 @@ def test_other_ways_to_write_the_matrix_give_its_fits(name):
         GDRegressor(lr=0.02, solver="sgd", max_iter=3, tol=None, random_state=0),
         GDRegressor(optimizer="dowg", random_state=0),
         GDRegressor(optimizer="saga", random_state=0),
-        MLPGD("squared_error", hidden_layer_sizes=(3,), max_iter=3, random_state=0),
+        MLPGD(
+            loss="squared_error", hidden_layer_sizes=(3,), max_iter=3, random_state=0
+        ),
     ):
         canonical = clone(estimator).fit(sparse.csr_array(X), y)
         fitted = clone(estimator).fit(matrix, y)

@@ -88,7 +88,7 @@ LOSSES = pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
 @pytest.mark.parametrize("name", OPTIONAL)
 @LOSSES
 def test_optional_checks(loss, name):
-    arguments = ("MLPGD", MLPGD(loss))
+    arguments = ("MLPGD", MLPGD(loss=loss))
     if name == "check_estimators_data_not_an_array":
         X = [[3, 0], [0, 1], [0, 2], [1, 1], [1, 2], [2, 1]] * 5
         y = [1, 1, 1, 2, 2, 2] * 5
@@ -119,7 +119,7 @@ def test_documented_parameters_are_those_of_the_signature():
 def test_documented_attributes_are_those_of_a_fit(loss):
     X, y = make_blobs(n_samples=30, centers=2, random_state=0)
     X = pd.DataFrame(X, columns=["a", "b"])
-    model = MLPGD(loss, early_stopping=True, max_iter=3).fit(X, y)
+    model = MLPGD(loss=loss, early_stopping=True, max_iter=3).fit(X, y)
     public = {name for name in vars(model) if name.endswith("_")}
     only_classifiers = {"classes_"} - public
     assert set(documented(MLPGD.__doc__, "Attributes")) - only_classifiers == public

@@ -6,6 +6,7 @@ import reference
 import reference_network
 from numpy.testing import assert_allclose
 from scipy import sparse
+from scipy.stats import norm
 from sklearn.exceptions import NotFittedError
 
 from skgd import MLPGD, losses
@@ -54,13 +55,13 @@ def objective(model, targets, loss):
     """F written out, for the weights that the model shows."""
     f = reference_network.formula_of(model.activation)
     s = WEIGHTS / WEIGHTS[WEIGHTS > 0].mean()
-    total = 0.0
+    total, by = 0.0, measure(model, targets)
     for i in np.flatnonzero(WEIGHTS):
         a = X[i]
         for W, b in zip(model.coefs_[:-1], model.intercepts_[:-1], strict=True):
             a = f(a @ W + b)[0]
         z = a @ model.coefs_[-1] + model.intercepts_[-1]
-        total += s[i] * loss(targets[i], z)[0].sum()
+        total += s[i] * loss(targets[i] / by, z / by)[0].sum()
     F = total / np.sum(WEIGHTS > 0)
     squares = [np.sum(W**2) for W in standard_weights(model, targets)]
     return F + 0.5 * model.alpha * unit(model, targets, loss) * sum(squares)
@@ -84,18 +85,41 @@ def standard_weights(model, targets):
     if model.standardize:
         weights[0] *= moments(X)[1][:, None]
         if has_distance(model):
-            weights[-1] /= moments(targets)[1]
+            weights[-1] /= centre_and_spread(model, targets)[1]
     return weights
+
+
+def centre_and_spread(model, targets):
+    """Mean and standard deviation, or for robust losses best constant and MAD."""
+    if model.loss not in ("huber", "absolute_error", "quantile", "epsilon_insensitive"):
+        return moments(targets)
+    loss = losses.get_loss(model.loss, "regression")
+    copies = np.repeat(targets, WEIGHTS.astype(int), axis=0)
+    centre = [loss.best_constant(column) for column in copies.T]
+    distance = np.abs(copies - np.median(copies, axis=0))
+    return np.array(centre), np.median(distance, axis=0) / norm.ppf(0.75)
+
+
+def measure(model, targets):
+    """What each of several targets is divided by before the loss compares them."""
+    if not model.standardize or not has_distance(model):
+        return 1.0
+    spread = centre_and_spread(model, targets)[1]
+    return spread / np.sqrt(np.mean(spread**2))
 
 
 def unit(model, targets, loss):
     """spread(y) rms(dl/dz at the best constant), 1 for classes."""
     if not model.standardize or model._task.name == "classification":
         return 1.0
-    mean, spread = moments(targets)
-    if not has_distance(model):
-        mean, spread = np.log(mean), np.ones_like(mean)
-    slopes = loss(targets, np.broadcast_to(mean, targets.shape))[1]
+    if has_distance(model):
+        mean, spread = centre_and_spread(model, targets)
+    else:
+        mean = np.log(moments(targets)[0])
+        spread = np.ones_like(mean)
+    by = measure(model, targets)
+    spread = spread / by
+    slopes = loss(targets / by, np.broadcast_to(mean / by, targets.shape))[1]
     kept = WEIGHTS > 0
     squares = np.average((slopes**2).mean(axis=1)[kept], weights=WEIGHTS[kept])
     return np.sqrt(np.mean(spread**2) * squares)
@@ -108,7 +132,7 @@ def unit(model, targets, loss):
 def test_is_the_slope_of_the_objective(activation, case, standardize, sparse_input):
     named = {"softmax_cross_entropy": "log_loss", "multilabel": "log_loss"}
     model = MLPGD(
-        named.get(case, case),
+        loss=named.get(case, case),
         hidden_layer_sizes=(4, 3),
         activation=activation,
         standardize=standardize,
@@ -167,7 +191,7 @@ def test_is_that_of_row_by_row_backpropagation(activation):
 
 def chain(**parameters):
     return MLPGD(
-        "absolute_error",
+        loss="absolute_error",
         hidden_layer_sizes=(1,),
         activation="identity",
         standardize=False,
@@ -205,7 +229,7 @@ def test_chain_rule_step():
 
 
 def test_is_taken_where_the_coefficients_are():
-    model = MLPGD("squared_error", hidden_layer_sizes=(), alpha=0, max_iter=1)
+    model = MLPGD(loss="squared_error", hidden_layer_sizes=(), alpha=0, max_iter=1)
     model.fit(X, REAL[:, 0])
     model.coefs_, model.intercepts_ = [np.zeros((3, 1))], [np.array([1.0])]
     loss, coefs, intercepts = model.gradient(X, REAL[:, 0])
@@ -220,7 +244,8 @@ def test_does_not_drop_out_and_changes_nothing():
     first, again = model.gradient(X, LABELS), model.gradient(X, LABELS)
     assert first[0] == again[0]
     assert_allclose(
-        first[0] - 0.5e-4 * sum(np.sum(W**2) for W in standard_weights_of(model)),
+        first[0]
+        - 0.5 * model.alpha_ * sum(np.sum(W**2) for W in standard_weights_of(model)),
         -np.mean(model.predict_log_proba(X)[np.arange(12), LABELS]),
     )
     assert model._model.stream[1] == 36
@@ -232,7 +257,7 @@ def standard_weights_of(model):
 
 
 def test_float32_gives_float32():
-    model = MLPGD("squared_error", max_iter=2).fit(X.astype("f"), REAL)
+    model = MLPGD(loss="squared_error", max_iter=2).fit(X.astype("f"), REAL)
     _, coefs, intercepts = model.gradient(X.astype("f"), REAL)
     assert {g.dtype for g in (*coefs, *intercepts)} == {np.dtype("f")}
 

@@ -319,7 +319,7 @@ def test_loss_curve_is_the_history():
     model = GDRegressor(early_stopping=True, random_state=0).fit(X, y)
     display = LossCurveDisplay.from_estimator(model)
     (line,), (validation,) = display.lines_, display.validation_lines_
-    assert_array_equal(line.get_ydata(), model.loss_curve_)
+    assert_array_equal(line.get_ydata(), model.history_["training_loss"])
     assert_array_equal(validation.get_ydata(), model.history_["validation_loss"])
     (best,) = display.best_markers_
     assert best.get_xdata()[0] == model.best_epoch_

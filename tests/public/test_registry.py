@@ -79,7 +79,7 @@ check_activation(activations.get_activation("square"))
 parts = {"optimizer": "sign_descent", "lr_schedule": "half_life"}
 GDRegressor("log_cosh", **parts)._validate_params()
 GDClassifier(**parts)._validate_params()
-MLPGD("log_cosh", activation="square", **parts)._validate_params()
+MLPGD(loss="log_cosh", activation="square", **parts)._validate_params()
 for word in ("'log_cosh'", "'sign_descent'", "'half_life'"):
     assert word in GDRegressor.__doc__, word
 assert "'square'" in MLPGD.__doc__

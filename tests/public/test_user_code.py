@@ -144,7 +144,7 @@ def test_an_exception_of_a_rule_reaches_the_user(solver, dtype):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_an_exception_of_an_activation_reaches_the_user(dtype):
-    model = MLPGD("squared_error", hidden_layer_sizes=(5,), activation=Narrow())
+    model = MLPGD(loss="squared_error", hidden_layer_sizes=(5,), activation=Narrow())
     model.set_params(standardize=False)
     with pytest.raises(ArithmeticError, match="a wide unit"):
         model.fit(100.0 * X.astype(dtype), Y)
@@ -530,7 +530,7 @@ def test_user_classes_train_everywhere(cls, solver, layout, lr):
 
 
 def test_a_rule_of_ours_with_other_parameters_trains_a_network_on_a_stream():
-    model = MLPGD("squared_error", optimizer=OwnAdam(), hidden_layer_sizes=(3,))
+    model = MLPGD(loss="squared_error", optimizer=OwnAdam(), hidden_layer_sizes=(3,))
     for _ in range(3):
         model.partial_fit(X, Y)
     assert np.isfinite(model.predict(X)).all()

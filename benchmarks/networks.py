@@ -1,0 +1,330 @@
+"""Held-out loss of networks with their defaults, and of other penalties for ours.
+
+MLPGD on raw numbers and one-hot columns against scikit-learn's networks on scaled
+columns and targets, its boosted trees and its linear models. How fast networks are is
+in ``mlp.py``.
+"""
+
+import importlib.util
+import json
+from pathlib import Path
+from time import process_time
+
+import numpy as np
+from sklearn import datasets
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.metrics import accuracy_score, log_loss, r2_score
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from benchmarks._command import alone
+from benchmarks._report import Table
+from benchmarks._tables import load
+from skgd import MLPGD
+from skgd._network.automatic import automatic_alpha
+
+# Rows of a table that are looked at, and the share of them that judges.
+MOST_ROWS = 2400
+HELD_OUT = 0.27
+
+# A difference in R2 or log loss that counts as one, and one that would be a failure.
+SAME = 0.002
+BAD = 0.03
+
+# An R2 below this counts as this: one table must not decide the mean.
+LEAST_R2 = -1.0
+LEAST_PROBABILITY = 1e-7
+
+# Where scores of peers, which do not change, are kept between runs.
+KEPT = Path(__file__).parent / "results" / "networks-peers.json"
+
+LOSS = {"regression": "squared_error", "classification": "log_loss"}
+
+
+def generated():
+    """Name -> (task, function returning X and y) of tables with known troubles."""
+
+    def wide(rng):
+        factors = rng.normal(size=(120, 5))
+        X = factors @ rng.normal(size=(5, 2000)) + 0.3 * rng.normal(size=(120, 2000))
+        return X, factors[:, 0] + 0.3 * rng.normal(size=120)
+
+    def heavy(rng):
+        X = np.exp(2 * rng.normal(size=(1000, 8)))
+        signal = np.log(X[:, 0]) * np.tanh(np.log(X[:, 1]))
+        return X, signal + 0.5 * rng.normal(size=1000)
+
+    def noise(rng):
+        X = rng.normal(size=(300, 20))
+        return X, X[:, 0] + 1.5 * rng.normal(size=300) > 0
+
+    def levels(rng):
+        X = np.eye(150)[rng.integers(0, 150, 1500) * rng.integers(0, 2, 1500)]
+        y = X @ rng.normal(size=150) + rng.logistic(size=1500) > 0
+        return np.c_[X, rng.normal(size=(1500, 3))], y
+
+    def friedman(rng):
+        return datasets.make_friedman1(500, 10, noise=1.0, random_state=0)
+
+    def moons(rng):
+        return datasets.make_moons(400, noise=0.3, random_state=0)
+
+    kinds = {
+        "regression": {"wide": wide, "heavy tails": heavy, "friedman": friedman},
+        "classification": {
+            "mostly noise": noise,
+            "rare levels": levels,
+            "moons": moons,
+        },
+    }
+    return {
+        name: (task, lambda make=make: make(np.random.default_rng(0)))
+        for task, group in kinds.items()
+        for name, make in group.items()
+    }
+
+
+def tables_of(path, quick):
+    """Name -> (task, loader) for all tables, those of the module `path` included.
+
+    Besides what ``_tables.load`` reads, the module may define MIXED_REGRESSION and
+    MIXED_CLASSES, whose loaders return data frames: text becomes one-hot columns and
+    gaps the median.
+    """
+    found = {
+        name: ("regression" if task == "regression" else "classification", make)
+        for name, (task, make) in load(path, quick).items()
+    }
+    found |= {} if quick else generated()
+    if path is not None:
+        spec = importlib.util.spec_from_file_location("mixed_tables", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        for task, attribute in (
+            ("regression", "MIXED_REGRESSION"),
+            ("classification", "MIXED_CLASSES"),
+        ):
+            for name, make in getattr(module, attribute, {}).items():
+                found[name] = task, lambda make=make: encoded(*make())
+    return found
+
+
+def encoded(X, y):
+    """A data frame as numbers."""
+    import pandas as pd
+
+    X = X.copy()
+    for column in X.columns:
+        if pd.api.types.is_numeric_dtype(X[column]):
+            X[column] = X[column].astype(float).fillna(X[column].median())
+    X = np.nan_to_num(pd.get_dummies(X, dtype=float).to_numpy(float))
+    return X, np.asarray(y)
+
+
+def split(task, make, seed):
+    """Training and held-out rows: X, X_new, y, y_new."""
+    X, y = make()
+    X, y = np.asarray(X, float), np.asarray(y)
+    if len(X) > MOST_ROWS:
+        rows = np.random.default_rng(0).permutation(len(X))[:MOST_ROWS]
+        X, y = X[rows], y[rows]
+    labels = None
+    if task == "regression":
+        y = y.astype(float)
+    else:
+        y = np.unique(y, return_inverse=True)[1]
+        common = np.isin(y, np.flatnonzero(np.bincount(y) >= 2))
+        X, y = X[common], y[common]
+        labels = y = np.unique(y, return_inverse=True)[1]
+    return train_test_split(
+        X, y, test_size=HELD_OUT, random_state=seed, stratify=labels
+    )
+
+
+def judged(task, model, X, y):
+    """(R2 or minus log loss, accuracy or None, calibration error or None)."""
+    if task == "regression":
+        return max(LEAST_R2, r2_score(y, model.predict(X))), None, None
+    p = np.clip(model.predict_proba(X), LEAST_PROBABILITY, 1.0)
+    sure = p.max(axis=1)
+    right = model.classes_[p.argmax(axis=1)] == y
+    bins = np.minimum((sure * 10).astype(int), 9)
+    gaps = np.bincount(bins, sure - right, 10)
+    error = np.abs(gaps).sum() / len(y)
+    loss = -log_loss(y, p / p.sum(axis=1, keepdims=True), labels=model.classes_)
+    return loss, accuracy_score(y, model.classes_[p.argmax(axis=1)]), error
+
+
+def peers(task):
+    """Name -> estimator with its defaults, on scaled columns where that matters."""
+
+    def scaled(model):
+        return make_pipeline(StandardScaler(), model)
+
+    if task == "classification":
+        return {
+            "MLPClassifier": scaled(MLPClassifier(random_state=0)),
+            "MLP, early stopping": scaled(
+                MLPClassifier(early_stopping=True, random_state=0)
+            ),
+            "HistGradientBoosting": HistGradientBoostingClassifier(random_state=0),
+            "linear": scaled(LogisticRegression(max_iter=1000)),
+        }
+
+    def scaled_target(model):
+        return scaled(TransformedTargetRegressor(model, transformer=StandardScaler()))
+
+    return {
+        "MLPRegressor": scaled_target(MLPRegressor(random_state=0)),
+        "MLP, early stopping": scaled_target(
+            MLPRegressor(early_stopping=True, random_state=0)
+        ),
+        "HistGradientBoosting": HistGradientBoostingRegressor(random_state=0),
+        "linear": scaled(RidgeCV(np.logspace(-3, 4, 15))),
+    }
+
+
+# What scikit-learn's network is called in the summary, for either task.
+REFERENCE = "MLP*"
+
+
+def ours(task, n, d):
+    """Name -> network; the first has the defaults, the others lack one ingredient."""
+    fixed = {"loss": LOSS[task], "random_state": 0}
+    auto = automatic_alpha(n, d)
+    return {
+        "default": MLPGD(**fixed),
+        "alpha=1e-4": MLPGD(alpha=1e-4, **fixed),
+        "alpha=1e-2": MLPGD(alpha=1e-2, **fixed),
+        "alpha=3/n": MLPGD(alpha=min(3 / n, 0.03), **fixed),
+        "alpha=6/n": MLPGD(alpha=min(6 / n, 0.03), **fixed),
+        "alpha/2": MLPGD(alpha=auto / 2, **fixed),
+        "2 alpha": MLPGD(alpha=auto * 2, **fixed),
+        "dropout=0.1": MLPGD(dropout=0.1, **fixed),
+        "60 epochs": MLPGD(max_iter=60, **fixed),
+        "average=400": MLPGD(average=400, **fixed),
+        "early_stopping": MLPGD(early_stopping=True, **fixed),
+        "(200,)": MLPGD((200,), **fixed),
+        "(100, 100)": MLPGD((100, 100), **fixed),
+        "tanh": MLPGD(activation="tanh", **fixed),
+        "silu": MLPGD(activation="silu", **fixed),
+        "batch_size=64": MLPGD(batch_size=64, **fixed),
+        "lr=0.005": MLPGD(lr=0.005, lr_schedule="cosine", **fixed),
+    }
+
+
+def measured(task, model, parts):
+    """What `judged` says, and the seconds of the fit."""
+    X, X_new, y, y_new = parts
+    started = process_time()
+    model.fit(X, y)
+    seconds = process_time() - started
+    return (*judged(task, model, X_new, y_new), seconds)
+
+
+def summary(results, kinds, reference):
+    """One row for each method: how it compares with the reference over the tables."""
+    methods = list(dict.fromkeys(name for one in results.values() for name in one))
+    ranks = {name: [] for name in methods}
+    for one in results.values():
+        scores = np.array([one[name][0] for name in one])
+        for name, (score, *_) in one.items():
+            ranks[name].append(1 + np.sum(scores > score))
+    rows = []
+    for method in methods:
+        differences = {
+            table: one[method][0] - one[reference][0] for table, one in results.items()
+        }
+        by_task = {
+            task: [differences[table] for table in differences if kinds[table] == task]
+            for task in LOSS
+        }
+        values = np.array(list(differences.values()))
+        worst = min(differences, key=differences.get)
+        found = [one[method] for one in results.values()]
+        calibration = [error for _, _, error, _ in found if error is not None]
+        rows.append(
+            {
+                "network": method,
+                "R²": np.mean(by_task["regression"]),
+                "log loss": -np.mean(by_task["classification"]),
+                "no worse": f"{np.sum(values >= -SAME)} of {len(values)}",
+                "worse by 0.03": int(np.sum(values < -BAD)),
+                "worst": f"{differences[worst]:+.3f} ({worst})",
+                "calibration error": np.mean(calibration),
+                "mean rank": np.mean(ranks[method]),
+                "seconds": sum(seconds for *_, seconds in found),
+            }
+        )
+    return rows
+
+
+def mean_of(found):
+    """Means over the splits, column by column; None where there is nothing."""
+    columns = zip(*found, strict=True)
+    return tuple(None if c[0] is None else float(np.mean(c)) for c in columns)
+
+
+def run(repeats=5, quick=False, tables=None):
+    """All tables of this suite; `repeats` is the number of splits of each table."""
+    sources = tables_of(tables, quick)
+    kept = json.loads(KEPT.read_text()) if KEPT.exists() and not quick else {}
+    results, kinds, shown = {}, {}, []
+    for name, (task, make) in sources.items():
+        kinds[name] = task
+        found = {}
+        for seed in range(repeats):
+            parts = split(task, make, seed)
+            if not found:
+                MLPGD((2,), loss=LOSS[task], max_iter=1).fit(parts[0], parts[2])
+            for method, model in ours(task, *parts[0].shape).items():
+                found.setdefault(method, []).append(measured(task, model, parts))
+            for peer, model in peers(task).items():
+                key = f"{name}/{peer}/{seed}"
+                if key not in kept:
+                    kept[key] = measured(task, model, parts)
+                method = (
+                    REFERENCE if peer in ("MLPClassifier", "MLPRegressor") else peer
+                )
+                found.setdefault(method, []).append(kept[key])
+        results[name] = {method: mean_of(values) for method, values in found.items()}
+        row = {"table": name, "rows": len(parts[0]), "columns": parts[0].shape[1]}
+        row["measure"] = "R²" if task == "regression" else "−log loss"
+        names = ("default", REFERENCE, "MLP, early stopping")
+        names += ("HistGradientBoosting", "linear")
+        shown.append(row | {method: results[name][method][0] for method in names})
+        if not quick:
+            KEPT.parent.mkdir(exist_ok=True)
+            KEPT.write_text(json.dumps(kept))
+    note = (
+        f"Held out: {HELD_OUT:.0%} of at most {MOST_ROWS:,} rows, {repeats} splits. "
+        "Ours on raw numbers and one-hot columns; scikit-learn's networks and linear "
+        "models on scaled columns (and targets)."
+    )
+    against = (
+        "Differences from scikit-learn's network (R²: higher is better, log loss: "
+        f"lower is better); no worse: by no more than {SAME}. Below the first row one "
+        "choice of the default is replaced."
+    )
+    if quick:
+        against += " In a quick run one table of each task."
+    return [
+        Table("Networks with their defaults", shown, note),
+        Table(
+            "Networks: choices of the default",
+            summary(results, kinds, REFERENCE),
+            against,
+            ["pytabkit (RealMLP, TabM): not compared"],
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    alone(run, __doc__)
