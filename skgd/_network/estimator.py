@@ -280,7 +280,8 @@ class MLPGD(NetworkGD):
         with one_blas_thread():
             loss, gradient = objective.bind(rows).gradient(theta)
         coefs, intercepts = plain.split(gradient)
-        strengths = self._model.raw_penalty_weights(self.alpha_)
+        alpha = self.alpha_ if self.alpha == "auto" else self.alpha
+        strengths = self._model.raw_penalty_weights(alpha)
         for W, G, strength in zip(self.coefs_, coefs, strengths, strict=True):
             W = W.astype(np.float64)
             loss += 0.5 * float(np.sum(strength * W**2))
