@@ -76,8 +76,8 @@ w1, w2, w3 = w1 - 0.01 * 10, w2 - 0.01 * -5, w3 - 0.01 * 2
 print(f"w = ({w1}, {w2}, {w3}), output {(w2 + w1 * x) * w3:.3f}")
 
 # %%
-# In class the new weights are often rounded to (2.9, 4.1, 4.9), which gives -8.33. The
-# rounding is as large as the step. The exact answer is -8.715.
+# In class the new weights are often written as (2.9, 4.1, 4.9), which gives -8.33. One
+# decimal is too few for so small a step; the exact answer is -8.715.
 #
 # A real network
 # --------------

@@ -66,12 +66,14 @@ axes[1].legend(title="batch size", frameon=False)
 # %%
 # With one rate for all, the smallest batch learns most from an epoch, because it makes
 # most updates. But a larger batch has a more reliable gradient and can afford longer
-# steps. When the rate grows with the root of the batch size, the curves move together,
-# and the larger batches, which use the processor far better, win on the clock.
+# steps. When the rate grows with the root of the batch size, the curves come closer to
+# each other, and the larger batches, which use the processor far better, catch up on
+# the clock.
 #
-# That is why ``batch_size="auto"`` is 64: large enough for the work of an update to
-# outweigh its bookkeeping, small enough for many updates per epoch. And ``lr="auto"``
-# works out the step that suits each batch size.
+# ``batch_size="auto"`` is 64 rows with a rate of your own: enough for the work of an
+# update to outweigh its bookkeeping, and few enough for many updates per epoch. With
+# ``lr="auto"`` a small table like this one is a single batch, and the step that suits
+# each batch size is found from the data.
 
 for size in sizes:
     model = GDClassifier(batch_size=size, random_state=0).fit(X, y)

@@ -16,11 +16,13 @@ averages the zigzag out, and picks up speed along the floor.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from skgd import GDRegressor
+from skgd import GDRegressor, gradient_descent
 from skgd.display import (
     CostSurfaceDisplay,
+    FunctionDisplay,
     LossCurveDisplay,
     MomentumRateDisplay,
+    animate,
 )
 from skgd.optimizers import Momentum, Nesterov
 
@@ -72,6 +74,44 @@ rules["Nesterov"] = GDRegressor(
 for rule in rules.values():
     rule.set_params(max_iter=60).fit(x, y, **start)
 LossCurveDisplay.from_estimators(rules, minimum=minimum, mark_best=False)
+
+# %%
+# Move the slider
+# ---------------
+#
+# Step size times momentum, as in Goh's article in Distill (2017): the path on a valley
+# that is twenty-five times as steep across as along, for one momentum after the other.
+# Pause, and drag the slider.
+
+momenta = np.linspace(0, 0.98, 50)
+
+
+def valley(w):
+    return 0.5 * (w[0] ** 2 + 25 * w[1] ** 2)
+
+
+class Sweep:
+    """A frame for each momentum: all that `animate` asks for."""
+
+    n_frames = len(momenta)
+
+    def __init__(self, display):
+        self.display, self.figure_ = display, display.figure_
+
+    def show_frame(self, frame):
+        rule = Momentum(momenta[frame])
+        result = gradient_descent(
+            valley, [-9.0, 2.0], optimizer=rule, lr=0.03, max_iter=80, tol=None
+        )
+        self.display.path_line_.set_data(*result.path.T)
+        left = np.linalg.norm(result.path[-1])
+        self.display.ax_.set_title(
+            f"momentum {momenta[frame]:.2f}: {left:.2g} away after 80 steps"
+        )
+
+
+map_of_it = FunctionDisplay.from_function(valley, xlim=(-10, 10), ylim=(-4, 4))
+film = animate(Sweep(map_of_it), fps=8)
 
 # %%
 # One curvature at a time

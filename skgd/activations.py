@@ -13,9 +13,9 @@ from scipy.special import erf, expit
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
-from skgd._registry import Registry
+from skgd._registry import Registry, did_you_mean
 
-ACTIVATIONS = Registry()
+ACTIVATIONS = Registry(sigmoid="logistic", linear="identity", swish="silu")
 
 _SQRT_HALF = math.sqrt(0.5)
 _NORMAL_DENSITY = 1.0 / math.sqrt(2.0 * math.pi)
@@ -413,7 +413,8 @@ def get_activation(activation: str | Activation) -> Activation:
     Parameters
     ----------
     activation : str or Activation
-        A name, for the activation with its defaults, or an instance.
+        A name, for the activation with its defaults, or an instance. "sigmoid" is
+        "logistic", "linear" is "identity", and "swish" is "silu".
 
     Returns
     -------
@@ -432,12 +433,14 @@ def get_activation(activation: str | Activation) -> Activation:
     """
     if isinstance(activation, Activation):
         return activation
-    if activation in ACTIVATIONS:
-        return ACTIVATIONS[activation]()
+    kind = ACTIVATIONS.find(activation)
+    if kind is not None:
+        return kind()
     names = ", ".join(repr(name) for name in ACTIVATIONS)
     raise ValueError(
         f"activation={activation!r} is unknown; choose one of {names}, or pass an "
         "instance of skgd.activations.Activation."
+        + did_you_mean(str(activation), ACTIVATIONS)
     )
 
 

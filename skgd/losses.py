@@ -14,9 +14,16 @@ from scipy.special import expit, xlogy
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
-from skgd._registry import Registry
+from skgd._registry import Registry, did_you_mean
 
-LOSSES = Registry()
+LOSSES = Registry(
+    mse="squared_error",
+    mean_squared_error="squared_error",
+    mae="absolute_error",
+    mean_absolute_error="absolute_error",
+    cross_entropy="log_loss",
+    binary_cross_entropy="log_loss",
+)
 
 REGRESSION = frozenset({"regression"})
 CLASSIFICATION = frozenset({"classification"})
@@ -137,7 +144,7 @@ class Loss(BaseEstimator):
         """
         raise NotImplementedError("a loss must define value_and_derivative(y, z, p)")
 
-    def residual_slopes(self):
+    def residual_slopes(self) -> tuple[float, float] | None:
         """The slopes on both sides of the kink of a loss that has one.
 
         Such a loss is ℓ = max(low r, high r) of a residual r(y, z), see
@@ -153,7 +160,7 @@ class Loss(BaseEstimator):
         return None
 
     @staticmethod
-    def residual(y, z, p):
+    def residual(y: float, z: float, p: NDArray[Any]) -> tuple[float, float]:
         """Return r(y, z) and dr/dz, for losses with :meth:`residual_slopes`.
 
         Written as :meth:`value_and_derivative`, and compiled like it.
@@ -273,7 +280,7 @@ class Loss(BaseEstimator):
             low, high, stride = low - stride, high + stride, 2.0 * stride
         return 0.0
 
-    def conjugate(self, y, u):
+    def conjugate(self, y: Any, u: Any) -> NDArray[Any]:
         """Convex conjugate ℓ*(y, u) = sup_z (u z - ℓ(y, z)), elementwise.
 
         With it a model can be proven to be near its minimum; without it the distance
@@ -307,7 +314,7 @@ class Loss(BaseEstimator):
         """
         raise NotImplementedError(f"{type(self).__name__} defines no conjugate")
 
-    def slopes(self, y):
+    def slopes(self, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         """Bounds of dℓ/dz over all z, where ℓ* is finite.
 
         Parameters
@@ -323,7 +330,7 @@ class Loss(BaseEstimator):
         y = np.asarray(y, dtype=np.float64)
         return np.full(y.shape, -np.inf), np.full(y.shape, np.inf)
 
-    def curvature_at(self, y, z):
+    def curvature_at(self, y: Any, z: Any) -> NDArray[Any]:
         """d²ℓ/dz², elementwise; one of the two one-sided values where ℓ' bends.
 
         Parameters
@@ -338,7 +345,7 @@ class Loss(BaseEstimator):
         """
         return np.zeros(np.broadcast(y, z).shape)
 
-    def kinks(self, y):
+    def kinks(self, y: Any) -> list[tuple[Any, Any, Any]]:
         """Where the slope of a piecewise linear loss jumps.
 
         Parameters
@@ -455,10 +462,10 @@ class SquaredError(Loss):
     def best_constant(self, y, sample_weight=None):
         return _weighted_mean(y, sample_weight)
 
-    def conjugate(self, y, u):
+    def conjugate(self, y: Any, u: Any) -> NDArray[Any]:
         return np.multiply(u, np.multiply(0.5, u) + y)
 
-    def curvature_at(self, y, z):
+    def curvature_at(self, y: Any, z: Any) -> NDArray[Any]:
         return np.ones(np.broadcast(y, z).shape)
 
 
@@ -521,14 +528,14 @@ class Huber(Loss):
 
         return _sign_change(slope, y.min(), y.max())
 
-    def conjugate(self, y, u):
+    def conjugate(self, y: Any, u: Any) -> NDArray[Any]:
         value = np.multiply(u, np.multiply(0.5, u) + y)
         return np.where(np.abs(u) <= self.epsilon, value, np.inf)
 
-    def slopes(self, y):
+    def slopes(self, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         return _constant_slopes(y, -self.epsilon, self.epsilon)
 
-    def curvature_at(self, y, z):
+    def curvature_at(self, y: Any, z: Any) -> NDArray[Any]:
         return (np.abs(np.subtract(z, y)) <= self.epsilon).astype(np.float64)
 
 
@@ -566,23 +573,23 @@ class AbsoluteError(Loss):
             return -residual, -1.0
         return abs(residual), 0.0
 
-    def residual_slopes(self):
+    def residual_slopes(self) -> tuple[float, float] | None:
         return -1.0, 1.0
 
     @staticmethod
-    def residual(y, z, p):
+    def residual(y: float, z: float, p: NDArray[Any]) -> tuple[float, float]:
         return z - y, 1.0
 
     def best_constant(self, y, sample_weight=None):
         return _weighted_quantile(*_weighted(y, sample_weight), 0.5)
 
-    def conjugate(self, y, u):
+    def conjugate(self, y: Any, u: Any) -> NDArray[Any]:
         return np.where(np.abs(u) <= 1.0, np.multiply(u, y), np.inf)
 
-    def slopes(self, y):
+    def slopes(self, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         return _constant_slopes(y, -1.0, 1.0)
 
-    def kinks(self, y):
+    def kinks(self, y: Any) -> list[tuple[Any, Any, Any]]:
         return [(np.asarray(y, dtype=np.float64), *self.slopes(y))]
 
 
@@ -638,24 +645,24 @@ class Quantile(Loss):
             return -quantile * residual, -quantile
         return abs(residual), 0.0
 
-    def residual_slopes(self):
+    def residual_slopes(self) -> tuple[float, float] | None:
         return -float(self.quantile), 1.0 - float(self.quantile)
 
     @staticmethod
-    def residual(y, z, p):
+    def residual(y: float, z: float, p: NDArray[Any]) -> tuple[float, float]:
         return z - y, 1.0
 
     def best_constant(self, y, sample_weight=None):
         return _weighted_quantile(*_weighted(y, sample_weight), self.quantile)
 
-    def conjugate(self, y, u):
+    def conjugate(self, y: Any, u: Any) -> NDArray[Any]:
         q, u = self.quantile, np.asarray(u)
         return np.where((u >= -q) & (u <= 1.0 - q), u * y, np.inf)
 
-    def slopes(self, y):
+    def slopes(self, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         return _constant_slopes(y, -self.quantile, 1.0 - self.quantile)
 
-    def kinks(self, y):
+    def kinks(self, y: Any) -> list[tuple[Any, Any, Any]]:
         return [(np.asarray(y, dtype=np.float64), *self.slopes(y))]
 
 
@@ -708,11 +715,11 @@ class EpsilonInsensitive(Loss):
             return 0.0, 0.0
         return excess, math.copysign(1.0, residual)
 
-    def residual_slopes(self):
+    def residual_slopes(self) -> tuple[float, float] | None:
         return 0.0, 1.0
 
     @staticmethod
-    def residual(y, z, p):
+    def residual(y: float, z: float, p: NDArray[Any]) -> tuple[float, float]:
         residual = z - y
         return abs(residual) - p[0], math.copysign(1.0, residual)
 
@@ -722,14 +729,14 @@ class EpsilonInsensitive(Loss):
         edges = np.concatenate([y - self.epsilon, y + self.epsilon])
         return _weighted_quantile(edges, np.concatenate([weight, weight]), 0.5)
 
-    def conjugate(self, y, u):
+    def conjugate(self, y: Any, u: Any) -> NDArray[Any]:
         size = np.abs(u)
         return np.where(size <= 1.0, np.multiply(u, y) + self.epsilon * size, np.inf)
 
-    def slopes(self, y):
+    def slopes(self, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         return _constant_slopes(y, -1.0, 1.0)
 
-    def kinks(self, y):
+    def kinks(self, y: Any) -> list[tuple[Any, Any, Any]]:
         y = np.asarray(y, dtype=np.float64)
         return [
             (y - self.epsilon, *_constant_slopes(y, -1.0, 0.0)),
@@ -798,11 +805,11 @@ class SquaredEpsilonInsensitive(Loss):
 
         return _sign_change(slope, y.min(), y.max())
 
-    def conjugate(self, y, u):
+    def conjugate(self, y: Any, u: Any) -> NDArray[Any]:
         size = np.abs(u)
         return size * (0.25 * size + self.epsilon) + np.multiply(u, y)
 
-    def curvature_at(self, y, z):
+    def curvature_at(self, y: Any, z: Any) -> NDArray[Any]:
         return 2.0 * (np.abs(np.subtract(z, y)) > self.epsilon)
 
 
@@ -856,17 +863,17 @@ class Poisson(Loss):
         y, weight = _weighted(y, sample_weight)
         return math.log((float(weight @ y) or 0.5) / float(weight.sum()))
 
-    def conjugate(self, y, u):
+    def conjugate(self, y: Any, u: Any) -> NDArray[Any]:
         mean = np.add(u, y)
         inside = (mean >= 0.0) & (mean <= EXP_AT_LIMIT)
         mean = np.where(inside, mean, 0.0)
         return np.where(inside, xlogy(mean, mean) - mean, np.inf)
 
-    def slopes(self, y):
+    def slopes(self, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         y = np.asarray(y, dtype=np.float64)
         return -y, EXP_AT_LIMIT - y
 
-    def curvature_at(self, y, z):
+    def curvature_at(self, y: Any, z: Any) -> NDArray[Any]:
         z = np.broadcast_to(z, np.broadcast(y, z).shape)
         return np.where(z > EXPONENT_LIMIT, 0.0, np.exp(np.minimum(z, EXPONENT_LIMIT)))
 
@@ -920,18 +927,18 @@ class Gamma(Loss):
     def best_constant(self, y, sample_weight=None):
         return math.log(_weighted_mean(y, sample_weight))
 
-    def conjugate(self, y, u):
+    def conjugate(self, y: Any, u: Any) -> NDArray[Any]:
         ratio = np.subtract(1.0, u)
         y, ratio = np.broadcast_arrays(np.asarray(y, dtype=np.float64), ratio)
         inside = (ratio >= 0.0) & (ratio <= y * EXP_AT_LIMIT)
         ratio = np.where(inside, ratio, 0.0)
         return np.where(inside, xlogy(ratio, ratio / y) - ratio, np.inf)
 
-    def slopes(self, y):
+    def slopes(self, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         y = np.asarray(y, dtype=np.float64)
         return 1.0 - y * EXP_AT_LIMIT, np.ones(y.shape)
 
-    def curvature_at(self, y, z):
+    def curvature_at(self, y: Any, z: Any) -> NDArray[Any]:
         ratio = y * np.exp(-np.maximum(z, -EXPONENT_LIMIT))
         return np.where(np.less(z, -EXPONENT_LIMIT), 0.0, ratio)
 
@@ -1061,16 +1068,16 @@ class LogLoss(Loss):
             positive, negative = positive + 0.5, negative + 0.5
         return math.log(positive) - math.log(negative)
 
-    def conjugate(self, y, u):
+    def conjugate(self, y: Any, u: Any) -> NDArray[Any]:
         v = -np.multiply(y, u)
         inside = (v >= 0.0) & (v <= 1.0)
         v = np.where(inside, v, 0.0)
         return np.where(inside, xlogy(v, v) + xlogy(1.0 - v, 1.0 - v), np.inf)
 
-    def slopes(self, y):
+    def slopes(self, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         return _margin_slopes(y, 1.0)
 
-    def curvature_at(self, y, z):
+    def curvature_at(self, y: Any, z: Any) -> NDArray[Any]:
         z = np.broadcast_to(z, np.broadcast(y, z).shape)
         return expit(z) * expit(-z)
 
@@ -1113,14 +1120,14 @@ class Perceptron(Loss):
     def best_constant(self, y, sample_weight=None):
         return 0.0
 
-    def conjugate(self, y, u):
+    def conjugate(self, y: Any, u: Any) -> NDArray[Any]:
         v = -np.multiply(y, u)
         return np.where((v >= 0.0) & (v <= 1.0), 0.0, np.inf)
 
-    def slopes(self, y):
+    def slopes(self, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         return _margin_slopes(y, 1.0)
 
-    def kinks(self, y):
+    def kinks(self, y: Any) -> list[tuple[Any, Any, Any]]:
         return [(np.zeros(np.shape(y)), *self.slopes(y))]
 
 
@@ -1156,24 +1163,24 @@ class Hinge(Loss):
             return 0.0, 0.0
         return 1.0 - margin, -y
 
-    def residual_slopes(self):
+    def residual_slopes(self) -> tuple[float, float] | None:
         return 0.0, 1.0
 
     @staticmethod
-    def residual(y, z, p):
+    def residual(y: float, z: float, p: NDArray[Any]) -> tuple[float, float]:
         return 1.0 - y * z, -y
 
     def best_constant(self, y, sample_weight=None):
         return float(np.sign(_weighted_mean(y, sample_weight)))
 
-    def conjugate(self, y, u):
+    def conjugate(self, y: Any, u: Any) -> NDArray[Any]:
         v = -np.multiply(y, u)
         return np.where((v >= 0.0) & (v <= 1.0), -v, np.inf)
 
-    def slopes(self, y):
+    def slopes(self, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         return _margin_slopes(y, 1.0)
 
-    def kinks(self, y):
+    def kinks(self, y: Any) -> list[tuple[Any, Any, Any]]:
         return [(np.asarray(y, dtype=np.float64), *self.slopes(y))]
 
 
@@ -1214,14 +1221,14 @@ class SquaredHinge(Loss):
     def best_constant(self, y, sample_weight=None):
         return _weighted_mean(y, sample_weight)
 
-    def conjugate(self, y, u):
+    def conjugate(self, y: Any, u: Any) -> NDArray[Any]:
         v = -np.multiply(y, u)
         return np.where(v >= 0.0, v * (0.25 * v - 1.0), np.inf)
 
-    def slopes(self, y):
+    def slopes(self, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         return _margin_slopes(y, np.inf)
 
-    def curvature_at(self, y, z):
+    def curvature_at(self, y: Any, z: Any) -> NDArray[Any]:
         return 2.0 * (np.multiply(y, z) < 1.0)
 
 
@@ -1274,14 +1281,14 @@ class ModifiedHuber(Loss):
     def best_constant(self, y, sample_weight=None):
         return _weighted_mean(y, sample_weight)
 
-    def conjugate(self, y, u):
+    def conjugate(self, y: Any, u: Any) -> NDArray[Any]:
         v = -np.multiply(y, u)
         return np.where((v >= 0.0) & (v <= 4.0), v * (0.25 * v - 1.0), np.inf)
 
-    def slopes(self, y):
+    def slopes(self, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         return _margin_slopes(y, 4.0)
 
-    def curvature_at(self, y, z):
+    def curvature_at(self, y: Any, z: Any) -> NDArray[Any]:
         return 2.0 * (np.abs(np.multiply(y, z)) < 1.0)
 
 
@@ -1312,6 +1319,7 @@ def get_loss(loss: str | Loss, task: str) -> Loss:
     ----------
     loss : str or Loss
         A name, for the loss with its defaults, or an instance, returned as it is.
+        "mse", "mae" and "cross_entropy" are understood, too.
     task : {"regression", "classification"}
         What it is to be used for.
 
@@ -1341,14 +1349,16 @@ def get_loss(loss: str | Loss, task: str) -> Loss:
     if isinstance(loss, Loss):
         found = loss
     else:
-        found = LOSSES[loss]() if isinstance(loss, str) and loss in LOSSES else None
+        kind = LOSSES.find(loss)
+        found = None if kind is None else kind()
     if found is not None and task in found.tasks:
         return found
     problem = "is unknown" if found is None else f"is not for {task}"
     names = ", ".join(repr(name) for name in loss_names(task))
+    near = did_you_mean(str(loss), loss_names(task)) if found is None else ""
     raise ValueError(
         f"loss={loss!r} {problem}; choose one of {names}, or pass an instance of "
-        f"skgd.losses.Loss whose tasks include {task!r}."
+        f"skgd.losses.Loss whose tasks include {task!r}.{near}"
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
-from skgd._registry import Registry
+from skgd._registry import Registry, did_you_mean
 
 OPTIMIZERS = Registry()
 
@@ -110,6 +110,46 @@ class Optimizer(BaseEstimator):
         state = np.zeros((len(self.state_names), n), dtype=dtype)
         memory = np.array(self.initial_memory(), dtype=np.float64)
         return state, memory, np.zeros(n, dtype=dtype)
+
+    def stepper(self, theta: NDArray[Any], lr: float) -> Any:
+        """Return an object that moves `theta` by gradients of yours, compiled.
+
+        For training loops of your own, on gradients that come from anywhere.
+
+        Parameters
+        ----------
+        theta : float32 or float64 ndarray of shape (n,)
+            The parameters, moved in place.
+        lr : float
+            Learning rate; the attribute `lr` of the object may be set between steps.
+
+        Returns
+        -------
+        object with ``step(gradient)``
+            Makes one update and returns `theta`; `t` counts them. Decoupled decay
+            shrinks every entry.
+
+        Raises
+        ------
+        TypeError
+            If `theta` is no float array of one dimension.
+        ValueError
+            For a rule that keeps derivatives of rows, and a gradient of another size.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgd.optimizers import Momentum
+        >>> theta = np.array([1.0, -2.0])
+        >>> stepper = Momentum().stepper(theta, lr=0.1)
+        >>> for _ in range(2):
+        ...     print(stepper.step([0.5, -4.0]))
+        [ 0.95 -1.6 ]
+        [ 0.855 -0.84 ]
+        """
+        from skgd._kernels.stepping import RuleStepper
+
+        return RuleStepper(self, theta, lr)
 
     def points(self, state: NDArray[Any]) -> list[NDArray[Any]]:
         """Rows of `state` that are points of theta's space, as a list of arrays.
@@ -1295,10 +1335,14 @@ def get_optimizer(optimizer: str | Optimizer) -> Optimizer:
             "optimizer must be a string or an instance of skgd.optimizers.Optimizer, "
             f"got {optimizer!r}."
         )
-    if optimizer not in OPTIMIZERS:
+    kind = OPTIMIZERS.find(optimizer)
+    if kind is None:
         names = ", ".join(repr(name) for name in OPTIMIZERS)
-        raise ValueError(f"Unknown optimizer {optimizer!r}; choose one of {names}.")
-    return OPTIMIZERS[optimizer]()
+        raise ValueError(
+            f"Unknown optimizer {optimizer!r}; choose one of {names}."
+            + did_you_mean(optimizer, OPTIMIZERS)
+        )
+    return kind()
 
 
 __all__ = OPTIMIZERS.public(

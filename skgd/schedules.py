@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skgd._registry import Registry
+from skgd._registry import Registry, did_you_mean
 
 SCHEDULES = Registry()
 
@@ -936,10 +936,14 @@ def get_schedule(schedule: str | Schedule | Callable[..., Any]) -> Schedule:
     if isinstance(schedule, Schedule):
         return schedule
     if isinstance(schedule, str):
-        if schedule not in SCHEDULES:
+        kind = SCHEDULES.find(schedule)
+        if kind is None:
             names = ", ".join(repr(name) for name in SCHEDULES)
-            raise ValueError(f"Unknown schedule {schedule!r}; choose one of {names}.")
-        return SCHEDULES[schedule]()
+            raise ValueError(
+                f"Unknown schedule {schedule!r}; choose one of {names}."
+                + did_you_mean(schedule, SCHEDULES)
+            )
+        return kind()
     if callable(schedule) and not isinstance(schedule, type):
         return FromCallable(schedule)
     raise TypeError(

@@ -6,8 +6,11 @@ Nothing about single examples.
 from pathlib import Path
 
 ORDER = (
+    "functions",
     "line_step_by_step",
+    "slope_and_intercept",
     "three_solvers",
+    "cost_per_update",
     "batch_size",
     "learning_rates",
     "schedules",
@@ -15,8 +18,11 @@ ORDER = (
     "cost_surface",
     "raw_table",
     "perceptron_logistic",
+    "xor",
     "cross_entropy",
+    "computational_graph",
     "backpropagation",
+    "network_diagram",
     "digits_network",
     "pipeline_grid_search",
     "early_stopping",
@@ -47,9 +53,13 @@ class TeachingOrder:
 def same_look(gallery_conf, fname):
     """Figures drawn by hand look like those of ``skgd.display``."""
     import matplotlib.pyplot as plt
+    from cycler import cycler
+
+    from skgd.display._style import COLOURS
 
     plt.rcParams.update(
         {
+            "axes.prop_cycle": cycler(color=COLOURS),
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.grid": True,

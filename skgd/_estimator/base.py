@@ -6,6 +6,7 @@ to the user. The loop itself lives in ``_training/loop.py``.
 
 import copy
 import functools
+import math
 import operator
 from dataclasses import replace
 
@@ -583,15 +584,17 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
 
         scikit-learn's protocol ends at the epoch; a callback that also has
         ``on_step(estimator, step, attributes)`` sees the weights at the start and after
-        each update. None without such a callback: then an epoch is one compiled call.
+        each update, and as "step_loss" the mean loss of its rows just before it, NaN at
+        the start. None without such a callback: then an epoch is one compiled call.
         """
         callbacks = getattr(self, "_skl_callbacks", [])
         watchers = [c.on_step for c in callbacks if hasattr(c, "on_step")]
         if not watchers:
             return None
 
-        def on_step(state):
+        def on_step(state, loss=math.nan):
             attributes = self._weights_shown(task, plan.model, state.answer())
+            attributes["step_loss"] = loss
             for watcher in watchers:
                 watcher(self, state.step, attributes)
 

@@ -3,13 +3,16 @@
 How is the matter of ``skgd/_export/``.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import DTypeLike
 
 
 class OtherForms:
     """Methods of fitted estimators that return them in another form."""
 
-    def to_sklearn(self):
+    def to_sklearn(self) -> Any:
         """The fitted estimator of scikit-learn that predicts the same.
 
         Whoever loads it needs scikit-learn only. For pipelines and ensembles there is
@@ -41,7 +44,7 @@ class OtherForms:
 
         return twin(self)
 
-    def to_onnx(self, *, dtype=np.float32, opset=18):
+    def to_onnx(self, *, dtype: DTypeLike = np.float32, opset: int = 18) -> Any:
         """The fitted estimator as an ONNX model, for runtimes without Python.
 
         Needs the extra "onnx". The input is "X", of shape (n_samples, n_features). A

@@ -12,12 +12,14 @@ from typing import NamedTuple
 
 from sklearn.utils._param_validation import (
     Interval,
+    InvalidParameterError,
     StrOptions,
     validate_parameter_constraints,
 )
 
+from skgd._estimator.habits import keyword_hint, value_hint
 from skgd.activations import ACTIVATIONS, Activation
-from skgd.losses import Loss
+from skgd.losses import LOSSES, Loss
 from skgd.optimizers import OPTIMIZERS, Optimizer
 from skgd.penalties import PENALTIES, Penalty
 from skgd.schedules import SCHEDULES, Schedule
@@ -42,6 +44,28 @@ class Parameter(NamedTuple):
     constraints: list
     kind: str
     text: str
+
+
+class Names(StrOptions):
+    """Names of a registry, in its order; those it understands besides are accepted.
+
+    Parameters
+    ----------
+    registry : skgd._registry.Registry
+    names : list of str, optional
+        Those of them that are meant; all by default.
+    """
+
+    def __init__(self, registry, names=None):
+        self.registry = registry
+        self.names = list(registry if names is None else names)
+        super().__init__(set(self.names))
+
+    def is_satisfied_by(self, val):
+        return self.registry.canonical(val) in self.names
+
+    def __str__(self):
+        return "a str among " + _names(self.names)
 
 
 def _names(registry):
@@ -91,7 +115,7 @@ RATE = {
     ),
     "lr_schedule": Parameter(
         "constant",
-        [StrOptions(set(SCHEDULES)), Schedule, callable],
+        [Names(SCHEDULES), Schedule, callable],
         _names(SCHEDULES) + ", a schedule object or callable(step, epoch) -> factor",
         """The factor that multiplies `lr` as training goes on. Each class of
         `skgd.schedules` says whether it counts steps (updates) or epochs. In
@@ -99,7 +123,7 @@ RATE = {
     ),
     "optimizer": Parameter(
         "gd",
-        [StrOptions(set(OPTIMIZERS)), Optimizer],
+        [Names(OPTIMIZERS), Optimizer],
         _names(OPTIMIZERS) + " or an optimizer object",
         """The rule that turns a gradient into an update; see `skgd.optimizers`.""",
     ),
@@ -263,7 +287,7 @@ NETWORK = {
     ),
     "activation": Parameter(
         "relu",
-        [StrOptions(set(ACTIVATIONS)), Activation, list, tuple],
+        [Names(ACTIVATIONS), Activation, list, tuple],
         _names(ACTIVATIONS) + ", an activation object or a list of them",
         """What the hidden units make of their input; see `skgd.activations`. A list
         holds one for each hidden layer.""",
@@ -347,7 +371,7 @@ def loss_parameter(default, names):
     return {
         "loss": Parameter(
             default,
-            [StrOptions(set(names)), Loss],
+            [Names(LOSSES, names), Loss],
             _names(names) + " or a loss object",
             """What is minimised; see `skgd.losses` for the formulas. An object sets its
             constants: `Huber(epsilon=2)`.""",
@@ -470,7 +494,9 @@ def _constructor(table, cls):
             try:
                 bound = signature.bind(self, *args, **kwargs)
             except TypeError as error:
-                raise TypeError(f"{cls.__name__}() {error}") from None
+                unknown = [name for name in kwargs if name not in defaults]
+                hint = keyword_hint(unknown[0], defaults) if unknown else ""
+                raise TypeError(f"{cls.__name__}() {error}{hint}") from None
             _, *given = bound.arguments.items()
             kwargs = dict(given)
         for name, value in (defaults | kwargs).items():
@@ -497,9 +523,16 @@ def _validation(table):
             for name, value in self.get_params(deep=False).items()
             if value is not defaults.get(name, nothing)
         }
-        validate_parameter_constraints(
-            self._parameter_constraints, given, type(self).__name__
-        )
+        try:
+            validate_parameter_constraints(
+                self._parameter_constraints, given, type(self).__name__
+            )
+        except InvalidParameterError as error:
+            hints = (value_hint(name, value) for name, value in given.items())
+            hint = next((hint for hint in hints if hint), "")
+            if not hint:
+                raise
+            raise InvalidParameterError(f"{error}{hint}") from None
 
     return _validate_params
 

@@ -26,7 +26,13 @@ from skgd._input.columns import usable_moments
 from skgd._input.moments import Moments, Seen
 from skgd._input.sparse import sound
 from skgd._input.targets import Classification, Regression
-from skgd._input.validation import FLOATS, check_start, refuse_foreign, validate_given
+from skgd._input.validation import (
+    FLOATS,
+    check_start,
+    check_weights,
+    refuse_foreign,
+    validate_given,
+)
 from skgd._input.warnings import warn_user
 from skgd._linear.automatic import (
     IMPLICIT_STEP,
@@ -53,7 +59,7 @@ from skgd._training.plan import Plan, rows_per_update
 from skgd._training.proximal import Proximal
 from skgd._training.state import Averaging
 from skgd.losses import get_loss, loss_names
-from skgd.optimizers import GD
+from skgd.optimizers import GD, OPTIMIZERS
 from skgd.penalties import get_penalty, penalty_strengths
 from skgd.schedules import Constant, get_schedule
 
@@ -523,6 +529,68 @@ class LinearGD(BaseGD):
         )
         return self._scores(X)
 
+    def gradient(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, Any, Any]:
+        """Objective and its gradient at `coef_` and `intercept_`.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Labels or targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights, scaled to mean 1.
+
+        Returns
+        -------
+        loss : float
+            F over the rows given, penalty included; see the class.
+        coef_gradient : array in the shape of `coef_`
+            dF/dw.
+        intercept_gradient : array in the shape of `intercept_`
+            dF/db; zero without an intercept.
+
+        Notes
+        -----
+        It is taken where `coef_` and `intercept_` are, also if you have changed them.
+        Of the l1 norm it has alpha sign(w), with sign(0) = 0. Penalty objects that
+        work by proximal steps alone are in F, and not in the gradient.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgd import GDRegressor
+        >>> X, y = np.array([[0.5], [2.3], [2.9]]), np.array([1.4, 1.9, 3.2])
+        >>> model = GDRegressor(solver="batch", lr=1e-300, max_iter=1, tol=None)
+        >>> model = model.fit(X, y, coef_init=[1.0], intercept_init=[0.0])
+        >>> loss, coef_gradient, intercept_gradient = model.gradient(X, y)
+        >>> 6 * coef_gradient, 6 * intercept_gradient  # of the sum of squares
+        (array([-0.8]), array([-1.6]))
+        """
+        check_is_fitted(self, "coef_")
+        refuse_foreign(X=X, y=y, sample_weight=sample_weight)
+        X, y = self._checked_data(X, y, reset=False)
+        weights = check_weights(sample_weight, X)
+        rows = self._weighted_rows(X, y, weights, self._task, self._loss)
+        rows = rows.with_mean_weight_one()
+        softmax = self._task.n_outputs > 1 and self._loss.softmax
+        model = LinearModel(
+            X.shape[1], self._task.n_outputs, X.dtype, self.fit_intercept
+        )
+        theta = model.theta(np.atleast_2d(self.coef_), np.ravel(self.intercept_))
+        objective = self._objective(model, self._loss, softmax)
+        loss, gradient = objective.bind(rows).gradient(theta)
+        if objective.l1.size:
+            gradient = gradient + objective.l1 * np.sign(theta)
+        n = model.n_weights
+        coef = gradient[:n].reshape(X.shape[1], -1).T.reshape(np.shape(self.coef_))
+        intercept = gradient[n:].reshape(np.shape(self.intercept_))
+        if not self.fit_intercept:
+            intercept = np.zeros_like(intercept)
+        return float(loss), coef.astype(X.dtype), intercept.astype(X.dtype)
+
     def _scores(self, X):
         """X @ coef_.T + intercept_, one column per output."""
         coef = np.atleast_2d(self.coef_)
@@ -568,7 +636,7 @@ class LinearGD(BaseGD):
                 "Use optimizer='gd' with solver='batch', which searches for the length "
                 "of each step."
             )
-        if not searched and self.optimizer != "gd":
+        if not searched and OPTIMIZERS.canonical(self.optimizer) != "gd":
             return "Use optimizer='gd', whose steps forgive large rows."
         return (
             "Look for a few values far larger than all others, in X or in y, and "

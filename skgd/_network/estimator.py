@@ -292,6 +292,36 @@ class MLPGD(NetworkGD):
             [G.astype(X.dtype) for G in intercepts],
         )
 
+    def activations(self, X: Any) -> list[NDArray[Any]]:
+        """Values of the units of every layer: the forward pass.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        list of arrays of shape (n_samples, n_units)
+            X itself, what each hidden layer hands on, and the scores of the last layer,
+            which `predict` and `predict_proba` go by.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_wine
+        >>> from skgd import MLPGD
+        >>> X, y = load_wine(return_X_y=True)
+        >>> model = MLPGD(hidden_layer_sizes=(20,), random_state=0).fit(X, y)
+        >>> [a.shape for a in model.activations(X[:5])]
+        [(5, 13), (5, 20), (5, 3)]
+        """
+        check_is_fitted(self)
+        refuse_foreign(X=X)
+        X = validate_data(
+            self, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False
+        )
+        return [X, *self._layers(X)]
+
     # ---- prediction ------------------------------------------------------------
 
     def _raw_scores(self, X):
@@ -330,13 +360,25 @@ class MLPGD(NetworkGD):
         return np.clip(scores, -largest, largest).astype(np.float32)
 
     def _forward(self, X, coefs, intercepts):
+        *_, scores = self._layers(X, coefs, intercepts)
+        return scores
+
+    def _layers(self, X, coefs=None, intercepts=None):
+        """Values of the hidden layers and scores, one after the other.
+
+        With the weights given; by default with those of the network.
+        """
+        coefs = self.coefs_ if coefs is None else coefs
+        intercepts = self.intercepts_ if intercepts is None else intercepts
         a = safe_sparse_dot(X, coefs[0], dense_output=True)
         a += intercepts[0]
         layers = zip(self._model.activations, coefs[1:], intercepts[1:], strict=True)
         for activation, W, b in layers:
-            a = activation.value(a) @ W
+            a = activation.value(a)
+            yield a
+            a = a @ W
             a += b
-        return a
+        yield a
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict labels, indicators or targets.

@@ -63,8 +63,9 @@ class Batches:
         Learning rates of the coming updates.
     batch_size : int
     shuffle : bool
-    on_step : callable(state), optional
-        Called after each update, for pictures of the path.
+    on_step : callable(state, loss), optional
+        Called after each update, for pictures of the path, with the mean loss of its
+        rows just before it.
     """
 
     def __init__(self, bound, stepper, rates, batch_size, shuffle, on_step=None):
@@ -126,7 +127,7 @@ class Batches:
             state.step += n_updates
             if not n_updates:
                 return total, i
-            self.on_step(state)
+            self.on_step(state, loss / rows.size)
         return total, self.n_steps
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skgd._linear.model import LinearModel
-from skgd.display._path import flatten, with_weights
+from skgd.callbacks import flat_weights
+from skgd.display._path import with_weights
 
 
 class CostFunction:
@@ -24,7 +25,7 @@ class CostFunction:
 
     def __init__(self, estimator, X, y):
         self.estimator = estimator
-        if hasattr(estimator, "gradient"):
+        if hasattr(estimator, "coefs_"):
             # A network evaluates its objective at whatever weights it has.
             self._value = lambda point: with_weights(estimator, point).gradient(X, y)[0]
             return
@@ -43,7 +44,7 @@ class CostFunction:
     @property
     def fitted_point(self):
         """The weights of the estimator as one vector."""
-        return flatten(vars(self.estimator))
+        return flat_weights(vars(self.estimator))
 
     def __call__(self, points):
         """F at each of the points, an array of shape (n_points, n_weights)."""
@@ -132,6 +133,15 @@ def parameter_plane(estimator, point, parameters):
     -------
     Plane
     """
+    if (
+        parameters is None
+        and estimator.n_features_in_ == 1
+        and not (estimator.fit_intercept)
+    ):
+        raise ValueError(
+            "One weight has a curve, not a surface: use DescentDisplay, or name two "
+            "parameters."
+        )
     if parameters is None:
         single = estimator.n_features_in_ == 1 and estimator.fit_intercept
         parameters = ("intercept", 0) if single else (0, 1)

@@ -3,6 +3,7 @@
 Training is done by the estimator; here a callback looks on. No drawing.
 """
 
+import contextlib
 import copy
 import warnings
 from dataclasses import dataclass
@@ -10,57 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import Pipeline
 
-# Fitted attributes that hold weights, in the order in which they are flattened.
-WEIGHTS = ("coef_", "intercept_", "coefs_", "intercepts_")
-
-
-class StepRecorder:
-    """Callback that keeps the weights at the start and after every update.
-
-    Parameters
-    ----------
-    max_steps : int or None, default=None
-        Updates to keep. Training is asked to stop after the epoch that reaches them.
-
-    Attributes
-    ----------
-    steps : list of int
-        Updates made before each of the weights.
-    weights : list of dict
-        Fitted attributes that hold the weights.
-    """
-
-    def __init__(self, max_steps=None):
-        self.max_steps = max_steps
-        self.steps = []
-        self.weights = []
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_step(self, estimator, step, attributes):
-        """Keep the weights after update number `step`; 0 is the start."""
-        if self.max_steps is None or step <= self.max_steps:
-            self.steps.append(step)
-            self.weights.append(
-                {name: copy.deepcopy(attributes[name]) for name in _present(attributes)}
-            )
-
-    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
-        """Keep the weights of an epoch that is one update, and say when to stop."""
-        if context.parent is None or fitted_estimator is None:
-            return False
-        # Epochs of a single update are not announced by on_step.
-        if fitted_estimator.t_ > self.steps[-1]:
-            self.on_step(estimator, fitted_estimator.t_, vars(fitted_estimator))
-        return self.max_steps is not None and fitted_estimator.t_ >= self.max_steps
+from skgd.callbacks import WEIGHTS, StepRecorder, flat_weights
 
 
 @dataclass(frozen=True)
@@ -86,6 +39,34 @@ class WalkedPath:
         return with_weights(self.estimator, self.points[point])
 
 
+def inside_pipeline(estimator, X, y, *, fitted=False):
+    """The last step of a pipeline, and X as that step sees it.
+
+    Parameters
+    ----------
+    estimator : estimator or Pipeline
+    X, y : array-like
+    fitted : bool
+        Whether the pipeline is, and its steps are to be used as they are.
+
+    Returns
+    -------
+    estimator, X
+        As given, if there is no pipeline.
+    """
+    if not isinstance(estimator, Pipeline):
+        return estimator, X
+    before, last = estimator[:-1], estimator.steps[-1][1]
+    if not before.steps:
+        return inside_pipeline(last, X, y, fitted=fitted)
+    before = before if fitted else clone(before)
+    if hasattr(X, "columns") and not fitted and "pandas" in type(X).__module__:
+        with contextlib.suppress(AttributeError):
+            before.set_output(transform="pandas")
+    moved = before.transform(X) if fitted else before.fit_transform(X, y)
+    return inside_pipeline(last, moved, y, fitted=fitted)
+
+
 def walk(estimator, X, y, *, max_steps=None, **fit_params):
     """Fit a clone of the estimator and return the path of its weights.
 
@@ -106,31 +87,26 @@ def walk(estimator, X, y, *, max_steps=None, **fit_params):
         With the points up to the last one that is finite.
     """
     estimator = clone(estimator)
-    recorder = StepRecorder(max_steps)
+    recorder = StepRecorder(max_steps=max_steps)
     estimator.set_callbacks(recorder)
     with warnings.catch_warnings():
         # The picture shows what these would say.
         warnings.simplefilter("ignore", ConvergenceWarning)
         estimator.fit(X, y, **fit_params)
     estimator.set_callbacks()
-    points = np.array([flatten(weights) for weights in recorder.weights])
+    points = recorder.path
+    keeps_the_last = estimator.stop_reason_ != "diverged" and (
+        estimator.validation_scores_ is None
+    )
+    if keeps_the_last and recorder.steps[-1] == estimator.t_:
+        # A search may look at the last point once more when it ends.
+        points[-1] = flat_weights(vars(estimator))
     finite = np.isfinite(points).all(axis=1)
     n_points = len(points) if finite.all() else int(finite.argmin())
     return WalkedPath(
         estimator=estimator,
         steps=np.array(recorder.steps[:n_points]),
         points=points[:n_points],
-    )
-
-
-def flatten(attributes):
-    """All weights of fitted attributes as one float64 vector."""
-    return np.concatenate(
-        [
-            np.ravel(array).astype(np.float64)
-            for name in _present(attributes)
-            for array in _as_list(attributes[name])
-        ]
     )
 
 

@@ -38,11 +38,13 @@ def animate(
 
     Parameters
     ----------
-    display : CostSurfaceDisplay or FitDisplay
+    display : CostSurfaceDisplay, FitDisplay, DescentDisplay, FunctionDisplay or \
+            NetworkDisplay
         The figure it was last drawn in is the one that moves.
     filename : str or path, default=None
         Where to save: ``.gif``, or ``.html`` for a page with buttons, without other
-        files or programs. None saves nothing.
+        files or programs, or ``.mp4``, for which ffmpeg must be installed. None saves
+        nothing.
     fps : float, default=10
         Frames per second.
     max_frames : int, default=100
@@ -53,7 +55,16 @@ def animate(
     Returns
     -------
     matplotlib.animation.FuncAnimation
-        Its ``to_jshtml()`` shows it in a notebook.
+        ``IPython.display.HTML(film.to_jshtml())`` shows it in a notebook.
+
+    Raises
+    ------
+    TypeError
+        For a display that does not move.
+    ValueError
+        For another ending of the file name.
+    RuntimeError
+        For ``.mp4`` without ffmpeg.
 
     Examples
     --------
@@ -66,16 +77,20 @@ def animate(
     >>> animate(display, "line.gif", fps=2)  # doctest: +SKIP
     """
     _style.require_matplotlib("animate")
-    from matplotlib.animation import PillowWriter
+    from matplotlib.animation import FFMpegWriter, PillowWriter
 
     if not hasattr(display, "show_frame"):
         raise TypeError(
-            f"A {type(display).__name__} does not move; animate a CostSurfaceDisplay "
-            "or a FitDisplay."
+            f"A {type(display).__name__} does not move; animate a CostSurfaceDisplay, "
+            "FitDisplay, DescentDisplay, FunctionDisplay or NetworkDisplay."
         )
     path = None if filename is None else Path(filename)
-    if path is not None and path.suffix not in (".gif", ".html"):
-        raise ValueError(f"filename must end in .gif or .html, got {path.name!r}.")
+    if path is not None and path.suffix not in (".gif", ".html", ".mp4"):
+        raise ValueError(
+            f"filename must end in .gif, .html or .mp4, got {path.name!r}."
+        )
+    if path is not None and path.suffix == ".mp4" and not FFMpegWriter.isAvailable():
+        raise RuntimeError("A film as .mp4 needs ffmpeg; .gif and .html need nothing.")
     n = display.n_frames
     frames = np.unique(np.linspace(0, n - 1, min(n, max_frames)).round().astype(int))
     movie = _film()(
@@ -90,6 +105,8 @@ def animate(
         return movie
     if path.suffix == ".gif":
         movie.save(path, writer=PillowWriter(fps=fps), dpi=dpi)
+    elif path.suffix == ".mp4":
+        movie.save(path, writer=FFMpegWriter(fps=fps), dpi=dpi)
     else:
         path.write_text(movie.to_jshtml(fps=fps), encoding="utf-8")
     return movie

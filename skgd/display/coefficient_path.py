@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from skgd.display import _style
-from skgd.display._path import walk
+from skgd.display._path import inside_pipeline, walk
 
 # More lines than this get no legend: nobody could read it.
 MAX_LEGEND = 12
@@ -93,6 +93,7 @@ class CoefficientPathDisplay:
         CoefficientPathDisplay
         """
         _style.require_matplotlib(f"{cls.__name__}.from_estimator")
+        estimator, X = inside_pipeline(estimator, X, y)
         walked = walk(estimator, X, y, max_steps=max_steps, **(fit_params or {}))
         fitted = walked.estimator
         if not hasattr(fitted, "coef_"):

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgd.display import _style
 from skgd.display._cost import CostFunction, choose_plane
-from skgd.display._path import walk
+from skgd.display._path import inside_pipeline, walk
 
 # Share of the paths' extent left free around them.
 MARGIN = 0.2
@@ -184,7 +184,9 @@ class CostSurfaceDisplay:
         ----------
         estimators : dict of str to estimator, or list
             They must minimise the same objective: the surface is that of the one that
-            ends lowest. A list holds estimators or (name, estimator) pairs.
+            ends lowest. Pipelines, which must agree in what comes before the last step,
+            are drawn in the columns that this step sees. A list holds estimators or
+            (name, estimator) pairs.
         X, y : array-like
             Training data.
         parameters : pair, default=None
@@ -221,11 +223,15 @@ class CostSurfaceDisplay:
         CostSurfaceDisplay
         """
         _style.require_matplotlib(f"{cls.__name__}.from_estimators")
-        names, estimators = _style.named(estimators, _style.describe_estimator)
+        names, estimators = _style.named(
+            estimators, lambda one: _style.describe_estimator(_last(one))
+        )
+        pairs = [inside_pipeline(model, X, y, fitted=not path) for model in estimators]
+        estimators, tables = zip(*pairs, strict=True)
         if path:
             walked = [
-                walk(model, X, y, max_steps=max_steps, **(fit_params or {}))
-                for model in estimators
+                walk(model, table, y, max_steps=max_steps, **(fit_params or {}))
+                for model, table in pairs
             ]
             fitted = [one.estimator for one in walked]
             points = [one.points for one in walked]
@@ -233,7 +239,10 @@ class CostSurfaceDisplay:
             for model in estimators:
                 check_is_fitted(model)
             fitted, points = estimators, []
-        functions = [CostFunction(model, X, y) for model in fitted]
+        functions = [
+            CostFunction(model, table, y)
+            for model, table in zip(fitted, tables, strict=True)
+        ]
         ends = [function.fitted_point for function in functions]
         lowest = int(
             np.nanargmin([f([end])[0] for f, end in zip(functions, ends, strict=True)])
@@ -470,6 +479,10 @@ class CostSurfaceDisplay:
                 end.set_data(*last)
 
 
+def _last(estimator):
+    return estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+
+
 def _near(path, costs):
     """The points of a path worth showing: not those of a divergent run."""
     return path[costs <= HIGHEST * max(costs[0], 0.0)] if costs[0] > 0 else path
@@ -478,6 +491,7 @@ def _near(path, costs):
 def _range(values):
     low, high = values.min(), values.max()
     width = high - low
-    if width == 0.0:
+    # A weight that stays where it is still moves by rounding errors.
+    if width <= 1e-9 * max(abs(low), abs(high)):
         width = max(1.0, abs(high))
     return low - MARGIN * width, high + MARGIN * width

@@ -18,6 +18,9 @@ MAX_POINTS = 60
 # Lines drawn at once.
 SHOWN = 6
 
+# Rows of a table that is drawn large.
+FEW_ROWS = 20
+
 
 class FitDisplay:
     """The predictions of a model of one or two features, while it is trained.
@@ -129,7 +132,8 @@ class FitDisplay:
         X = np.asarray(X, dtype=np.float64)
         if grid_resolution is None:
             grid_resolution = 100 * n_features
-        grid = tuple(_axis(column, grid_resolution) for column in X.T)
+        wide = n_features == 2 and len(X) <= FEW_ROWS
+        grid = tuple(_axis(column, grid_resolution, wide) for column in X.T)
         asked = np.column_stack([part.ravel() for part in np.meshgrid(*grid)])
         asked = frame(asked, columns=columns) if frame else asked
         responses = np.array(
@@ -195,7 +199,19 @@ class FitDisplay:
             grid=len(self.grid) == 1,
         )
         self._set_limits(shown)
-        if shown.size:
+        if len(self.grid) == 2:
+            self._fill_regions(shown[-1] if shown.size else None)
+            handles, names = ax.get_legend_handles_labels()
+            if handles:
+                ax.legend(
+                    handles,
+                    names,
+                    title="updates",
+                    frameon=False,
+                    loc="lower left",
+                    bbox_to_anchor=(1.0, 0.0),
+                )
+        elif shown.size:
             _style.legend_beside(ax, title="updates")
         return self
 
@@ -208,15 +224,40 @@ class FitDisplay:
                     *self.X[self.y == i].T,
                     linestyle="",
                     marker=_style.marker(i),
-                    markersize=4.5,
+                    # A handful of rows are all that matters, and must be seen.
+                    markersize=9 if len(self.X) <= FEW_ROWS else 4.5,
+                    markeredgecolor="white",
+                    markeredgewidth=0.4,
                     color=_style.colour(i + 1),
-                    alpha=0.75,
+                    # Above the boundaries.
+                    zorder=5,
                     label=self.labels[2 + i],
                 )
             # In a legend of its own: the other one counts updates.
-            ax.add_artist(ax.legend(title="class", loc="best", framealpha=1.0))
+            beside = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
+            ax.add_artist(ax.legend(title="class", frameon=False, **beside))
             for line in ax.get_lines():
                 line.set_label(f"_{line.get_label()}")
+
+    def _fill_regions(self, point):
+        """Shade what the last fit takes for each class."""
+        if point is None:
+            return
+        response = self.responses[point]
+        borders = _borders(response)
+        levels = [-np.inf, *borders, np.inf]
+        low, high = response.min() - 1.0, response.max() + 1.0
+        levels[0], levels[-1] = min(low, borders[0] - 1), max(high, borders[-1] + 1)
+        self.lines_.append(
+            self.ax_.contourf(
+                *self.grid,
+                response,
+                levels=levels,
+                colors=[_style.colour(i + 1) for i in range(len(levels) - 1)],
+                alpha=0.13,
+                zorder=0,
+            )
+        )
 
     def _set_limits(self, shown):
         """Room for the data, and for fits that do not stray too far from it."""
@@ -278,6 +319,8 @@ class FitDisplay:
         for line in self.lines_:
             line.remove()
         self.lines_ = [self._draw_fit(frame)]
+        if len(self.grid) == 2:
+            self._fill_regions(frame)
         self.ax_.set_title(f"{self.steps[frame]} updates")
 
 
@@ -291,8 +334,10 @@ def _names(n_features):
     return ["x"] if n_features == 1 else [f"feature {i}" for i in range(n_features)]
 
 
-def _axis(column, n):
-    margin = 0.05 * (column.max() - column.min())
+def _axis(column, n, wide):
+    # A handful of points in the plane must not stand on the frame.
+    share = 0.25 if wide else 0.05
+    margin = share * (column.max() - column.min())
     return np.linspace(column.min() - margin, column.max() + margin, n)
 
 

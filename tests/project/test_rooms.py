@@ -14,12 +14,12 @@ PACKAGE = Path(skgd.__file__).parent
 FLOORS = [
     {"_kernels", "_registry"},
     {"losses", "optimizers", "schedules", "activations", "penalties"},
-    {"testing"},
+    {"testing", "callbacks"},
     {"_input"},
     {"_training", "_export"},
     {"_stream"},
     {"_estimator", "data"},
-    {"_linear", "_network", "pipeline"},
+    {"_linear", "_network", "_descent", "pipeline"},
     {"__init__"},
     {"display", "export", "__main__"},
 ]

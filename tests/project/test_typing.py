@@ -10,6 +10,7 @@ import pytest
 
 import skgd
 import skgd.activations
+import skgd.callbacks
 import skgd.data
 import skgd.display
 import skgd.losses
@@ -22,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 MODULES = [
     skgd,
     skgd.activations,
+    skgd.callbacks,
     skgd.data,
     skgd.display,
     skgd.losses,

@@ -54,5 +54,5 @@ def test_nan_stays_nan(activation):
 
 
 def test_unknown_name_lists_the_known():
-    with pytest.raises(ValueError, match="'swish' is unknown; choose one of 'identity"):
-        get_activation("swish")
+    with pytest.raises(ValueError, match="'swash' is unknown; choose one of 'identity"):
+        get_activation("swash")

@@ -22,13 +22,18 @@ from sklearn.preprocessing import StandardScaler, scale
 
 import skgd.display
 from skgd import MLPGD, GDClassifier, GDRegressor
+from skgd._descent.function import central_differences
 from skgd.display import (
     CoefficientPathDisplay,
     CostSurfaceDisplay,
+    DescentDisplay,
     FitDisplay,
+    FunctionDisplay,
+    GraphDisplay,
     LearningRateDisplay,
     LossCurveDisplay,
     MomentumRateDisplay,
+    NetworkDisplay,
     ScheduleDisplay,
     animate,
     lr_range_test,
@@ -590,8 +595,8 @@ def test_animate_refuses_what_does_not_move(tmp_path):
     with pytest.raises(TypeError, match="does not move"):
         animate(MomentumRateDisplay.from_eigenvalues())
     display = FitDisplay.from_estimator(regressor(solver="batch", max_iter=2), X3, Y3)
-    with pytest.raises(ValueError, match=r"\.gif or \.html"):
-        animate(display, tmp_path / "line.mp4")
+    with pytest.raises(ValueError, match=r"\.gif, \.html or \.mp4"):
+        animate(display, tmp_path / "line.avi")
 
 
 # ---------------------------------------------------------------- the convention
@@ -724,3 +729,243 @@ def test_other_pictures_of_a_network(network):
         CoefficientPathDisplay.from_estimator(model, X, y)
     with pytest.raises(ValueError, match="linear model"):
         MomentumRateDisplay.from_estimator(clone(model).fit(X, y), X, y)
+
+
+# ---- functions, descents, graphs and networks ----------------------------------
+
+
+def test_function_display_of_the_parabola():
+    display = FunctionDisplay.from_descent(
+        lambda x: (x - 3) ** 2, -2.0, lr=0.1, max_iter=3
+    )
+    assert_allclose(display.points, [-2, -1, -0.2, 0.44])
+    assert_allclose(display.heights, [25, 16, 10.24, 6.5536])
+    assert_allclose(display.slopes, [-10, -8, -6.4, -5.12])
+    for line, point, height, slope in zip(
+        display.tangent_lines_,
+        display.points,
+        display.heights,
+        display.slopes,
+        strict=True,
+    ):
+        (x0, x1), (y0, y1) = line.get_data()
+        assert (y1 - y0) / (x1 - x0) == pytest.approx(slope)
+        assert (y0 + y1) / 2 == pytest.approx(height)
+        assert (x0 + x1) / 2 == pytest.approx(point)
+    display.show_frame(1)
+    assert_allclose(display.path_line_.get_data(), [[-2, -1], [25, 16]])
+    assert [line.get_visible() for line in display.tangent_lines_] == [
+        False,
+        True,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("kind", ["contour", "surface"])
+def test_function_display_of_two_variables(kind):
+    display = FunctionDisplay.from_descent(
+        lambda w: w[0] * w[1] + w[0] ** 2 + w[1] ** 2,
+        [1.0, 2.0],
+        lr=0.1,
+        max_iter=2,
+        labels=["u", "v", "z"],
+        grid_resolution=11,
+        plot_kw={"kind": kind},
+    )
+    assert_allclose(display.slopes[0], [2 + 2, 1 + 4])
+    assert_allclose(display.points[1], [0.6, 1.5])
+    u, v = np.meshgrid(*display.grid)
+    assert_allclose(display.values, u * v + u**2 + v**2, atol=1e-12)
+    assert display.ax_.get_xlabel() == "u"
+    display.show_frame(1)
+
+
+def test_function_display_says_what_it_cannot_draw():
+    with pytest.raises(ValueError, match="one or two variables"):
+        FunctionDisplay.from_descent(lambda x: x @ x, np.ones(3), lr=0.1)
+
+
+def test_descent_display_of_the_slope():
+    X = np.arange(-3, 3, 0.1)[:, None]
+    model = regressor(lr=0.2, max_iter=4, fit_intercept=False)
+    display = DescentDisplay.from_estimator(
+        model, X, -3 * X[:, 0], fit_params={"coef_init": [-10.0]}
+    )
+    assert_allclose(
+        display.points.ravel(),
+        [-10, -5.797667, -4.118134, -3.446881, -3.178603],
+        atol=1e-6,
+    )
+    assert_allclose(
+        2 * display.costs,
+        [147.081667, 23.493861, 3.752755, 0.599441, 0.095751],
+        atol=1e-6,
+    )
+    # The curve is the objective at each slope of its grid.
+    (slopes,) = display.grid
+    expected = [0.5 * np.mean((w + 3) ** 2 * X**2) for w in slopes]
+    assert_allclose(display.cost, expected, rtol=1e-9)
+    assert_allclose(display.lines[1], display.points[1, 0] * display.x)
+    display.show_frame(2)
+    assert "2 updates" in display.axes_[0].get_title()
+
+
+@pytest.mark.parametrize("kind", ["contour", "surface"])
+def test_descent_display_of_a_pipeline(kind):
+    X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    model = make_pipeline(StandardScaler(), regressor(lr=0.5, max_iter=5))
+    display = DescentDisplay.from_estimator(
+        model, X[["bmi"]], y, kind=kind, grid_resolution=9
+    )
+    assert display.labels[0] == "bmi"
+    z = StandardScaler().fit_transform(X[["bmi"]])[:, 0]
+    intercepts, slopes = display.grid
+    expected = [
+        [0.5 * np.mean((b + w * z - y) ** 2) for b in intercepts] for w in slopes
+    ]
+    assert_allclose(display.cost, expected, rtol=1e-9)
+    display.show_frame(3)
+
+
+def test_descent_display_refuses_what_is_no_line():
+    with pytest.raises(ValueError, match="one feature"):
+        DescentDisplay.from_estimator(regressor(), np.ones((3, 2)), [1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="Only for GDRegressor"):
+        DescentDisplay.from_estimator(MLPGD("squared_error"), X3, Y3)
+
+
+def test_surface_of_a_pipeline_is_that_of_its_last_step():
+    pipeline = make_pipeline(StandardScaler(), regressor(lr=0.5, max_iter=3))
+    display = CostSurfaceDisplay.from_estimator(pipeline, X3, Y3, grid_resolution=5)
+    Z = StandardScaler().fit_transform(X3)
+    alone = CostSurfaceDisplay.from_estimator(
+        regressor(lr=0.5, max_iter=3), Z, Y3, grid_resolution=5
+    )
+    assert_allclose(display.cost, alone.cost)
+    assert_allclose(display.paths[0], alone.paths[0])
+
+
+def test_surface_of_one_weight_names_the_display_of_a_curve():
+    with pytest.raises(ValueError, match="DescentDisplay"):
+        CostSurfaceDisplay.from_estimator(regressor(fit_intercept=False), X3, Y3)
+
+
+def test_graph_of_the_course():
+    display = GraphDisplay.from_expression("(w2 - 2 * w1) * w3", w1=3, w2=4, w3=5)
+    assert display.value == -10
+    assert display.derivatives == {"w1": -10.0, "w2": 5.0, "w3": -2.0}
+    texts = {text.get_text() for text in display.texts_}
+    assert {"w1\n3", "w2\n4", "w3\n5", "5", "−10", "−2"} <= texts
+    loss = GraphDisplay.from_expression(
+        "abs(10 - (w2 - 2 * w1) * w3)", w1=3, w2=4, w3=5
+    )
+    assert loss.value == 20
+    after = loss.step(0.01)
+    assert after.variables == pytest.approx({"w1": 2.9, "w2": 4.05, "w3": 4.98})
+    assert after.value == pytest.approx(10 + 8.715)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "u * v + u ** 2",
+        "u / v - v / u",
+        "exp(u) * log(v) + sqrt(u)",
+        "sin(u) * cos(v) - tanh(u * v)",
+        "sigmoid(u - v) + relu(u) + relu(-v)",
+        "u ** v",
+        "-u + 3",
+        "(u + v) * (u + v) * u",
+        "2",
+    ],
+)
+def test_graph_derivatives_are_differences(expression):
+    def value(theta):
+        return GraphDisplay.from_expression(
+            expression, draw=False, u=theta[0], v=theta[1]
+        ).value
+
+    point = np.array([0.7, 1.6])
+    display = GraphDisplay.from_expression(expression, draw=False, u=0.7, v=1.6)
+    found = list(display.derivatives.values())
+    assert_allclose(found, central_differences(value, point), rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "expression", ["u +", "u; v", "__import__('os')", "u.real", "[u]", "w", "f(u)"]
+)
+def test_graph_is_no_interpreter(expression):
+    with pytest.raises(ValueError, match=r"formula|none of"):
+        GraphDisplay.from_expression(expression, u=1.0)
+
+
+def test_network_display():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    model = MLPGD(hidden_layer_sizes=(5,), max_iter=3, random_state=0).fit(X, y)
+    display = NetworkDisplay.from_estimator(model, X.iloc[:1])
+    assert display.input_names == list(X.columns)
+    assert display.output_names == ["0", "1", "2"]
+    values = display.activations[0]
+    assert_allclose(values[1], model.activations(X.iloc[:1])[1][0])
+    assert_allclose(values[2], model.predict_proba(X.iloc[:1])[0])
+    lines = display.ax_.collections[0]
+    W = model.coefs_[0]
+    assert_allclose(
+        lines.get_linewidths(), 4.5 * np.abs(W).ravel() / np.abs(W).max(), rtol=1e-6
+    )
+
+
+def test_network_display_of_a_training():
+    X, y = load_iris(return_X_y=True)
+    model = make_pipeline(
+        StandardScaler(),
+        MLPGD(hidden_layer_sizes=(20,), max_iter=3, random_state=0),
+    )
+    display = NetworkDisplay.from_training(model, X, y, max_steps=10)
+    assert len(display.weights) == display.n_frames
+    moved = display.weights[0][0] - display.weights[-1][0]
+    assert np.abs(moved).max() > 0
+    display.show_frame(0)
+    assert display.ax_.get_title() == "0 updates"
+    with pytest.raises(ValueError, match="Only an MLPGD"):
+        NetworkDisplay.from_estimator(regressor().fit(X3, Y3))
+
+
+@pytest.mark.parametrize("suffix", ["gif", "html"])
+def test_the_new_displays_move(suffix, tmp_path):
+    display = FunctionDisplay.from_descent(
+        lambda x: (x - 3) ** 2, -2.0, lr=0.1, max_iter=2, grid_resolution=20
+    )
+    animate(display, tmp_path / f"film.{suffix}", dpi=30)
+    assert (tmp_path / f"film.{suffix}").stat().st_size > 1000
+
+
+def test_mp4_without_ffmpeg_says_so(tmp_path, monkeypatch):
+    from matplotlib.animation import FFMpegWriter
+
+    monkeypatch.setattr(FFMpegWriter, "isAvailable", classmethod(lambda cls: False))
+    display = FunctionDisplay.from_descent(lambda x: x * x, 1.0, lr=0.1, max_iter=1)
+    with pytest.raises(RuntimeError, match="ffmpeg"):
+        animate(display, tmp_path / "film.mp4")
+
+
+@pytest.mark.parametrize("kind", [CostSurfaceDisplay, DescentDisplay])
+def test_a_weight_that_stays_has_room_around_it(kind):
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    # The column is centred: the intercept is at its best from the start.
+    display = kind.from_estimator(GDRegressor(), X[["bmi"]], y, grid_resolution=5)
+    x = display.x if kind is CostSurfaceDisplay else display.grid[0]
+    assert x[0] < y.mean() < x[-1]
+    assert np.ptp(x) > 100
+    assert np.ptp(display.cost) > 1
+
+
+def test_a_path_ends_where_the_fit_does():
+    X, y = load_iris(return_X_y=True)
+    model = GDClassifier(solver="batch", max_iter=5, tol=None)
+    fitted = clone(model).fit(X, y)
+    walked = walk(model, X, y)
+    assert_array_equal(
+        walked.points[-1], np.append(fitted.coef_.ravel(), fitted.intercept_)
+    )
