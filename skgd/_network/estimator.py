@@ -280,7 +280,8 @@ class MLPGD(NetworkGD):
         with one_blas_thread():
             loss, gradient = objective.bind(rows).gradient(theta)
         coefs, intercepts = plain.split(gradient)
-        strengths = self._model.raw_penalty_weights(self.alpha_)
+        alpha = self.alpha_ if self.alpha == "auto" else self.alpha
+        strengths = self._model.raw_penalty_weights(alpha)
         for W, G, strength in zip(self.coefs_, coefs, strengths, strict=True):
             W = W.astype(np.float64)
             loss += 0.5 * float(np.sum(strength * W**2))
@@ -319,7 +320,7 @@ class MLPGD(NetworkGD):
         X = validate_data(
             self, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False
         )
-        return [X, *self._forward(X, self.coefs_, self.intercepts_)]
+        return [X, *self._layers(X)]
 
     # ---- prediction ------------------------------------------------------------
 
@@ -346,7 +347,7 @@ class MLPGD(NetworkGD):
 
     def _scores_of_block(self, X):
         with np.errstate(over="ignore", invalid="ignore"):
-            *_, scores = self._forward(X, self.coefs_, self.intercepts_)
+            scores = self._forward(X, self.coefs_, self.intercepts_)
         if scores.dtype != np.float32 or np.isfinite(scores).all():
             return scores
         # Sums of numbers that float32 can hold, which it cannot.
@@ -354,12 +355,21 @@ class MLPGD(NetworkGD):
             [part.astype(np.float64) for part in parts]
             for parts in (self.coefs_, self.intercepts_)
         )
-        *_, scores = self._forward(X.astype(np.float64), coefs, intercepts)
+        scores = self._forward(X.astype(np.float64), coefs, intercepts)
         largest = np.finfo(np.float32).max
         return np.clip(scores, -largest, largest).astype(np.float32)
 
     def _forward(self, X, coefs, intercepts):
-        """Values of the hidden layers and scores, one after the other."""
+        *_, scores = self._layers(X, coefs, intercepts)
+        return scores
+
+    def _layers(self, X, coefs=None, intercepts=None):
+        """Values of the hidden layers and scores, one after the other.
+
+        With the weights given; by default with those of the network.
+        """
+        coefs = self.coefs_ if coefs is None else coefs
+        intercepts = self.intercepts_ if intercepts is None else intercepts
         a = safe_sparse_dot(X, coefs[0], dense_output=True)
         a += intercepts[0]
         layers = zip(self._model.activations, coefs[1:], intercepts[1:], strict=True)

@@ -77,7 +77,7 @@ def test_binary():
 
 def test_multilabel():
     X, Y = INDICATORS
-    model = MLPGD(random_state=0, max_iter=50).fit(X, Y)
+    model = MLPGD(random_state=0, max_iter=50, alpha=1e-4).fit(X, Y)
     assert_array_equal(model.classes_, np.arange(4))
     scores = model.decision_function(X)
     assert_allclose(scores, forward(model, X), rtol=1e-9)
@@ -632,8 +632,10 @@ def test_learns_circles():
 
 
 def test_learns_spirals():
-    model = MLPGD(random_state=0).fit(*spirals(1000, 0))
-    assert model.score(*spirals(1000, 1)) >= 0.97
+    rows, new = spirals(1000, 0), spirals(1000, 1)
+    assert MLPGD(random_state=0).fit(*rows).score(*new) >= 0.93
+    # A winding boundary without noise: the default holds the weights back somewhat.
+    assert MLPGD(alpha=1e-4, random_state=0).fit(*rows).score(*new) >= 0.98
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

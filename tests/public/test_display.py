@@ -832,7 +832,7 @@ def test_descent_display_refuses_what_is_no_line():
     with pytest.raises(ValueError, match="one feature"):
         DescentDisplay.from_estimator(regressor(), np.ones((3, 2)), [1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="Only for GDRegressor"):
-        DescentDisplay.from_estimator(MLPGD("squared_error"), X3, Y3)
+        DescentDisplay.from_estimator(MLPGD(loss="squared_error"), X3, Y3)
 
 
 def test_surface_of_a_pipeline_is_that_of_its_last_step():
