@@ -43,6 +43,11 @@ SHARPER, SHARE, SHARPEST = 0.1, 0.1, 1e-10
 # Newton steps tried where a bound was not tight enough, and their shortest length.
 NEWTON_STEPS, SHORTEST = 8, 1e-3
 
+# Where they cost little, they are tried earlier and more often: for a parabola at once,
+# else when what seems to be left is so many times what is tolerated.
+EARLY_STEPS, NEAR = 20, 100.0
+
+
 # Points looked at under an l1 penalty until a bound is tight enough.
 PATIENT_POINTS = 40
 
@@ -334,6 +339,14 @@ class Search:
         self.looked = 0
         self.newton = None
         self.newton_steps = 0
+        self.lower = -math.inf
+        evidence, bound = self.evidence, epoch.bound
+        smooth = not (self.kinked or self.proximal) and evidence is not None
+        self.provable = smooth and evidence.is_provable(bound)
+        self.early_steps = 0
+        if self.provable and self.tol is not None and evidence.steps_pay(bound):
+            self.early_steps = EARLY_STEPS
+        self.is_parabola = type(self.loss) is SquaredError
 
     @property
     def point(self):
@@ -423,7 +436,8 @@ class Search:
             gained = 0.0
         self.gap = self.slack + max(promise, gained if math.isfinite(gained) else 0.0)
         self.proven = False
-        self.curvature = self._curvature()
+        if not self.provable:
+            self.curvature = self._curvature()
         if self.tol is not None and self._done(promise, gained, trial):
             return
         if self.newton is not None:
@@ -451,9 +465,13 @@ class Search:
             self.gap, self.proven = self.exact - least, True
             self.reason = "converged"
             return True
+        near = self.is_parabola or max(promise, gained) <= NEAR * target
+        if self.early_steps > 0 and near:
+            if self._early(trial):
+                return self.reason is not None
         if not self.slack + max(promise, gained) <= target:
             return False
-        if not self.kinked and not self.proximal:
+        if not self.kinked and not self.proximal and not self.provable:
             moments = self._second_moments()
             if moments is None:
                 sure = self._gained(UNSURE_STEPS) <= UNSURE_SHARE * target
@@ -466,17 +484,52 @@ class Search:
                     return False
         return self._prove(trial)
 
+    def _early(self, trial):
+        """Prove the end, or take a Newton step; False where neither works."""
+        if self.exact - self.lower + self.noise <= self.target:
+            self.gap, self.proven = self.exact - self.lower + self.noise, True
+            self.reason = "converged"
+            return True
+        found = None
+        if not self.is_parabola:
+            found = self.evidence.newton_step(self.epoch.bound, self.point, self.output)
+        # What the step promises cannot be proven away; a bound from close by can be good
+        # enough for the end of the step.
+        if found is not None and found[1] > self.target:
+            step = found[0]
+        else:
+            certificate = self._certificate()
+            if self._is_proven(certificate):
+                return True
+            self.lower = max(self.lower, certificate.lower)
+            step = certificate.step
+        self.early_steps -= 1
+        if step is None or not np.isfinite(step).all():
+            return False
+        self._try_newton(trial, step)
+        return True
+
+    def _certificate(self):
+        if self.evidence is None:
+            return None
+        return self.evidence.certificate(
+            self.epoch.bound, self.point, self.output, self.target
+        )
+
+    def _is_proven(self, certificate):
+        """Whether a bound is tight enough, which ends the search."""
+        if certificate is None:
+            return False
+        if certificate.gap > max(self.target, self.noise):
+            return False
+        self.gap, self.proven = certificate.gap, True
+        self.reason = "converged"
+        return True
+
     def _prove(self, trial):
         """Ask for a lower bound; without one the estimate stands."""
-        certificate = None
-        if self.evidence is not None:
-            certificate = self.evidence.certificate(
-                self.epoch.bound, self.point, self.output, self.target
-            )
-        enough = max(self.target, self.noise)
-        if certificate is not None and certificate.gap <= enough:
-            self.gap, self.proven = certificate.gap, True
-            self.reason = "converged"
+        certificate = self._certificate()
+        if self._is_proven(certificate):
             return True
         if self.proximal and not self.kinked and self.evidence is not None:
             self.looked += 1
@@ -581,7 +634,7 @@ class Search:
             return True
         length *= 0.5
         if length < SHORTEST:
-            length, self.newton_steps = 0.0, NEWTON_STEPS
+            length, self.newton_steps, self.early_steps = 0.0, NEWTON_STEPS, 0
         self.newton[3] = length
         trial[:] = origin + length * step
         return False
