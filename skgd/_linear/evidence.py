@@ -123,7 +123,7 @@ class Evidence:
         return newton_step(alone.objective, point, table, loss)
 
     def _output(self, bound, output):
-        """The objective of one output or of all that are coupled, its rows, its loss."""
+        """The objective of one output or of all that are coupled, rows, and loss."""
         if output not in self._outputs:
             objective = bound.objective
             if objective.softmax:
@@ -166,10 +166,10 @@ def gap_at(bound, theta, constant):
     columns = min(_coupled_size(bound), LARGEST)
     if provable(objective.loss) and n * columns**2 <= JUDGED_PRODUCTS:
         left = _proven_gap(bound, theta)
-    if not np.isfinite(left) and objective.l2.size and objective.l2.min() > 0.0:
+    curved = objective.l2.size and objective.l2.min() > 0.0 and not objective.l1.size
+    if not np.isfinite(left) and curved:
         # The objective is at least as curved as its penalty.
-        if not objective.l1.size:
-            left = 0.5 * float(np.sum(np.square(gradient) / objective.l2))
+        left = 0.5 * float(np.sum(np.square(gradient) / objective.l2))
     if not np.isfinite(left):
         curvature = 0.5 if objective.softmax else objective.loss.curvature
         if curvature is None or objective.l1.size or d > GRAM_COLUMNS:
