@@ -6,7 +6,8 @@ For a smooth loss and at most an l2 penalty. It proves nothing: see ``certificat
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
-from skgd._linear.quadratic import SMALLEST_PIVOT
+# Squared pivots of a matrix with unit diagonal below which a step is mostly rounding.
+SMALLEST_PIVOT = 1e-12
 
 
 def newton_step(objective, theta, table, loss):
@@ -54,7 +55,7 @@ def newton_step(objective, theta, table, loss):
     H *= scale
     H[np.diag_indices(theta.size)] = 1.0
     factor, failed = dpotrf(H, lower=1, overwrite_a=0)
-    if failed or not factor.diagonal().min() > SMALLEST_PIVOT:
+    if failed or not factor.diagonal().min() ** 2 > SMALLEST_PIVOT:
         return None
     c = scale * dpotrs(factor, scale * gradient, lower=1)[0]
     return -c, 0.5 * float(gradient @ c)

@@ -353,7 +353,7 @@ class Search:
         self.early_steps, self.expected, self.asked = 0, None, 0
         if self.provable and self.tol is not None and evidence.steps_pay(bound):
             self.early_steps = EARLY_STEPS
-        self.is_parabola = type(self.loss) is SquaredError
+        self.is_parabola = self.is_near = type(self.loss) is SquaredError
 
     @property
     def point(self):
@@ -477,8 +477,13 @@ class Search:
             self.gap, self.proven = self.exact - least, True
             self.reason = "converged"
             return True
-        near = self.is_parabola or max(promise, gained) <= NEAR * target
-        if self.early_steps > 0 and near and self._early(trial):
+        if self.exact - self.lower + self.noise <= target:
+            # What was proven at another point holds here, too.
+            self.gap, self.proven = self.exact - self.lower + self.noise, True
+            self.reason = "converged"
+            return True
+        self.is_near |= max(promise, gained) <= NEAR * target
+        if self.early_steps > 0 and self.is_near and self._early(trial):
             return self.reason is not None
         if not self.slack + max(promise, gained) <= self.aim:
             return False
@@ -497,10 +502,6 @@ class Search:
 
     def _early(self, trial):
         """Prove the end, or take a Newton step; False where neither works."""
-        if self.exact - self.lower + self.noise <= self.target:
-            self.gap, self.proven = self.exact - self.lower + self.noise, True
-            self.reason = "converged"
-            return True
         if self.expected is not None:
             gained = self.values[-2] - self.values[-1] if len(self.values) > 1 else 0.0
             if not gained + self.noise >= WORTHWHILE * self.expected:
