@@ -374,8 +374,9 @@ class _Problem:
             if gaps.sum() <= self.target or found.distance.sum() > self.target:
                 return gaps
         for _ in range(REFINEMENTS):
-            # Where slopes were cut off, no step brings the pulls to zero.
-            if self._off(found) <= REFINED or (found.shrink < 1.0).all():
+            # Where probabilities were cut off, no step brings the pulls to zero.
+            cut = loss.n_groups < self.n_outputs and found.shrink[0] < 1.0
+            if cut or self._off(found) <= REFINED:
                 break
             # What is left of the pulls that the step should have brought to zero.
             pulls = found.pulls + self.l2 * (self.theta - c)
