@@ -291,7 +291,8 @@ class _Problem:
             W[-1] = np.log(self.s @ y)
         elif start is None and self.fit_intercept and self.name != "softmax":
             W[-1] = self.s @ y
-        if self.l1.any():
+        if self.l1.any() or self.name == "huber":
+            # Far from all rows the loss of Huber has no curvature to go by.
             W = self.by_parts(W, y, width)
         return self.polished(W, y, width)
 

@@ -722,6 +722,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         planned = report.stop_reason == "max_iter" and self._ends_as_planned()
         if report.stop_reason == "tol" or (planned and self.max_iter == "auto"):
             self._warn_if_stuck(plan, task, state, bound)
+        if ended and report.gap_kind is None:
+            self._measure_gap(report, plan, state, bound)
         if report.gap_kind is not None:
             self._warn_if_far(report, plan)
             return
@@ -746,6 +748,9 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
             return not value(theta) <= least + (SLACK - 1.0) * abs(least)
 
         return over(bound.value_of_sample) and over(bound.value_of_all)
+
+    def _measure_gap(self, report, plan, state, bound):
+        """Tell the report how far from the minimum a run ended that did not ask."""
 
     def _warn_if_far(self, report, plan):
         """Warn about a search that ended far from the minimum, by its own gap."""

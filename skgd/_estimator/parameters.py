@@ -423,10 +423,10 @@ LINEAR_ATTRIBUTES = """
 gap_ : float or None
     How far the objective can be above its minimum, as a share of what the best constant
     leaves to gain: 0 is the minimum, 1 the constant. The largest over independent
-    outputs. Known after a search along full gradients or, on CSR rows, implicit steps
-    with duals, which is what ``lr="auto"`` does but for small batches, other optimizers
-    than "gd", validation, and `partial_fit`; None otherwise. A fit that ends above
-    10 `tol` warns.
+    outputs. Known after fits with ``lr="auto"``, where a search along full gradients,
+    implicit steps with duals on CSR rows or, after updates of few rows, a last look at
+    all rows says so. None with validation, a schedule, averaging, or ``tol=None`` for
+    updates of few rows, and in `partial_fit`. A fit that ends above 10 `tol` warns.
 gap_kind_ : {'bound', 'estimate'} or None
     Whether `gap_` is proven, by a lower bound of the minimum, or what the curvature
     seen along the way promises.

@@ -23,7 +23,7 @@ from skgd._training.secant import (
     SecantDescent,
 )
 from skgd._training.state import Averaging
-from skgd.losses import AbsoluteError, Hinge, Quantile
+from skgd.losses import AbsoluteError, Hinge, Huber, Quantile
 from skgd.optimizers import GD, DoWG, Nesterov
 
 # Gradients of few rows are taken at z + 0.8 (x - z), between the moving point z and its
@@ -39,6 +39,9 @@ LATE_WEIGHT = 8.0
 # curvature of a loss without a bound is known at the best constant only.
 TURNS = 2.0
 TURNS_WITHOUT_CURVATURE = 0.5
+
+# Deviations so many times the median distance are those of outliers.
+OUTLYING = 10.0
 
 # Constant steps for losses without a bound of the curvature, per unit of spread.
 STEP_WITHOUT_CURVATURE = 0.1
@@ -274,6 +277,22 @@ def kink_widths(objective, rows, constant):
         if apart.any():
             widths[k] = AbsoluteError().best_constant(away[apart], weights[apart])
     return widths
+
+
+def spread_of_most(loss, rows, spread):
+    """The spread of the targets that outliers do not rule, where they rule `spread`.
+
+    For losses of bounded slope, which outliers do not rule either.
+    """
+    bounded = loss.residual_slopes() is not None or isinstance(loss, Huber)
+    if not bounded or not loss.identity_link or "classification" in loss.tasks:
+        return spread
+    targets, weights = rows.visited_targets(), rows.visited_weights()
+    middle = [AbsoluteError().best_constant(y, weights) for y in targets.T]
+    away = np.abs(targets - middle)
+    typical = [AbsoluteError().best_constant(y, weights) for y in away.T]
+    typical = float(np.sqrt(np.mean(np.square(typical))))
+    return typical if 0.0 < OUTLYING * typical < spread else spread
 
 
 def dual_kind(loss, softmax):

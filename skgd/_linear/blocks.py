@@ -103,6 +103,41 @@ class SparseBlock:
         return np.block([[products, edge[:, None]], [edge[None, :], self.bias * total]])
 
 
+class Table:
+    """The rows that count, block by block, for several looks at them.
+
+    Iterating gives what ``blocks`` gives; what fits into one block of dense rows is
+    made once.
+
+    Parameters
+    ----------
+    model : LinearModel
+    rows : Rows
+
+    Attributes
+    ----------
+    kept : bool
+        Whether all rows are at hand as one block.
+    hessians : float64 array or None
+        Sums of second derivatives that do not depend on the weights, for who has them.
+    """
+
+    def __init__(self, model, rows):
+        self.model, self.rows = model, rows
+        values = rows.order.size * (model.n_features + 1)
+        self.kept = not sparse.issparse(rows.X) and (
+            values <= BLOCK_NUMBERS and rows.order.size <= BLOCK_ROWS
+        )
+        self.hessians = self._blocks = None
+
+    def __iter__(self):
+        if not self.kept:
+            return blocks(self.model, self.rows)
+        if self._blocks is None:
+            self._blocks = list(blocks(self.model, self.rows))
+        return iter(self._blocks)
+
+
 def blocks(model, rows):
     """The rows that count, block by block.
 

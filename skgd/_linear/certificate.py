@@ -9,14 +9,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skgd._linear.blocks import blocks
+from skgd._linear.blocks import Table
 from skgd._linear.fenchel import SeparableLoss, SoftmaxLoss
+from skgd._linear.newton import fix_sums
 from skgd._linear.quadratic import QuadraticModel
 from skgd.losses import Loss
 from skgd.penalties import soft_threshold
 
 # Weights up to which the second derivatives are factorised.
 LARGEST = 512
+
+# A step that promises so many times what may be left needs no proof.
+FAR = 30.0
 
 # Share of its l1 penalty from which the pull on a weight of zero is taken seriously.
 NEAR = 0.8
@@ -89,7 +93,7 @@ def provable(loss):
     ) <= defined("value_and_derivative")
 
 
-def certify(bound, theta, widths=None, target=0.0):
+def certify(bound, theta, widths=None, target=0.0, table=None):
     """Bound how far F(theta) is from the minimum of F.
 
     Parameters
@@ -103,7 +107,10 @@ def certify(bound, theta, widths=None, target=0.0):
         slopes; the best of these widths counts. None tries those that leave about as
         many rows at kinks as there are weights, as at a minimum.
     target : float, default=0
-        No further width is tried once the gap is that small.
+        A gap as small as this is enough: nothing is tried for a smaller one, and
+        nothing but the step is found where that promises FAR more.
+    table : Table, default=None
+        The rows of `bound`, if they were looked at before.
 
     Returns
     -------
@@ -130,11 +137,13 @@ def certify(bound, theta, widths=None, target=0.0):
         return None
     # What is not finite proves nothing, and says so by a gap of inf.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return _certify(bound, theta, widths, target)
+        return _certify(bound, theta, widths, target, table)
 
 
-def _certify(bound, theta, widths, target):
-    problem = _Problem(bound, theta)
+def _certify(bound, theta, widths, target, table):
+    if table is None:
+        table = Table(bound.objective.model, bound.rows)
+    problem = _Problem(bound, theta, target, table)
     if bound.objective.softmax:
         return problem.certificate([problem.attempt(SoftmaxLoss(bound))])
     plain = SeparableLoss(bound)
@@ -165,7 +174,7 @@ def _certify(bound, theta, widths, target):
         for _ in range(ROUNDED_STEPS):
             if gap <= target or len(attempts) >= most:
                 break
-            moved = _Problem(bound, moved.theta + step)
+            moved = _Problem(bound, moved.theta + step, 0.0, table)
             attempts.append(moved.attempt(loss))
             step, before = attempts[-1].step, gap
             gap = problem.certificate(attempts).gap
@@ -179,8 +188,7 @@ def _certify(bound, theta, widths, target):
 def _widths(problem, loss):
     """Widths at which likely numbers of rows are at kinks, one for each output."""
     distances = []
-    for block, targets, _ in problem.blocks():
-        loss.look(targets, block.scores(problem.theta))
+    for _, _, _ in problem.looked_at(loss):
         distances.append(loss.distance_to_kinks())
     distances = np.sort(np.concatenate(distances), axis=0)
     n, n_weights = len(distances), int(problem.live.sum())
@@ -212,8 +220,9 @@ def _widths(problem, loss):
 class _Problem:
     """The objective at one point, weights as (features + 1, outputs)."""
 
-    def __init__(self, bound, theta):
+    def __init__(self, bound, theta, target, table):
         objective = bound.objective
+        self.target, self.table = target, table
         model = self.model = objective.model
         self.rows = bound.rows
         self.n_outputs = model.n_outputs
@@ -230,8 +239,13 @@ class _Problem:
         self.total = float(bound.rows.weight(bound.rows.order))
         self.intercept_only = not self.free[:-1].any()
 
-    def blocks(self):
-        return blocks(self.model, self.rows)
+    def looked_at(self, loss):
+        """The blocks of rows, with the loss evaluated at the point."""
+        for block, targets, weights in self.table:
+            if not self.table.kept or loss.looked_at is not self:
+                loss.look(targets, block.scores(self.theta))
+                loss.looked_at = self
+            yield block, targets, weights
 
     def certificate(self, attempts):
         """The best of some attempts, the first of them at the point itself."""
@@ -268,8 +282,13 @@ class _Problem:
         if first.hessians is not None:
             gradient = first.pulls / self.total + l2 * theta
             models = self._models(first.hessians, columns, gradient, loss)
-            newton = self._newton_gaps(loss, models)
             step = -models.c
+            promise = 0.5 * np.sum(gradient * models.c)
+            plain = loss.width is None and not l1.any()
+            if plain and not loss.quadratic and 0.0 < FAR * self.target < promise:
+                # No slopes can prove what is wanted.
+                return _Attempt(values + penalties, np.fmax(gaps, promise), step)
+            newton = self._newton_gaps(loss, models)
             if (newton < gaps).all():
                 return _Attempt(values + penalties, newton, step)
             gaps = np.fmin(gaps, newton)
@@ -306,17 +325,21 @@ class _Problem:
         if columns is not None and len(columns) == self.shape[0]:
             subset = None
         sums = _Sums()
-        for block, targets, weights in self.blocks():
-            loss.look(targets, block.scores(self.theta))
+        known = self.table.hessians if loss.quadratic and subset is None else None
+        for block, _, weights in self.looked_at(loss):
             sums.values += weights @ loss.row_values()
             sums.at_rest += weights @ loss.at_rest()
             sums.pulls += block.pull(weights[:, None] * loss.slopes)
             sums.tallies += loss.tallies(weights, loss.slopes)
-            if columns is not None:
+            if columns is not None and known is None:
                 hessians = loss.hessians(block, weights, subset)
                 sums.hessians = (
                     hessians if sums.hessians is None else sums.hessians + hessians
                 )
+        if known is not None:
+            sums.hessians = known
+        elif loss.quadratic and subset is None:
+            self.table.hessians = sums.hessians
         return sums
 
     def _models(self, hessians, columns, gradient, loss):
@@ -325,7 +348,10 @@ class _Problem:
         for k in range(loss.n_groups):
             outputs = [k] if loss.n_groups > 1 else np.arange(self.n_outputs)
             entries = np.ix_(columns, outputs)
-            H = hessians[k] / self.total + np.diag(self.l2[entries].ravel())
+            H = hessians[k] / self.total
+            H[np.diag_indices(len(H))] += self.l2[entries].ravel()
+            if loss.n_groups < self.n_outputs and not self.l1.any():
+                fix_sums(H, self.n_outputs, self.l2[columns].ravel())
             models.add(
                 QuadraticModel(
                     H,
@@ -342,8 +368,15 @@ class _Problem:
         c = models.c
         reach = np.abs(self.theta) + REACH * np.abs(c)
         found = self._slopes(loss, c)
+        if REFINED < self._off(found) <= ROUNDING and self.target > 0.0:
+            gaps = self._within_l1(loss, found, c, np.ones(loss.n_groups), None, reach)
+            # No other digits would make it small enough, or there is no need for them.
+            if gaps.sum() <= self.target or found.distance.sum() > self.target:
+                return gaps
         for _ in range(REFINEMENTS):
-            if self._off(found) <= REFINED:
+            # Where probabilities were cut off, no step brings the pulls to zero.
+            cut = loss.n_groups < self.n_outputs and found.shrink[0] < 1.0
+            if cut or self._off(found) <= REFINED:
                 break
             # What is left of the pulls that the step should have brought to zero.
             pulls = found.pulls + self.l2 * (self.theta - c)
@@ -396,8 +429,7 @@ class _Problem:
         """
         sums = _Sums(shrink=np.ones(loss.n_groups))
         moves = c.any()
-        for block, targets, weights in self.blocks():
-            loss.look(targets, block.scores(self.theta))
+        for block, _, weights in self.looked_at(loss):
             u = loss.slopes
             # What u is the difference of, and so what its rounding is in units of.
             terms_of_u = np.abs(u) + loss.offset

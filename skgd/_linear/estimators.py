@@ -40,8 +40,10 @@ from skgd._linear.automatic import (
     choose,
     dual_ascent_pays,
     dual_kind,
+    spread_of_most,
     target_spread,
 )
+from skgd._linear.evidence import gap_at
 from skgd._linear.model import REFRESH, LinearModel
 from skgd._linear.prepared_update import prepared, quickly
 from skgd._linear.step_size import (
@@ -59,7 +61,7 @@ from skgd._training.plan import Plan, rows_per_update
 from skgd._training.proximal import Proximal
 from skgd._training.state import Averaging
 from skgd.losses import get_loss, loss_names
-from skgd.optimizers import GD, OPTIMIZERS
+from skgd.optimizers import GD, OPTIMIZERS, get_optimizer
 from skgd.penalties import get_penalty, penalty_strengths
 from skgd.schedules import Constant, get_schedule
 
@@ -74,6 +76,9 @@ SEARCHED_TABLE = 16_384
 
 # A fit that may be so many times `tol` away from the minimum says so.
 FAR = 10.0
+
+# A column of sparse rows is named whose mean is so many of its standard deviations.
+FAR_FROM_ZERO = 10.0
 
 
 class LinearGD(BaseGD):
@@ -364,6 +369,8 @@ class LinearGD(BaseGD):
         )
         if not (kept and streaming):
             seen.spread = target_spread(task, loss, seen.targets)
+            if not streaming:
+                seen.spread = spread_of_most(loss, rows, seen.spread)
         curvature = loss_curvature(
             loss, softmax, rows.visited_targets(), rows.visited_weights(), seen.spread
         )
@@ -481,11 +488,24 @@ class LinearGD(BaseGD):
         attributes = super()._attributes(plan, task, state, report)
         return attributes | {"gap_": report.gap, "gap_kind_": report.gap_kind}
 
+    def _measure_gap(self, report, plan, state, bound):
+        """Of updates of few rows, with a last look at all of them."""
+        if self.lr != "auto" or self.tol is None or report["validation_loss"]:
+            return
+        if plan.objective.loss.trivial_minimum or not self._step_is_free(plan.schedule):
+            return
+        constant = self._constant(plan, bound.rows)
+        if constant is None:
+            constant = np.zeros(plan.model.size, plan.model.dtype)
+        found = gap_at(bound, state.answer(), constant)
+        if found is not None:
+            report.gap, report.gap_kind = found
+
     def _warn_if_far(self, report, plan):
         """Of a search that could not come closer, and what kept it from that."""
         rounding = float(np.sqrt(np.finfo(plan.model.dtype).eps))
         far = self.tol is not None and not report.gap <= max(FAR * self.tol, rounding)
-        if not far or report.stop_reason not in ("max_iter", "rounding"):
+        if not far or report.stop_reason not in ("max_iter", "rounding", "tol"):
             return
         # Only a bound is sure: the estimate of a search that is under way can be wrong.
         sure = "by" if report.gap_kind == "bound" else "by about"
@@ -500,6 +520,10 @@ class LinearGD(BaseGD):
                 "their difference, or subtract what they have in common.",
                 ConvergenceWarning,
             )
+            return
+        searched = isinstance(plan.optimizer, (FullGradientDescent, DualAscent))
+        if report.stop_reason == "tol" or not searched:
+            self._warn_of_noise(report, plan, left)
             return
         advice = "Raise max_iter."
         separable = (
@@ -518,6 +542,43 @@ class LinearGD(BaseGD):
         warn_user(
             f"Stopped at max_iter={report.n_epochs} epochs: {left}. {advice}",
             ConvergenceWarning,
+        )
+
+    def _warn_of_noise(self, report, plan, left):
+        """Steps from few rows, or by another rule, did not come close enough."""
+        where = "made no more progress"
+        if report.stop_reason == "max_iter":
+            where = f"stopped at max_iter={report.n_epochs} epochs"
+        remedies = []
+        if self.solver == "sgd":
+            remedies.append("solver='batch', or the default solver='minibatch'")
+        elif self.solver == "minibatch" and self.batch_size != "auto":
+            remedies.append("solver='batch', or batch_size='auto'")
+        if type(get_optimizer(self.optimizer)) is not GD:
+            remedies.append("optimizer='gd'")
+        advice = "Raise max_iter."
+        if remedies:
+            advice = f"Use {', with '.join(remedies)}, to search for the minimum."
+        cause = ""
+        centred = plan.model.mean is not None and plan.model.mean.any()
+        if self.fit_intercept and not centred and plan.model.moments is not None:
+            cause = self._far_from_zero(plan.model.moments)
+        warn_user(f"Training {where}, but {left}. {cause}{advice}", ConvergenceWarning)
+
+    def _far_from_zero(self, moments):
+        """Name the column of sparse rows that wants centring most."""
+        with np.errstate(all="ignore"):
+            far = np.abs(moments.mean) / np.sqrt(moments.variance)
+        far = np.where(np.isfinite(far), far, 0.0)
+        worst = int(np.argmax(far))
+        if far[worst] < FAR_FROM_ZERO:
+            return ""
+        names = getattr(self, "feature_names_in_", None)
+        name = worst if names is None else repr(names[worst])
+        return (
+            f"Column {name} varies by {np.sqrt(moments.variance[worst]):.2g} around "
+            f"{moments.mean[worst]:.2g}, and sparse rows are not centred: subtract "
+            "its mean, or pass a dense array. "
         )
 
     def _raw_scores(self, X):

@@ -8,7 +8,11 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from skgd._linear.certificate import certify
+from skgd._linear.blocks import Table
+from skgd._linear.certificate import LARGEST, certify, provable
+from skgd._linear.fenchel import SeparableLoss, SoftmaxLoss
+from skgd._linear.newton import newton_step
+from skgd._linear.quadratic import ScaledInverse
 from skgd._training.objective import BoundObjective, Objective
 
 # Columns up to which their second moments are worth a sweep over the rows.
@@ -19,6 +23,16 @@ CERTIFIED_PARAMETERS = 512
 
 # Numbers of a table up to which a bound takes less time than the search.
 CERTIFIED_VALUES = 1 << 19
+
+# Numbers of a table, and products for a matrix of second derivatives, up to which the
+# end of updates of few rows is looked at.
+JUDGED_VALUES, JUDGED_PRODUCTS = 1 << 24, 1 << 32
+
+# Newton steps for that, and the shortest one.
+JUDGING_STEPS, SHORTEST = 12, 1e-2
+
+# Products that a matrix of second derivatives may take for Newton steps to be the way.
+NEWTON_PRODUCTS = 1 << 22
 
 # Rows from which second moments are taken.
 MOMENT_ROWS = 16_384
@@ -50,6 +64,33 @@ class Evidence:
             self._moments = second_moments(bound.objective.model, bound.rows)
         return self._moments
 
+    def is_provable(self, bound):
+        """Whether a bound takes less time than it saves.
+
+        Parameters
+        ----------
+        bound : BoundObjective or StreamObjective
+
+        Returns
+        -------
+        bool
+        """
+        if not isinstance(bound, BoundObjective) or not provable(bound.objective.loss):
+            return False
+        values = bound.rows.order.size * _coupled_size(bound)
+        return (
+            _coupled_size(bound) <= CERTIFIED_PARAMETERS and values <= CERTIFIED_VALUES
+        )
+
+    def steps_pay(self, bound):
+        """Whether Newton steps take less time than the passes they save."""
+        size = _coupled_size(bound)
+        return (
+            self.is_provable(bound)
+            and bound.rows.order.size * size**2 <= NEWTON_PRODUCTS
+            and not sparse.issparse(bound.rows.X)
+        )
+
     def certificate(self, bound, point, output, target):
         """A lower bound of the minimum over one output, or over all that are coupled.
 
@@ -60,26 +101,120 @@ class Evidence:
             Parameters of the output.
         output : int
         target : float
-            A bound as tight as this is enough.
+            A bound as tight as this is enough; where the Newton step promises more,
+            there is the step and no bound.
 
         Returns
         -------
         Certificate or None
             None where there is no bound, or where it costs too much.
         """
-        model = bound.objective.model
-        coupled = bound.objective.softmax or model.n_outputs == 1
-        size = model.size if coupled else model.n_features + 1
-        if not isinstance(bound, BoundObjective):
+        if not self.is_provable(bound):
             return None
-        values = bound.rows.order.size * size
-        if size > CERTIFIED_PARAMETERS or values > CERTIFIED_VALUES:
+        alone, table, _ = self._output(bound, output)
+        point = point.astype(bound.objective.model.dtype)
+        return certify(alone, point, target=target, table=table)
+
+    def newton_step(self, bound, point, output):
+        """The step and what it promises; None where that is not to be had cheaply."""
+        alone, table, loss = self._output(bound, output)
+        if not table.kept:
             return None
-        if not coupled:
-            if output not in self._outputs:
-                self._outputs[output] = one_output(bound, output)
-            bound = self._outputs[output]
-        return certify(bound, point.astype(model.dtype), target=target)
+        return newton_step(alone.objective, point, table, loss)
+
+    def _output(self, bound, output):
+        """The objective of one output or of all that are coupled, rows, and loss."""
+        if output not in self._outputs:
+            objective = bound.objective
+            if objective.softmax:
+                loss = SoftmaxLoss(bound)
+            else:
+                if objective.model.n_outputs > 1:
+                    bound = one_output(bound, output)
+                loss = SeparableLoss(bound)
+            table = Table(bound.objective.model, bound.rows)
+            self._outputs[output] = bound, table, loss
+        return self._outputs[output]
+
+
+def gap_at(bound, theta, constant):
+    """How far a point that no search has come to can be from the minimum.
+
+    Parameters
+    ----------
+    bound : BoundObjective or StreamObjective
+    theta, constant : arrays of shape (n_parameters,)
+        The point, and the best constant.
+
+    Returns
+    -------
+    share : float
+        Of what the best constant leaves; 1 where the point is no better.
+    kind : {"bound", "estimate"}
+
+    Or None, where a look would cost too much or nothing can be said.
+    """
+    objective = bound.objective
+    if not isinstance(bound, BoundObjective) or objective.prox is not None:
+        return None
+    n, d = bound.rows.order.size, objective.model.n_features
+    if n * d > JUDGED_VALUES:
+        return None
+    value, gradient = bound.gradient(theta)
+    room = max(bound.value(constant) - value, 0.0)
+    left, kind = np.inf, "bound"
+    columns = min(_coupled_size(bound), LARGEST)
+    if provable(objective.loss) and n * columns**2 <= JUDGED_PRODUCTS:
+        left = _proven_gap(bound, theta)
+    curved = objective.l2.size and objective.l2.min() > 0.0 and not objective.l1.size
+    if not np.isfinite(left) and curved:
+        # The objective is at least as curved as its penalty.
+        left = 0.5 * float(np.sum(np.square(gradient) / objective.l2))
+    if not np.isfinite(left):
+        curvature = 0.5 if objective.softmax else objective.loss.curvature
+        if curvature is None or objective.l1.size or d > GRAM_COLUMNS:
+            return None
+        moments = curvature * second_moments(objective.model, bound.rows)
+        kind, left = "estimate", 0.0
+        for k, slopes in enumerate(gradient.reshape(d + 1, -1).T):
+            l2 = objective.l2.reshape(d + 1, -1)[:, k] if objective.l2.size else 0.0
+            model = moments + np.diag(np.broadcast_to(l2, d + 1))
+            left += 0.5 * float(slopes @ ScaledInverse(model)(slopes))
+    if room + left <= 0.0:
+        return 0.0, kind
+    return float(left / (room + left)) if np.isfinite(left) else 1.0, kind
+
+
+def _proven_gap(bound, theta):
+    """The best bound that some Newton steps from a point find for it."""
+    first = certificate = certify(bound, theta)
+    lower, value, kinks = first.lower, first.value, bound.objective.loss.kinks
+    theta = theta.astype(np.float64)
+    smooth = not kinks(np.ones(1))
+    for _ in range(JUDGING_STEPS if smooth else 0):
+        # Good within a factor of two, as the lower value proves.
+        if first.value - lower <= 2.0 * (first.value - value):
+            break
+        step, length = certificate.step, 1.0
+        if step is None or not np.isfinite(step).all():
+            break
+        while length > SHORTEST:
+            there = (theta + length * step).astype(bound.objective.model.dtype)
+            certificate = certify(bound, there)
+            lower = max(lower, certificate.lower)
+            if certificate.value < value:
+                break
+            length *= 0.25
+        else:
+            break
+        theta, value = there.astype(np.float64), certificate.value
+    return max(first.value - lower, 0.0)
+
+
+def _coupled_size(bound):
+    """Parameters of one output, or of all if they share a loss."""
+    model = bound.objective.model
+    return model.size if bound.objective.softmax else model.n_features + 1
 
 
 def second_moments(model, rows):

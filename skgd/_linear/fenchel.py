@@ -7,6 +7,8 @@ l(z) + l*(u) - u z >= 0. Sums over rows, and proofs, are made elsewhere.
 import numpy as np
 from scipy.special import log_softmax, xlogy
 
+from skgd.losses import SquaredError
+
 
 class SeparableLoss:
     """One loss for each output.
@@ -24,6 +26,9 @@ class SeparableLoss:
     # Slopes have all their digits.
     offset = 0.0
 
+    # The problem at whose point the loss was last evaluated.
+    looked_at = None
+
     def __init__(self, bound, width=None):
         from skgd._kernels import compiling, elementwise
 
@@ -31,6 +36,7 @@ class SeparableLoss:
         self.n_outputs = self.n_groups = bound.objective.model.n_outputs
         self.width = width
         self.piecewise_linear = width is None and bool(self.loss.kinks(np.ones(1)))
+        self.quadratic = type(self.loss) is SquaredError
         self._address, self._p = bound.loss, bound.loss_p
         self._losses = compiling.kernel(elementwise.losses, elementwise.signature())
 
@@ -61,7 +67,7 @@ class SeparableLoss:
             slopes, self.bends = self._rounded()
         else:
             self.bends = self.loss.curvature_at(y, z)
-        self.slopes = np.clip(slopes, self.low, self.high)
+        self.slopes = self.within(slopes)
 
     def _rounded(self):
         slopes, bends = np.zeros_like(self.z), np.zeros_like(self.z)
@@ -95,12 +101,20 @@ class SeparableLoss:
                 found.append(block.gram(bends[:, k], columns))
         return np.array(found)
 
+    def hessians_at_once(self, Z, weights):
+        """The Gram matrix of all columns of a dense block, of one output."""
+        return (Z * (weights * self.bends[:, 0])[:, None]).T @ Z
+
     def within(self, u):
         """The nearest slopes that the loss has."""
+        if self.quadratic:
+            return u
         return np.clip(u, self.low, self.high)
 
     def shrink(self, u):
         """The largest factor, at most 1, that brings all rows of an output there."""
+        if self.quadratic:
+            return np.ones(self.n_outputs)
         room = np.where(u > 0.0, self.high / u, self.low / u)
         room = np.where(u == 0.0, np.inf, room)
         return np.minimum(room.min(axis=0, initial=1.0), 1.0)
@@ -141,7 +155,8 @@ class SoftmaxLoss:
     """
 
     n_groups = 1
-    piecewise_linear = False
+    piecewise_linear = quadratic = False
+    width = looked_at = None
 
     def __init__(self, bound):
         self.n_outputs = bound.objective.model.n_outputs
@@ -174,6 +189,17 @@ class SoftmaxLoss:
                     found = np.empty((len(part), K, len(part), K))
                 found[:, a, :, b] = found[:, b, :, a] = part if a == b else -part
         return found.reshape(1, len(part) * K, len(part) * K)
+
+    def hessians_at_once(self, Z, weights):
+        """The matrix of all columns of a dense block; rounds more than the other."""
+        d, K = Z.shape[1], self.n_outputs
+        parts = (Z[:, :, None] * self.p[:, None, :]).reshape(len(Z), d * K)
+        weighted = parts * weights[:, None]
+        H = -(weighted.T @ parts).reshape(d, K, d, K)
+        same = (Z.T @ weighted).reshape(d, d, K)
+        for k in range(K):
+            H[:, k, :, k] += same[:, :, k]
+        return H
 
     def within(self, u):
         """Slopes nearby that the loss has."""

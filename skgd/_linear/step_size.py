@@ -112,14 +112,34 @@ def largest_row_norm(model, rows):
         chosen = rows.order[start : start + CHUNK_ROWS]
         X = rows.X[chosen]
         if sparse.issparse(X):
-            # |(x - m) s|^2 <= (|x s| + |m s|)^2 keeps the zeros out of the work.
-            squares = X.multiply(X).astype(np.float64) @ np.square(scale, dtype=float)
-            norms = (np.sqrt(squares) + np.linalg.norm(mean * scale)) ** 2
+            norms = _sparse_row_norms(X, mean, scale.astype(np.float64))
         else:
             norms = np.square((X - mean) * scale, dtype=np.float64).sum(axis=1)
         norms = rows.weights[chosen] * (model.fit_intercept + norms)
         largest = max(largest, float(norms.max()))
     return largest
+
+
+def _sparse_row_norms(X, mean, scale):
+    """|(x - m) s|^2 of sparse rows: that of zeros, and what the other entries change.
+
+    What rounding may have taken away is added.
+    """
+    X = sparse.csr_array(X)
+    mean = np.broadcast_to(mean, scale.shape).astype(np.float64)
+    at_zero = float(np.square(mean * scale).sum())
+    centre, factor = mean[X.indices], scale[X.indices]
+    entries = X.data.astype(np.float64)
+    changes = sparse.csr_array(
+        ((entries - 2.0 * centre) * entries * factor**2, X.indices, X.indptr),
+        shape=X.shape,
+    )
+    sizes = sparse.csr_array(
+        (np.square((np.abs(entries) + np.abs(centre)) * factor), X.indices, X.indptr),
+        shape=X.shape,
+    )
+    rounding = 16.0 * np.finfo(np.float64).eps * (at_zero + sizes.sum(axis=1))
+    return np.maximum(at_zero + changes.sum(axis=1), 0.0) + rounding
 
 
 def largest_eigenvalue(objective, rows):

@@ -43,6 +43,18 @@ SHARPER, SHARE, SHARPEST = 0.1, 0.1, 1e-10
 # Newton steps tried where a bound was not tight enough, and their shortest length.
 NEWTON_STEPS, SHORTEST = 8, 1e-3
 
+# Where they cost little, they are tried earlier and more often: for a parabola at once,
+# else when what seems to be left is so many times what is tolerated.
+# They end when one brings less than a share of what it promised.
+EARLY_STEPS, NEAR, WORTHWHILE = 20, 100.0, 0.1
+
+# How often a bound may be too loose where such a step promises next to nothing.
+ASKED = 3
+
+
+# Looks for a bound at losses with kinks, each after this share of the last.
+KINK_LOOKS, CLOSER = 5, 0.3
+
 # Points looked at under an l1 penalty until a bound is tight enough.
 PATIENT_POINTS = 40
 
@@ -334,6 +346,14 @@ class Search:
         self.looked = 0
         self.newton = None
         self.newton_steps = 0
+        self.lower = -math.inf
+        evidence, bound = self.evidence, epoch.bound
+        smooth = not (self.kinked or self.proximal) and evidence is not None
+        self.provable = smooth and evidence.is_provable(bound)
+        self.early_steps, self.expected, self.asked = 0, None, 0
+        if self.provable and self.tol is not None and evidence.steps_pay(bound):
+            self.early_steps = EARLY_STEPS
+        self.is_parabola = self.is_near = type(self.loss) is SquaredError
 
     @property
     def point(self):
@@ -400,6 +420,11 @@ class Search:
         return self.tol * max(self.constant_value - self.exact, 0.0)
 
     @property
+    def aim(self):
+        """What may seem to be missing where a bound is asked for."""
+        return self.target * CLOSER**self.looked if self.kinked else self.target
+
+    @property
     def noise(self):
         """Decreases that are rounding errors of the objective."""
         size = abs(self.exact) + self.precision * abs(self.constant_value)
@@ -423,7 +448,8 @@ class Search:
             gained = 0.0
         self.gap = self.slack + max(promise, gained if math.isfinite(gained) else 0.0)
         self.proven = False
-        self.curvature = self._curvature()
+        if not self.provable:
+            self.curvature = self._curvature()
         if self.tol is not None and self._done(promise, gained, trial):
             return
         if self.newton is not None:
@@ -451,9 +477,17 @@ class Search:
             self.gap, self.proven = self.exact - least, True
             self.reason = "converged"
             return True
-        if not self.slack + max(promise, gained) <= target:
+        if self.exact - self.lower + self.noise <= target:
+            # What was proven at another point holds here, too.
+            self.gap, self.proven = self.exact - self.lower + self.noise, True
+            self.reason = "converged"
+            return True
+        self.is_near |= max(promise, gained) <= NEAR * target
+        if self.early_steps > 0 and self.is_near and self._early(trial):
+            return self.reason is not None
+        if not self.slack + max(promise, gained) <= self.aim:
             return False
-        if not self.kinked and not self.proximal:
+        if not self.kinked and not self.proximal and not self.provable:
             moments = self._second_moments()
             if moments is None:
                 sure = self._gained(UNSURE_STEPS) <= UNSURE_SHARE * target
@@ -466,22 +500,75 @@ class Search:
                     return False
         return self._prove(trial)
 
+    def _early(self, trial):
+        """Prove the end, or take a Newton step; False where neither works."""
+        if self.expected is not None:
+            gained = self.values[-2] - self.values[-1] if len(self.values) > 1 else 0.0
+            if not gained + self.noise >= WORTHWHILE * self.expected:
+                return self._no_more_newton()
+        found = self.expected = None
+        if not self.is_parabola:
+            found = self.evidence.newton_step(self.epoch.bound, self.point, self.output)
+            if found is None:
+                # Hardly curved somewhere: there are no good steps.
+                return self._no_more_newton()
+        # What the step promises cannot be proven away; a bound from close by can be
+        # good enough for the end of the step.
+        if found is not None and found[1] > self.target:
+            step, self.expected = found
+        else:
+            if self.asked == ASKED:
+                return self._no_more_newton()
+            certificate = self._certificate()
+            if self._is_proven(certificate):
+                return True
+            step = certificate.step
+            self.asked += 1
+        self.early_steps -= 1
+        if step is None or not np.isfinite(step).all():
+            return False
+        self._try_newton(trial, step)
+        return True
+
+    def _no_more_newton(self):
+        """The model is a bad one: its steps say nothing about the end."""
+        self.early_steps, self.values = 0, self.values[-1:]
+        return False
+
+    def _certificate(self):
+        if self.evidence is None:
+            return None
+        return self.evidence.certificate(
+            self.epoch.bound, self.point, self.output, self.target
+        )
+
+    def _is_proven(self, certificate):
+        """Whether a bound is tight enough, which ends the search."""
+        if certificate is None:
+            return False
+        self.lower = max(self.lower, certificate.lower)
+        gap = certificate.gap
+        if certificate.value < math.inf:
+            gap = min(gap, max(certificate.value - self.lower, 0.0) + self.noise)
+        if gap > max(self.target, self.noise):
+            return False
+        self.gap, self.proven = gap, True
+        self.reason = "converged"
+        return True
+
     def _prove(self, trial):
         """Ask for a lower bound; without one the estimate stands."""
-        certificate = None
-        if self.evidence is not None:
-            certificate = self.evidence.certificate(
-                self.epoch.bound, self.point, self.output, self.target
-            )
-        enough = max(self.target, self.noise)
-        if certificate is not None and certificate.gap <= enough:
-            self.gap, self.proven = certificate.gap, True
-            self.reason = "converged"
+        certificate = self._certificate()
+        if self._is_proven(certificate):
             return True
         if self.proximal and not self.kinked and self.evidence is not None:
             self.looked += 1
             promised = 0.5 * self.memory[self.at.DECREMENT] > self.noise
             if promised and self.looked < PATIENT_POINTS:
+                return False
+        elif self.kinked and certificate is not None:
+            if self.looked < KINK_LOOKS and math.isfinite(certificate.gap):
+                self.looked += 1
                 return False
         elif (
             not self.kinked
@@ -548,7 +635,7 @@ class Search:
 
     def _sharpen(self, promise, trial):
         """Go on with a sharper kink where the present one has told all it can."""
-        target = self.target
+        target = self.aim
         widths = self.epoch.recorded.objective.widths
         first = self.epoch.descent.widths[self.output]
         told = promise <= max(SHARE * max(self.slack, target), self.noise)
@@ -581,7 +668,7 @@ class Search:
             return True
         length *= 0.5
         if length < SHORTEST:
-            length, self.newton_steps = 0.0, NEWTON_STEPS
+            length, self.newton_steps, self.early_steps = 0.0, NEWTON_STEPS, 0
         self.newton[3] = length
         trial[:] = origin + length * step
         return False

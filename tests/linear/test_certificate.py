@@ -81,12 +81,17 @@ def check(problem, rng):
             *model.exact_coefficients(point),
             **problem.settings,
         )
+        if not value < LARGEST_VALUE:
+            # The compiled exponential goes on as a line there, that of NumPy does not.
+            continue
         assert_allclose(answer.value, value, rtol=1e-7, atol=1e3 * rounding)
         assert answer.gap >= 0.0
         assert answer.lower <= best + rounding
         assert answer.value - answer.gap == answer.lower
     return found[1].gap, left, rounding
 
+
+LARGEST_VALUE = 1e100
 
 KINDS = st.sampled_from(convex.FEATURES)
 NAMES = st.sampled_from(list(convex.LOSSES))

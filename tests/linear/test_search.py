@@ -35,8 +35,8 @@ from skgd.losses import (
     Quantile,
 )
 
-# The estimate of a gap can be some times too small.
-CLOSE = 5e-4
+# The estimate of a gap can be a little too small.
+CLOSE = 2e-4
 
 
 def linear_programme(X, y, low, high, epsilon=0.0, weights=None, margins=False):
@@ -88,8 +88,9 @@ def test_losses_with_kinks_reach_the_linear_programme(loss, slopes, epsilon, wei
     gap = kinked_gap(model, X, y, loss, slopes, weights, epsilon)
     assert -1e-9 < gap < CLOSE
     assert model.stop_reason_ == "converged"
-    # The estimate is that of a smoothed loss, and not far from the truth.
-    assert gap < 5 * model.gap_ <= 5e-4
+    assert model.gap_ <= 1e-4
+    if model.gap_kind_ == "bound":
+        assert gap <= model.gap_ + 1e-12
 
 
 @pytest.mark.parametrize("loss, slopes, epsilon", KINKED[:2], ids=lambda v: str(v))
@@ -166,13 +167,14 @@ def test_hinge_leaves_the_constant(share):
 def test_hinge_of_three_classes_is_three_searches():
     X, y = load_iris(return_X_y=True)
     model = GDClassifier("hinge", penalty=None).fit(X, y)
+    assert model.gap_ <= 1e-4 and model.gap_kind_ == "bound"
     scores = model.decision_function(X)
     for k in range(3):
         signs = np.where(y == k, 1.0, -1.0)
         best = linear_programme(X, signs, 0.0, 1.0, margins=True)
         constant = Hinge().value(signs, -1.0).mean()
         value = Hinge().value(signs, scores[:, k]).mean()
-        assert (value - best) / (constant - best) < CLOSE
+        assert (value - best) / (constant - best) <= model.gap_
 
 
 @pytest.mark.parametrize("outliers", [1e2, 1e6])
@@ -198,7 +200,7 @@ def test_a_target_does_not_feel_the_units_of_another():
     for loss in ("squared_error", "absolute_error", Huber(10.0)):
         alone = GDRegressor(loss).fit(X, y)
         both = GDRegressor(loss).fit(X, np.column_stack([y, other]))
-        np.testing.assert_allclose(both.predict(X)[:, 0], alone.predict(X), rtol=1e-6)
+        np.testing.assert_allclose(both.predict(X)[:, 0], alone.predict(X), rtol=1e-4)
         second = GDRegressor(loss).fit(X, other)
         assert both.n_iter_ == max(alone.n_iter_, second.n_iter_)
 
@@ -251,7 +253,9 @@ def test_copies_of_columns_do_not_drift(offset, parameters):
     assert np.mean((model.predict(X) - y) ** 2) <= best * (1 + 1e-9)
     assert np.abs(model.coef_).max() < 1.0
     if parameters:
-        assert model.stop_reason_ == "rounding"
+        # With a tolerance of zero, a bound of the size of rounding is one to end with.
+        ends = {"rounding"} if parameters["tol"] is None else {"rounding", "converged"}
+        assert model.stop_reason_ in ends
 
 
 def test_columns_whose_difference_matters():
