@@ -122,10 +122,8 @@ class LateRule:
 
     Attributes
     ----------
-    theta, vectors : arrays of shape (n_parameters,) and (n_vectors, n_parameters)
-        Each feature as the last update that touched it left it.
-    made, sums : float64 arrays of shape (n_features,)
-        The number of updates, and the sum of the rates, by that one.
+    records : float64 array
+        Each feature as the last update that touched it left it, and the intercepts.
     passed : float64 array of shape (2,)
         The sum of the rates of all updates, and the last rate.
     key : tuple
@@ -135,17 +133,17 @@ class LateRule:
         of date.
     """
 
-    theta: np.ndarray
-    vectors: np.ndarray
-    made: np.ndarray
-    sums: np.ndarray
+    records: np.ndarray
     passed: np.ndarray
     key: tuple
     shown: tuple = ()
 
     @classmethod
-    def of(cls, state, key, rate, n_features):
-        """What was kept of `state`, if nothing moved it since."""
+    def of(cls, state, key, begin, rate):
+        """What was kept of `state`, if nothing moved it since.
+
+        Otherwise the records that `begin` returns, before a step of length `rate`.
+        """
         last = state.lazy
         if (
             isinstance(last, LateRule)
@@ -154,14 +152,7 @@ class LateRule:
             and np.array_equal(last.shown[1], state.vectors)
         ):
             return last
-        return cls(
-            state.theta.copy(),
-            state.vectors.copy(),
-            np.full(n_features, float(state.step)),
-            np.zeros(n_features),
-            np.array([0.0, rate]),
-            key,
-        )
+        return cls(begin(), np.array([0.0, rate]), key)
 
     def keep_in(self, state):
         """Remember what the parameters of `state` stand for."""
