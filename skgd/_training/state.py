@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+# Numbers from which on BLAS may share a product of two vectors among threads.
+LONG = 1 << 13
+
 
 def rule_of(optimizer):
     """What must be equal for one call to go on from the vectors of another.
@@ -330,5 +333,8 @@ class State:
 
 def _is_finite(vector):
     # Where the sum of the squares is, which takes a third of the time of looking at
-    # each number, the numbers are.
-    return math.isfinite(vector.dot(vector)) or bool(np.isfinite(vector).all())
+    # each number, the numbers are. BLAS would wake its threads for long vectors, who
+    # then wait for more at the cost of a processor; a plain sum does as well.
+    few = vector.size <= LONG
+    total = vector.dot(vector) if few else vector.sum()
+    return math.isfinite(total) or bool(np.isfinite(vector).all())
