@@ -11,6 +11,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from scipy.special import xlogy
 
 from skgd._training.epochs import random_bits, shuffle_kernel
 from skgd._training.state import Averaging, State
@@ -44,6 +45,12 @@ MOST_PASSES = 60
 # A model that beats the best constant by less than this share of its objective is as
 # good as it.
 LEAST_GAIN = 1e-3
+
+# Keeps a quotient of nothing by nothing finite.
+TINY = np.finfo(np.float64).tiny
+
+# A factor that makes up for the rounding of a quotient.
+WITHIN = 1.0 - 4.0 * np.finfo(np.float64).eps
 
 # Gaps below this share of the objective are rounding.
 ROUNDING = 1e-13
@@ -406,40 +413,25 @@ class DualEpoch:
 
     def _penalty(self, threshold):
         weights = self.v - np.clip(self.v, -threshold, threshold)
-        return 0.5 * self.l2 * float(weights @ weights) + self.l1 * float(
-            np.abs(weights).sum()
-        )
+        # Without BLAS, whose threads would stay awake for nothing.
+        squares = float(np.square(weights).sum())
+        return 0.5 * self.l2 * squares + self.l1 * float(np.abs(weights).sum())
 
     def _lower_bound(self):
         """A bound of F* from below: the dual objective, minus infinity without one.
 
-        -mean phi*(-a) - g*(sum a x / n), g the penalty, for duals whose sum is zero if
-        there is an intercept. They are made so by shrinking those of the sign that
-        prevails; phi* is convex and at most 0 at 0, because no loss is negative.
+        -mean phi*(-a) - g*(sum a x / n), g the penalty, for duals that add up to zero
+        for each output if there is an intercept.
         """
-        fit_intercept = self.bound.objective.model.fit_intercept
-        if self.ascent.kind == "softmax" and fit_intercept:
-            return -math.inf
-        # Rows that do not count have zeros here.
-        duals = self.duals.reshape(-1, self.sums.size)
-        conjugates = self.conjugates.sum()
-        if fit_intercept:
-            if self.sums.size > 1:
-                # The conjugates of a row's outputs are known as their sum only.
+        if self.bound.objective.model.fit_intercept:
+            try:
+                duals, conjugates = self._balanced()
+            except NotImplementedError:
+                # A loss without a conjugate of its own.
                 return -math.inf
-            duals = duals.copy()
-            above = duals[:, 0] > 0.0
-            positive, negative = duals[above, 0].sum(), -duals[~above, 0].sum()
-            least = min(positive, negative)
-            shares = np.where(
-                above,
-                least / max(positive, np.finfo(float).tiny),
-                least / max(negative, np.finfo(float).tiny),
-            )
-            duals[:, 0] *= shares
-            # A row may have a conjugate below 0, which shrinks likewise.
-            conjugates = float(shares @ self.conjugates)
-        slopes = np.abs(self._dual_sums(duals.ravel())) / self.n
+        else:
+            duals, conjugates = self.duals, self.conjugates.sum()
+        slopes = np.abs(self._dual_sums(duals)) / self.n
         conjugates /= self.n
         if self.l2 > 0.0:
             excess = np.maximum(slopes - self.l1, 0.0)
@@ -448,6 +440,86 @@ class DualEpoch:
         if largest == 0.0 or self.l1 == 0.0:
             return -conjugates if largest == 0.0 else -math.inf
         return -min(1.0, self.l1 / largest) * conjugates
+
+    def _balanced(self):
+        """Duals near those of the rows whose sums are zero, and their conjugates.
+
+        Those of the sign that prevails shrink, for each output; phi* is convex and at
+        most 0 at 0, because no loss is negative, so that slopes stay such as the loss
+        has. Of the softmax, classes with too much probability give to the others.
+        """
+        n_outputs = self.sums.size
+        duals = self.duals.reshape(-1, n_outputs)
+        if self.ascent.kind == "softmax":
+            balance, conjugate = self._softmax_balance(duals)
+        elif n_outputs == 1:
+            above = duals[:, 0] > 0.0
+            up, down = _shares(duals)
+            shares = np.where(above, up, down)
+            # A row may have a conjugate below 0, which shrinks likewise. Rows that do
+            # not count have zeros here.
+            return duals[:, 0] * shares, float(shares @ self.conjugates)
+        else:
+            # A little less, for the quotient by the weight to be a slope of the loss.
+            up, down = (WITHIN * share for share in _shares(duals))
+
+            def balance(duals, rows):
+                return np.where(duals > 0.0, duals * up, duals * down)
+
+            def conjugate(u, rows):
+                targets = rows.targets
+                if targets.shape[1] < n_outputs:
+                    targets = np.where(targets == np.arange(n_outputs), 1.0, -1.0)
+                return self.bound.objective.loss.conjugate(targets, u).sum(axis=1)
+
+        balanced, total, start = np.zeros_like(duals), 0.0, 0
+        for block in self.bound.bound_blocks():
+            rows = block.rows
+            stop = start + rows.X.shape[0]
+            counts = np.zeros(stop - start, bool)
+            counts[rows.order] = True
+            counts &= rows.weights > 0.0
+            weights = np.where(counts, rows.weights, 1.0)
+            found = balance(duals[start:stop], rows) * counts[:, None]
+            values = conjugate(-found / weights[:, None], rows)
+            total += float(np.where(counts, weights * values, 0.0).sum())
+            balanced[start:stop], start = found, stop
+        return balanced.ravel(), total
+
+    def _softmax_balance(self, duals):
+        """(balance, conjugate) of ``_balanced`` for the softmax.
+
+        The duals of a row are s (e - q), e the indicator of its class and q in the
+        simplex, and the conjugate is sum q log q.
+        """
+        excess = -duals.sum(axis=0)
+        masses = np.zeros_like(excess)
+        start = 0
+        for block in self.bound.bound_blocks():
+            rows = block.rows
+            stop = start + rows.X.shape[0]
+            weights = np.zeros(stop - start)
+            weights[rows.order] = rows.weights[rows.order]
+            label = _indicators(rows, masses.size)
+            masses += weights @ label - duals[start:stop].sum(axis=0)
+            start = stop
+        given = np.where(excess > 0.0, excess / np.maximum(masses, TINY), 0.0)
+        wanted = np.maximum(-excess, 0.0)
+        taken = wanted / max(wanted.sum(), TINY)
+
+        def balance(duals, rows):
+            weights = np.maximum(rows.weights, TINY)[:, None]
+            label = _indicators(rows, masses.size)
+            q = np.maximum(label - duals / weights, 0.0)
+            q /= q.sum(axis=1, keepdims=True)
+            moved = (q * given).sum(axis=1, keepdims=True)
+            return weights * (label - (q * (1.0 - given) + moved * taken))
+
+        def conjugate(u, rows):
+            q = np.maximum(u + _indicators(rows, masses.size), 0.0)
+            return xlogy(q, q).sum(axis=1)
+
+        return balance, conjugate
 
     # ---- the search that takes over --------------------------------------------------
 
@@ -468,6 +540,21 @@ class DualEpoch:
         self.verdict, self.moved = epoch.verdict, epoch.moved
         self.gap, self.gap_kind = epoch.gap, epoch.gap_kind
         return value, step
+
+
+def _shares(duals):
+    """Factors for the positive and for the negative duals of each output.
+
+    With them both have the sum of the lesser.
+    """
+    positive = np.maximum(duals, 0.0).sum(axis=0)
+    negative = np.maximum(-duals, 0.0).sum(axis=0)
+    least = np.minimum(positive, negative)
+    return least / np.maximum(positive, TINY), least / np.maximum(negative, TINY)
+
+
+def _indicators(rows, n_classes):
+    return (rows.targets == np.arange(n_classes)).astype(np.float64)
 
 
 def _canonical(bound):

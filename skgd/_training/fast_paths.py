@@ -265,16 +265,19 @@ def _rule_on_nonzeros_only(bound, stepper, batch_size):
     """Rules with state on CSR rows, at the cost of their nonzeros."""
     from skgd._kernels import compiling, csr_rules
 
-    kernel = compiling.kernel(
-        csr_rules.run_epoch,
-        csr_rules.epoch_signature(bound.data_type, stepper.element),
-    )
     rule = type(stepper.optimizer)
     number = getattr(csr_rules, RULES[rule])
+    kernel = compiling.kernel(
+        csr_rules.EPOCHS[number],
+        csr_rules.epoch_signature(bound.data_type, stepper.element),
+    )
     objective = bound.objective
     l1 = float(objective.l1.max(initial=0.0))
     l2 = float(objective.l2.max(initial=0.0))
-    n_features = objective.model.n_features
+    n_outputs = objective.model.n_outputs
+    distinct = bool(bound.rows.X.has_canonical_format)
+    powers = np.empty(csr_rules.POWERS)
+    _check_scores(bound, batch_size)
 
     def run(state, order, rates):
         remembers = rule in (Momentum, Nesterov)
@@ -287,7 +290,16 @@ def _rule_on_nonzeros_only(bound, stepper, batch_size):
         if remembers:
             # What happens to features that wait is a power of one matrix.
             key = (*key, float(rates[0]))
-        late = LateRule.of(state, key, float(rates[0]), n_features)
+        late = LateRule.of(
+            state,
+            key,
+            lambda: csr_rules.begin(
+                number, state.theta, state.vectors, n_outputs, state.step
+            ),
+            float(rates[0]),
+        )
+        n_records = (stepper.n // n_outputs) * csr_rules.width(number, n_outputs)
+        check_sizes("sparse updates", records=(late.records, n_records))
         result = kernel(
             bound.data,
             bound.rows.targets,
@@ -297,17 +309,13 @@ def _rule_on_nonzeros_only(bound, stepper, batch_size):
             bound.output,
             bound.loss,
             bound.loss_p,
-            number,
             arguments[1],
-            late.theta,
-            late.vectors,
-            late.made,
-            late.sums,
+            late.records,
             late.passed,
             state.theta,
             state.vectors,
-            np.zeros(state.theta.size),
-            np.empty(n_features, np.int64),
+            distinct,
+            powers,
             l1,
             l2,
             rates,

@@ -109,12 +109,18 @@ class BoundObjective:
     """
 
     def __init__(self, objective, rows, block_rows, n_jobs=1):
-        from skgd._kernels import compiling, epoch, outputs
+        from skgd._kernels import compiling, csr_sums, epoch, outputs
 
         self.objective = objective
         self.rows = rows
         self.block_rows = block_rows
-        self.n_jobs = n_jobs if objective.model.is_linear else 1
+        # Sums over wide sparse rows are one sum, which threads could not share.
+        self._is_wide = (
+            objective.model.is_linear
+            and self.is_csr
+            and objective.model.n_features >= csr_sums.WIDE
+        )
+        self.n_jobs = n_jobs if objective.model.is_linear and not self._is_wide else 1
         check_model(objective.model, rows, objective.softmax)
         self.dtype = objective.model.dtype
         self.element = compiling.numba_type(self.dtype)
@@ -130,7 +136,9 @@ class BoundObjective:
             else objective.model.bind
         )
         self._sum_data = self.data
-        if self._folds:
+        if self._is_wide:
+            self._sum_data = self._bind_for_sums(rows.X, csr_sums.ROWS)[1]
+        elif self._folds:
             self._sum_data = self._bind_for_sums(rows.X, block_rows)[1]
         if objective.model.is_linear and objective.model.n_outputs == 1:
             self.output = outputs.COLUMN
@@ -140,9 +148,14 @@ class BoundObjective:
                 compiling.output_signature(self.element),
             )
         self.loss, self.loss_p, self._check_loss = _callee(objective)
-        self._sum = compiling.kernel(
-            epoch.sum_rows, compiling.sum_signature(self.data_type, self.element)
-        )
+        if self._is_wide:
+            self._sum = compiling.kernel(
+                csr_sums.sum_rows, csr_sums.sum_signature(self.data_type, self.element)
+            )
+        else:
+            self._sum = compiling.kernel(
+                epoch.sum_rows, compiling.sum_signature(self.data_type, self.element)
+            )
 
     def raise_noted(self, p=None):
         """Raise what a user's loss or activation raised in compiled code, if any did.
@@ -242,6 +255,18 @@ class BoundObjective:
             check_order(order, len(self.rows.targets))
         if self.n_jobs > 1 and order.size >= THREADED_ROWS:
             return self._threads.add_to(gradient, theta, order)
+        if self._is_wide:
+            return self._sum(
+                self._sum_data,
+                self.rows.targets,
+                self.rows.weights,
+                order,
+                self.output,
+                self.loss,
+                self.loss_p,
+                theta,
+                gradient,
+            )
         shard = np.empty(theta.size if gradient.size else 0, self.dtype)
         return self._sum(
             self.block,

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+# Numbers from which on BLAS may share a product of two vectors among threads.
+LONG = 1 << 13
+
 
 def rule_of(optimizer):
     """What must be equal for one call to go on from the vectors of another.
@@ -122,10 +125,8 @@ class LateRule:
 
     Attributes
     ----------
-    theta, vectors : arrays of shape (n_parameters,) and (n_vectors, n_parameters)
-        Each feature as the last update that touched it left it.
-    made, sums : float64 arrays of shape (n_features,)
-        The number of updates, and the sum of the rates, by that one.
+    records : float64 array
+        Each feature as the last update that touched it left it, and the intercepts.
     passed : float64 array of shape (2,)
         The sum of the rates of all updates, and the last rate.
     key : tuple
@@ -135,17 +136,17 @@ class LateRule:
         of date.
     """
 
-    theta: np.ndarray
-    vectors: np.ndarray
-    made: np.ndarray
-    sums: np.ndarray
+    records: np.ndarray
     passed: np.ndarray
     key: tuple
     shown: tuple = ()
 
     @classmethod
-    def of(cls, state, key, rate, n_features):
-        """What was kept of `state`, if nothing moved it since."""
+    def of(cls, state, key, begin, rate):
+        """What was kept of `state`, if nothing moved it since.
+
+        Otherwise the records that `begin` returns, before a step of length `rate`.
+        """
         last = state.lazy
         if (
             isinstance(last, LateRule)
@@ -154,14 +155,7 @@ class LateRule:
             and np.array_equal(last.shown[1], state.vectors)
         ):
             return last
-        return cls(
-            state.theta.copy(),
-            state.vectors.copy(),
-            np.full(n_features, float(state.step)),
-            np.zeros(n_features),
-            np.array([0.0, rate]),
-            key,
-        )
+        return cls(begin(), np.array([0.0, rate]), key)
 
     def keep_in(self, state):
         """Remember what the parameters of `state` stand for."""
@@ -339,5 +333,8 @@ class State:
 
 def _is_finite(vector):
     # Where the sum of the squares is, which takes a third of the time of looking at
-    # each number, the numbers are.
-    return math.isfinite(vector.dot(vector)) or bool(np.isfinite(vector).all())
+    # each number, the numbers are. BLAS would wake its threads for long vectors, who
+    # then wait for more at the cost of a processor; a plain sum does as well.
+    few = vector.size <= LONG
+    total = vector.dot(vector) if few else vector.sum()
+    return math.isfinite(total) or bool(np.isfinite(vector).all())

@@ -13,6 +13,9 @@ from sklearn.utils._param_validation import Interval
 
 from skgd.penalties._base import Penalty
 
+# Numbers from which on BLAS may share a product of two vectors among threads.
+PIECE = 1 << 13
+
 
 class _WeightedNet(Penalty):
     """alpha times weights, shared out between l1 and l2."""
@@ -174,9 +177,9 @@ def penalty_value(
     value = 0.0
     theta = theta.astype(np.float64, copy=False)
     if l2.size:
-        value += 0.5 * float(np.dot(l2, theta * theta))
+        value += 0.5 * _dot(l2, theta, np.square)
     if l1.size:
-        value += float(np.dot(l1, np.abs(theta)))
+        value += _dot(l1, theta, np.abs)
     return value
 
 
@@ -200,3 +203,17 @@ def soft_threshold(theta: NDArray, threshold: NDArray | float) -> NDArray:
     array([ 2., -0., -1.])
     """
     return np.sign(theta) * np.maximum(np.abs(theta) - threshold, 0.0)
+
+
+def _dot(strengths, theta, sizes):
+    """Product of the strengths and the sizes of theta, by one thread.
+
+    BLAS shares long vectors among several: then the last bits depend on their number,
+    and they stay awake for a while, at the cost of a processor, after a product that
+    takes less time than to wake them. Pieces stay in the cache, too.
+    """
+    total = 0.0
+    for start in range(0, theta.size, PIECE):
+        piece = slice(start, start + PIECE)
+        total += float(np.dot(strengths[piece], sizes(theta[piece])))
+    return total

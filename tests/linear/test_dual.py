@@ -252,6 +252,45 @@ def test_one_class_against_the_rest_and_several_targets():
         )
 
 
+@pytest.mark.parametrize(
+    "loss, alpha",
+    [
+        ("log_loss", 1e-3),
+        ("log_loss", 1e-4),
+        ("squared_hinge", 1e-3),
+        ("squared_hinge", 1e-4),
+        ("hinge", 1e-4),
+    ],
+)
+def test_several_classes_and_an_intercept_are_certified(loss, alpha):
+    X, y = classification(4)
+    weights = np.random.default_rng(0).integers(0, 4, len(y))
+    model = GDClassifier(loss, alpha=alpha, random_state=0).fit(X, y, weights)
+    assert model.gap_kind_ == "bound"
+    far = GDClassifier(loss, alpha=alpha, tol=1e-6, max_iter=3000)
+    # What the best fit lacks is at most what the bound of the other says.
+    far.set_params(random_state=1).fit(X, y, weights)
+    gained = objective(model, X, y, weights) - objective(far, X, y, weights)
+    empty = sparse.csr_matrix(X.shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        constant = GDClassifier(loss, penalty=None, max_iter=2000, tol=1e-9)
+        constant.fit(empty, y, weights)
+    left = objective(constant, X, y, weights) - objective(far, X, y, weights)
+    assert gained <= model.gap_ * left * (1 + 1e-6) + 1e-9
+
+
+def test_several_targets_and_an_intercept_are_certified():
+    X, targets = regression()
+    both = np.column_stack([targets, 100.0 * targets[::-1]])
+    model = GDRegressor(penalty="l2", alpha=1e-3, random_state=0).fit(X, both)
+    assert model.gap_kind_ == "bound"
+    far = GDRegressor(penalty="l2", alpha=1e-3, tol=1e-9, max_iter=3000)
+    best = objective(far.fit(X, both), X, both)
+    left = 0.5 * np.sum(both.var(axis=0)) - best
+    assert objective(model, X, both) - best <= model.gap_ * left * (1 + 1e-6)
+
+
 def _output(model, k):
     """One class of a model of several, as a model of two."""
     one = GDClassifier(**model.get_params())

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skgd.optimizers import (
+    FTRL,
     GD,
     OPTIMIZERS,
     AdaDelta,
@@ -164,6 +165,23 @@ def lion_formula(b1=0.9, b2=0.99, weight_decay=0.0):
     return step
 
 
+def ftrl_formula(beta=1.0, l1=0.0, l2=0.0):
+    """McMahan et al., 2013, with a z that stands for the weights at the start."""
+    z, total = None, 0.0
+
+    def step(theta, g, lr, t):
+        nonlocal z, total
+        if z is None:
+            z = -theta * (beta / lr + l2) - np.sign(theta) * l1
+        more = total + g**2
+        z = z + g - (np.sqrt(more) - np.sqrt(total)) / lr * theta
+        total = more
+        steepness = (beta + np.sqrt(total)) / lr + l2
+        return np.where(np.abs(z) <= l1, 0.0, -(z - np.sign(z) * l1) / steepness)
+
+    return step
+
+
 CASES = [
     (GD(), gd_formula(), "SGD", {}),
     (Momentum(), momentum_formula(), "SGD", {"momentum": 0.9}),
@@ -247,6 +265,8 @@ CASES = [
     (RAdam(beta_2=0.6), radam_formula(b2=0.6), "RAdam", {"betas": (0.9, 0.6)}),
     (Lion(), lion_formula(), None, {}),
     (Lion(0.5, 0.8, weight_decay=0.3), lion_formula(0.5, 0.8, 0.3), None, {}),
+    (FTRL(), ftrl_formula(), None, {}),
+    (FTRL(0.5, l1=2.0, l2=0.3), ftrl_formula(0.5, 2.0, 0.3), None, {}),
 ]
 RULES = [case[0] for case in CASES]
 N_STEPS = 50
@@ -411,7 +431,11 @@ def constant_gradient(rule, lr, n_steps, gradient=GRADIENT):
         yield -theta, metric.copy()
 
 
-@pytest.mark.parametrize("rule", RULES, ids=rule_name)
+# A rule with penalties of its own finds the weights from sums, wherever they were put.
+STEPPING = [rule for rule in RULES if not rule.proximal]
+
+
+@pytest.mark.parametrize("rule", STEPPING, ids=rule_name)
 def test_step_settles_at_metric_times_gradient(rule):
     if isinstance(rule, RMSProp) and rule.momentum and rule.centered:
         # The variance tends to 0; what is left of it must drown in epsilon to settle.
@@ -424,7 +448,7 @@ def test_step_settles_at_metric_times_gradient(rule):
     "rule",
     [
         rule
-        for rule in RULES
+        for rule in STEPPING
         if not isinstance(rule, Momentum) and not getattr(rule, "momentum", 0)
     ],
     ids=rule_name,
@@ -432,6 +456,17 @@ def test_step_settles_at_metric_times_gradient(rule):
 def test_step_is_metric_times_gradient_from_the_first_without_a_buffer(rule):
     for step, metric in constant_gradient(rule, 0.1, 20):
         np.testing.assert_allclose(step, metric * GRADIENT, rtol=1e-12)
+
+
+def test_ftrl_without_penalties_takes_steps_of_metric_times_gradient():
+    rule, theta = FTRL(), np.zeros(4)
+    state, memory, metric = rule.start(theta.size)
+    for t in range(1, 20):
+        before = theta.copy()
+        rule.update(
+            theta, GRADIENT / t, state, 0.1, t, rule.parameters(), memory, metric
+        )
+        np.testing.assert_allclose(before - theta, metric * GRADIENT / t, rtol=1e-9)
 
 
 @pytest.mark.parametrize(
