@@ -36,8 +36,7 @@ def epoch_kernel(bound, stepper, batch_size):
     kernel = _shortest_way(bound, stepper, batch_size)
 
     def run(state, order, rates):
-        stepper.check(state)
-        check_updates(order, rates, batch_size)
+        check_updates(state, stepper.n, *stepper.kept, order, rates, batch_size)
         return kernel(state, order, rates)
 
     return run

@@ -111,6 +111,9 @@ class BoundObjective:
         self.block_rows = block_rows
         self.n_jobs = n_jobs if objective.model.is_linear else 1
         check_model(objective.model, rows, objective.softmax)
+        self.n_rows = rows.order.size
+        self.is_csr = sparse.issparse(rows.X)
+        self._weight = None
         self.dtype = objective.model.dtype
         self.element = compiling.numba_type(self.dtype)
         self.block, self.data, self.data_type = objective.model.bind(rows.X, block_rows)
@@ -135,6 +138,7 @@ class BoundObjective:
                 compiling.output_signature(self.element),
             )
         self.loss, self.loss_p, self._check_loss = _callee(objective)
+        self.may_raise = self._check_loss is not None or not objective.model.is_linear
         self._sum = compiling.kernel(
             epoch.sum_rows, compiling.sum_signature(self.data_type, self.element)
         )
@@ -225,12 +229,14 @@ class BoundObjective:
 
     def _sum_rows(self, theta, order, gradient):
         total = self._sum_of(theta, order, gradient)
-        self.raise_noted()
+        if self.may_raise:
+            self.raise_noted()
         return total
 
     def _sum_of(self, theta, order, gradient):
         n = self.objective.model.size
-        check_sizes("a sum over rows", theta=(theta, n), gradient=(gradient, 0, n))
+        if theta.size != n or gradient.size not in (0, n):
+            check_sizes("a sum over rows", theta=(theta, n), gradient=(gradient, 0, n))
         known = self.rows.order
         if order is not known and order.base is not known:
             check_order(order, len(self.rows.targets))
@@ -253,9 +259,15 @@ class BoundObjective:
 
     def mean_loss(self, theta, order=None):
         """sum_i s_i l_i / sum_i s_i over the rows of `order` (default: all)."""
-        order = self.rows.order if order is None else order
-        total = self._sum_rows(self.folded(theta), order, np.empty(0))
-        return total / self.rows.weight(order)
+        rows = self.rows
+        if order is not None and order is not rows.order:
+            weight = rows.weight(order)
+        else:
+            order = rows.order
+            if self._weight is None:
+                self._weight = rows.weight(order)
+            weight = self._weight
+        return self._sum_rows(self.folded(theta), order, np.empty(0)) / weight
 
     def value(self, theta, order=None):
         """F(theta) over the rows of `order` (default: all)."""
@@ -266,6 +278,7 @@ class BoundObjective:
         self.rows = rows
         self.data = self.objective.model.bound_to(rows.X, self.data)
         self._sum_data = self.data
+        self._weight = None
         vars(self).pop("_threads", None)
 
     def value_of_sample(self, theta):
@@ -308,10 +321,6 @@ class BoundObjective:
             gradient += self.objective.l2 * theta
         return loss / n + self.objective.penalty(theta), gradient
 
-    @property
-    def n_rows(self):
-        return self.rows.order.size
-
     def bound_blocks(self):
         """The objective over all rows in memory: the only block there is."""
         yield self
@@ -319,10 +328,6 @@ class BoundObjective:
     def batches(self, stepper, rates, batch_size, shuffle, on_step):
         """The epoch of many updates."""
         return Batches(self, stepper, rates, batch_size, shuffle, on_step)
-
-    @property
-    def is_csr(self):
-        return sparse.issparse(self.rows.X)
 
 
 def _callee(objective):
