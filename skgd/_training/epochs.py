@@ -161,9 +161,7 @@ class FullBatch:
         self.bound = bound
         self.stepper = stepper
         self.rates = rates
-        self._step = compiling.kernel(
-            epoch.step, compiling.step_signature(stepper.element)
-        )
+        self._step = compiling.kernel(epoch.step, epoch.step_signature(stepper.element))
 
     def run(self, state):
         """One epoch in place; returns (objective before the update, rate)."""
@@ -270,11 +268,12 @@ def shuffle_order(order, rng):
     shuffle_kernel()(order, random_bits(rng))
 
 
+@functools.cache
 def shuffle_kernel():
     """The compiled callable(order, seed) that shuffles in place."""
     from skgd._kernels import compiling, shuffling
 
-    return compiling.kernel(shuffling.shuffle, compiling.shuffle_signature())
+    return compiling.kernel(shuffling.shuffle, shuffling.shuffle_signature())
 
 
 def random_bits(rng):

@@ -77,11 +77,7 @@ def _has_plain_rows(bound):
 
 def _generic_kernel(bound, stepper, batch_size):
     """callable(state, order, rates, output, loss_p, arguments of the step)."""
-    from skgd._kernels import compiling, epoch
-
-    kernel = compiling.kernel(
-        epoch.run_epoch, compiling.epoch_signature(bound.data_type, stepper.element)
-    )
+    kernel = bound.loops.any_rule
 
     def run(state, order, rates, output, loss_p, arguments):
         return kernel(
@@ -140,11 +136,7 @@ def _derivative_changes(bound, stepper, batch_size):
 
 def _one_row(bound, stepper):
     """Plain steps on single dense rows, without a gradient in between."""
-    from skgd._kernels import compiling, dense_rows
-
-    kernel = compiling.kernel(
-        dense_rows.run_epoch, compiling.rows_signature(bound.data_type, stepper.element)
-    )
+    kernel = bound.loops.single_rows
     strength_l1, strength_l2 = stepper.strengths
 
     def run(state, order, rates):
@@ -171,12 +163,7 @@ def _one_row(bound, stepper):
 
 def _one_row_for_each_output(bound, stepper):
     """As `_one_row`, for several outputs, whose weights it brings into order first."""
-    from skgd._kernels import compiling, dense_outputs
-
-    kernel = compiling.kernel(
-        dense_outputs.run_epoch,
-        compiling.outputs_signature(bound.data_type, stepper.element),
-    )
+    kernel = bound.loops.single_rows_of_outputs
     strength_l1, strength_l2 = stepper.strengths
 
     def run(state, order, rates):
@@ -201,11 +188,7 @@ def _one_row_for_each_output(bound, stepper):
 
 def _nonzeros_only(bound, stepper, batch_size):
     """Plain steps on CSR rows; an update costs as much as its rows have nonzeros."""
-    from skgd._kernels import compiling, csr_lazy
-
-    kernel = compiling.kernel(
-        csr_lazy.run_epoch, compiling.lazy_signature(bound.data_type, stepper.element)
-    )
+    kernel = bound.loops.nonzeros
     strength_l1, strength_l2 = stepper.strengths
     _check_scores(bound, batch_size)
 
@@ -259,12 +242,9 @@ def _check_scores(bound, batch_size):
 
 def _rule_on_nonzeros_only(bound, stepper, batch_size):
     """Rules with state on CSR rows, at the cost of their nonzeros."""
-    from skgd._kernels import compiling, csr_rules
+    from skgd._kernels import csr_rules
 
-    kernel = compiling.kernel(
-        csr_rules.run_epoch,
-        csr_rules.epoch_signature(bound.data_type, stepper.element),
-    )
+    kernel = bound.loops.rules_of_nonzeros
     rule = type(stepper.optimizer)
     number = getattr(csr_rules, RULES[rule])
     objective = bound.objective
@@ -331,11 +311,7 @@ def _begin_ftrl(state, p, rate):
 
 def _free_nonzeros_only(bound, stepper, batch_size):
     """DoWG with an interpolated mean on CSR rows, at the cost of their nonzeros."""
-    from skgd._kernels import compiling, csr_free
-
-    kernel = compiling.kernel(
-        csr_free.run_epoch, compiling.free_signature(bound.data_type, stepper.element)
-    )
+    kernel = bound.loops.free_nonzeros
     l1, l2, *_ = stepper.penalties
     _check_scores(bound, batch_size)
 

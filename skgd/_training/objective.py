@@ -104,7 +104,7 @@ class BoundObjective:
     """
 
     def __init__(self, objective, rows, block_rows, n_jobs=1):
-        from skgd._kernels import compiling, epoch, outputs
+        from skgd._kernels import compiling, loops, outputs
 
         self.objective = objective
         self.rows = rows
@@ -117,6 +117,7 @@ class BoundObjective:
         self.dtype = objective.model.dtype
         self.element = compiling.numba_type(self.dtype)
         self.block, self.data, self.data_type = objective.model.bind(rows.X, block_rows)
+        self.loops = loops.loops_over(self.data_type, self.element)
         # Sums over sparse rows are taken in the units of the features: what the
         # coordinates do to theta and to the finished sum is done once.
         self._folds = (
@@ -133,15 +134,12 @@ class BoundObjective:
         if objective.model.is_linear and objective.model.n_outputs == 1:
             self.output = outputs.COLUMN
         else:
-            self.output = compiling.address(
-                outputs.softmax if objective.softmax else outputs.separable,
-                compiling.output_signature(self.element),
+            self.output = (
+                self.loops.softmax if objective.softmax else self.loops.separable
             )
         self.loss, self.loss_p, self._check_loss = _callee(objective)
         self.may_raise = self._check_loss is not None or not objective.model.is_linear
-        self._sum = compiling.kernel(
-            epoch.sum_rows, compiling.sum_signature(self.data_type, self.element)
-        )
+        self._sum = self.loops.sum_rows
 
     def raise_noted(self, p=None):
         """Raise what a user's loss or activation raised in compiled code, if any did.
@@ -173,14 +171,8 @@ class BoundObjective:
             The parameters of the loss and the last derivative of each row, zero where
             there was none. The kernel writes into it.
         """
-        from skgd._kernels import compiling, outputs
-
-        output = compiling.address(
-            outputs.softmax_change
-            if self.objective.softmax
-            else outputs.separable_change,
-            compiling.output_signature(self.element),
-        )
+        softmax = self.objective.softmax
+        output = self.loops.softmax_change if softmax else self.loops.separable_change
         n_derivatives = self.rows.targets.shape[0] * self.objective.model.n_outputs
         if p.size != self.loss_p.size + n_derivatives:
             p = np.concatenate([self.loss_p, np.zeros(n_derivatives)])
@@ -188,14 +180,7 @@ class BoundObjective:
 
     @cached_property
     def _threads(self):
-        from skgd._kernels import compiling, epoch
-
-        kernel = compiling.kernel(
-            epoch.shard_sums, compiling.shard_signature(self.data_type, self.element)
-        )
-        add_shards = compiling.kernel(
-            epoch.add_shards, compiling.add_signature(self.element)
-        )
+        kernel = self.loops.shard_sums
 
         def shard_sums(data, theta, order, losses, gradients):
             kernel(
@@ -217,7 +202,7 @@ class BoundObjective:
             self._bind_for_sums(self.rows.X, self.block_rows)[1]
             for _ in range(self.n_jobs - 1)
         ]
-        return ThreadedSum(shard_sums, add_shards, [self._sum_data, *others])
+        return ThreadedSum(shard_sums, self.loops.add_shards, [self._sum_data, *others])
 
     def folded(self, theta):
         """The parameters at which `add_to` takes its sums."""
