@@ -671,6 +671,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
             # The sample may be another by now.
             start = None
         ended = report.stop_reason in ("tol", "converged", "rounding", "max_iter")
+        # Where nothing learnt is the minimum, every model is worse than the start.
+        ended &= not plan.objective.loss.trivial_minimum
         if ended and self._is_worse(bound, state.answer(), starts, start):
             where = f"in epoch {report.n_epochs}"
             state.restore_parameters(report.best_parameters)

@@ -26,7 +26,8 @@ def losses(loss, p, y, z, values, derivatives):
 @remembered
 def signature():
     """Of ``losses``."""
-    return types.none(types.intp, *[VECTOR] * 5)
+    given = read_only(FLOAT, 1, "C")
+    return types.none(types.intp, VECTOR, given, given, VECTOR, VECTOR)
 
 
 def centre(X, mean, scale, Z):
@@ -39,4 +40,5 @@ def centre(X, mean, scale, Z):
 @remembered
 def centre_signature(element):
     """Of ``centre``."""
-    return types.none(read_only(element, 2), VECTOR, VECTOR, matrix(FLOAT))
+    given = read_only(FLOAT, 1, "C")
+    return types.none(read_only(element, 2), given, given, matrix(FLOAT))

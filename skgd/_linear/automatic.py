@@ -53,6 +53,10 @@ ONE_KINK = (Hinge, AbsoluteError, Quantile)
 # Length of the implicit steps of a stream, per unit of spread.
 IMPLICIT_STEP = 0.5
 
+# Up to so many rows a search along full gradients is as quick, and does not care in
+# which pieces the weight of a row comes.
+FEW_ROWS = 64
+
 # Rows that are looked at, evenly spaced, for columns that rule the squares of the rows.
 LOOKED_AT = 1000
 

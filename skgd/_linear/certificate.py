@@ -192,7 +192,7 @@ def _widths(problem, loss):
     counts = [
         1 + ratios[:limit].argmax(axis=0)
         for limit in (int(KINK_ROWS[-1] * n_weights), n)
-        if n > 1
+        if n > 1 and limit > 0
     ]
     counts += [
         np.full(loss.n_outputs, int(np.ceil(multiple * n_weights)))

@@ -19,6 +19,7 @@ from skgd._estimator import parameters as _parameters
 from skgd._estimator.base import BaseGD
 from skgd._estimator.causes import need_scaling
 from skgd._estimator.parameters import with_parameters
+from skgd._estimator.probabilities import LogProbabilities, has_probabilities
 from skgd._estimator.transaction import all_or_nothing
 from skgd._input.moments import Moments
 from skgd._input.sparse import sound
@@ -31,7 +32,7 @@ from skgd._linear.step_size import (
     smoothness,
 )
 from skgd._training.full_gradient import FullGradientDescent
-from skgd.losses import get_loss, loss_names
+from skgd.losses import loss_names
 
 # A fit that may be so many times `tol` away from the minimum says so.
 FAR = 10.0
@@ -368,13 +369,6 @@ class GDRegressor(RegressorMixin, LinearGD):
         return tags
 
 
-def _has_probabilities(estimator):
-    loss = get_loss(estimator.loss, "classification")
-    if not loss.probabilities:
-        raise AttributeError(f"loss={estimator.loss!r} does not give probabilities")
-    return True
-
-
 @with_parameters(
     _parameters.loss_parameter("log_loss", loss_names("classification"))
     | _parameters.LINEAR
@@ -383,7 +377,7 @@ def _has_probabilities(estimator):
     _parameters.ATTRIBUTES + _parameters.LINEAR_ATTRIBUTES.lstrip(),
     penalty="l2",
 )
-class GDClassifier(ClassifierMixin, LinearGD):
+class GDClassifier(LogProbabilities, ClassifierMixin, LinearGD):
     """Linear classification by batch, mini-batch or stochastic gradient descent.
 
     Minimises the mean of `loss` over the rows plus `alpha` times the penalty,
@@ -496,7 +490,7 @@ class GDClassifier(ClassifierMixin, LinearGD):
             return self._task.decode((scores > 0).astype(int))
         return self._task.decode(scores.argmax(axis=1))
 
-    @available_if(_has_probabilities)
+    @available_if(has_probabilities)
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probability of each class, for losses that have them.
 
@@ -514,22 +508,6 @@ class GDClassifier(ClassifierMixin, LinearGD):
         if scores.ndim == 2 and self._loss.softmax:
             return softmax(scores, axis=1)
         return self._loss.predict_proba(scores)
-
-    @available_if(_has_probabilities)
-    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
-        """Logarithm of the probability of each class.
-
-        Parameters
-        ----------
-        X : {array-like, CSR matrix} of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        array of shape (n_samples, n_classes)
-        """
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
 
     def _checked_data(self, X, y, reset):
         X, y = validate_data(

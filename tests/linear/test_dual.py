@@ -400,7 +400,7 @@ def test_history_gap_and_validation():
     with pytest.warns(ConvergenceWarning, match="best constant"):
         GDClassifier(random_state=0, max_iter=2, tol=1e-9).fit(X, y)
     # Other rules know no gap, and forget that of an earlier fit.
-    assert not hasattr(model.set_params(lr=0.1).fit(X, y), "gap_")
+    assert model.set_params(lr=0.1).fit(X, y).gap_ is None
 
 
 @pytest.mark.parametrize("alpha", [1e-2, 1e-4])
