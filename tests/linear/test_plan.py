@@ -42,7 +42,7 @@ def test_strengths_of_features_under_the_automatic_rate(net, solver):
 
 
 def test_asked_has_what_the_parameters_say():
-    X, y = data()
+    y = data()[1]
     model = GDRegressor(penalty="elasticnet", alpha=2.0, l1_ratio=0.25)
     asked = Asked(model, Regression(y), get_loss("squared_error", "regression"), 3)
     assert (asked.l1, asked.l2) == (0.5, 1.5)
