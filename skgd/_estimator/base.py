@@ -190,7 +190,9 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         X, y = self._checked_data(X, y, reset=not resumed)
         if resumed:
             X = X.astype(self._model.dtype, copy=False)
-        weights = check_weights(sample_weight, X)
+        weights = sample_weight
+        if weights is not None:
+            weights = check_weights(sample_weight, X)
         task = self._task if resumed else self._new_task(y, None)
         loss = get_loss(self.loss, task.name)
         rng = self._random_stream(resumed)
@@ -305,7 +307,9 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
             X, y = self._checked_data(X, y, reset=True)
         else:
             X, y = self._further_rows(X, y, self._task, self._model.dtype)
-        weights = check_weights(sample_weight, X)
+        weights = sample_weight
+        if weights is not None:
+            weights = check_weights(sample_weight, X)
         known = hasattr(self, "_task")
         if not known and classes is None and is_classifier(self) and y.ndim == 1:
             raise ValueError(
@@ -317,7 +321,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         rows = self._weighted_rows(
             X, y, weights, task, loss, streaming=True, where="partial_fit"
         )
-        if not len(rows):
+        if not rows.order.size:
             # The classes named in a first call hold for the stream.
             self._task = task
             return self
@@ -431,7 +435,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
                     sample_weight = weights * factors
                 check_sum(sample_weight, "sample_weight times class_weight")
         rows = Rows.of(X, y, targets, sample_weight)
-        if not len(rows) and not streaming:
+        if not rows.order.size and not streaming:
             raise ValueError(
                 "All sample weights are zero: there is nothing to learn from."
             )

@@ -206,7 +206,7 @@ class Asked:
 
 
 def linear_plan(estimator, task, loss, rows, model=None, streaming=False):
-    """The parts of a run over `rows`; see ``skgd._estimator.hooks``."""
+    """The parts of a run over `rows`: ``_plan`` of ``skgd._estimator.hooks``."""
     asked = Asked(estimator, task, loss, rows.X.shape[1])
     if asked.takes_single_rows:
         if streaming and sparse.issparse(rows.X):
