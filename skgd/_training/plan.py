@@ -62,6 +62,10 @@ class Plan:
     constant: np.ndarray | None = None
     guarded: bool = False
 
+    @property
+    def model(self):
+        return self.objective.model
+
     def bind(self, rows):
         """The objective over the training rows."""
         return BoundObjective(
