@@ -15,12 +15,11 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from skgd._descent.function import BoundFunction
 from skgd._input.warnings import warn_user
-from skgd._training.epochs import FullBatch
+from skgd._training.epochs import FullBatch, Stepper, epoch_rates
 from skgd._training.full_gradient import AcceleratedDescent
 from skgd._training.loop import DivergenceWarning, Limits, train
 from skgd._training.secant import SecantDescent
 from skgd._training.state import Averaging, State
-from skgd._training.stepper import Stepper, epoch_rates
 from skgd.optimizers import GD, Nesterov, get_optimizer
 from skgd.schedules import Constant, get_schedule
 
@@ -164,7 +163,9 @@ def gradient_descent(
     else:
 
         def rates(state, n_steps):
-            return epoch_rates(state, lr, schedule, n_steps, max_iter)
+            return epoch_rates(
+                state, n_steps, lr=lr, schedule=schedule, horizon=max_iter
+            )
 
         epoch = FullBatch(bound, Stepper(bound.objective, rule, clip_norm), rates)
     if rule.searches and clip_norm is not None:

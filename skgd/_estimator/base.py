@@ -192,7 +192,9 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         X, y = self._checked_data(X, y, reset=not resumed)
         if resumed:
             X = X.astype(self._model.dtype, copy=False)
-        weights = check_weights(sample_weight, X)
+        weights = sample_weight
+        if weights is not None:
+            weights = check_weights(sample_weight, X)
         task = self._task if resumed else self._new_task(y, None)
         loss = get_loss(self.loss, task.name)
         rng = self._random_stream(resumed)
@@ -275,7 +277,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         if report.stop_reason != "diverged":
             plan.finish(bound, state)
         with np.errstate(over="ignore", invalid="ignore"):
-            self._judge(report, plan, task, state, bound, starts)
+            self._judge(report, plan, task, state, bound, starts, limits.start)
         self._keep(plan, task, state, report)
         if report.stop_reason != "diverged":
             self._warn_if_infinite(bound.rows)
@@ -307,7 +309,9 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
             X, y = self._checked_data(X, y, reset=True)
         else:
             X, y = self._further_rows(X, y, self._task, self._model.dtype)
-        weights = check_weights(sample_weight, X)
+        weights = sample_weight
+        if weights is not None:
+            weights = check_weights(sample_weight, X)
         known = hasattr(self, "_task")
         if not known and classes is None and is_classifier(self) and y.ndim == 1:
             raise ValueError(
@@ -319,7 +323,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         rows = self._weighted_rows(
             X, y, weights, task, loss, streaming=True, where="partial_fit"
         )
-        if not len(rows):
+        if not rows.order.size:
             # The classes named in a first call hold for the stream.
             self._task = task
             return self
@@ -439,7 +443,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
                     sample_weight = weights * factors
                 check_sum(sample_weight, "sample_weight times class_weight")
         rows = Rows.of(X, y, targets, sample_weight)
-        if not len(rows) and not streaming:
+        if not rows.order.size and not streaming:
             raise ValueError(
                 "All sample weights are zero: there is nothing to learn from."
             )
@@ -494,8 +498,10 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         """Optimizer and schedule as objects, their hyper-parameters checked."""
         optimizer = get_optimizer(self.optimizer)
         schedule = get_schedule(self.lr_schedule)
-        validate_given(optimizer, self.optimizer)
-        validate_given(schedule, self.lr_schedule)
+        if optimizer is self.optimizer:
+            validate_given(optimizer, self.optimizer)
+        if schedule is self.lr_schedule:
+            validate_given(schedule, self.lr_schedule)
         return optimizer, schedule
 
     def _first_theta(self, plan, rows, init, rng):
@@ -503,14 +509,14 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         theta = self._start_theta(plan, rows, rng)
         for name, value in init.items():
             if value is not None:
-                theta = self._with_init(plan.model, theta, name, value)
+                theta = self._with_init(plan.objective.model, theta, name, value)
         return theta
 
     def _follow(self, plan, state):
         """Take the state's points along if the plan's coordinates have moved."""
-        if plan.model is self._model:
+        if plan.objective.model is self._model:
             return
-        if plan.model.raw != self._model.raw:
+        if plan.objective.model.raw != self._model.raw:
             # Between steps in the units of the columns and in those of lr="auto".
             state.restart(plan.optimizer)
         points = state.points()
@@ -518,12 +524,14 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
             points += plan.optimizer.points(state.vectors)
         for point in points:
             if point.size:
-                point[:] = plan.model.translated(point, self._model)
+                point[:] = plan.objective.model.translated(point, self._model)
 
     def _set_start(self, plan, state, init):
         for name, value in init.items():
             if value is not None:
-                state.theta[:] = self._with_init(plan.model, state.theta, name, value)
+                state.theta[:] = self._with_init(
+                    plan.objective.model, state.theta, name, value
+                )
 
     def _starts(self, state):
         """The start and zero: a run has failed if it ends above both."""
@@ -593,7 +601,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
             return None
 
         def on_step(state, loss=math.nan):
-            attributes = self._weights_shown(task, plan.model, state.answer())
+            model = plan.objective.model
+            attributes = self._weights_shown(task, model, state.answer())
             attributes["step_loss"] = loss
             for watcher in watchers:
                 watcher(self, state.step, attributes)
@@ -618,7 +627,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         vars(self).update(self._shown(plan, task, state))
 
     def _shown(self, plan, task, state):
-        shown = self._weights_shown(task, plan.model, state.answer())
+        shown = self._weights_shown(task, plan.objective.model, state.answer())
         shown |= {"_task": task, "_loss": plan.objective.loss}
         if task.classes is not None:
             shown["classes_"] = task.classes
@@ -627,23 +636,24 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
     def _attributes(self, plan, task, state, report):
         """Fitted attributes after the epochs reported."""
         attributes = self._shown(plan, task, state)
-        history = report.history()
+        columns = report.columns
+        losses = columns.get("loss", [])
         attributes |= {
             "n_iter_": report.n_epochs,
             "t_": state.step,
-            "lr_": plan.rate_used(report["lr"]),
-            "history_": history,
-            "loss_curve_": list(report["loss"]),
-            "best_loss_": min(report["loss"], default=np.inf),
+            "lr_": plan.rate_used(columns.get("lr")),
+            "history_": report.history(),
+            "loss_curve_": losses.copy(),
+            "best_loss_": min(losses, default=np.inf),
             "best_epoch_": report.best_epoch,
             "stop_reason_": report.stop_reason,
             "validation_scores_": None,
             "best_validation_score_": None,
         }
-        scores = list(report["validation_score"])
-        if report["validation_loss"]:
-            scores = scores or [-loss for loss in report["validation_loss"]]
-            attributes["validation_scores_"] = scores
+        if "validation_loss" in columns:
+            scores = columns.get("validation_score")
+            scores = scores or [-loss for loss in columns["validation_loss"]]
+            attributes["validation_scores_"] = list(scores)
             attributes["best_validation_score_"] = max(scores)
         return attributes
 
@@ -653,7 +663,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         vars(self).update(
             self._attributes(plan, task, state, report),
             _state=state,
-            _model=plan.model,
+            _model=plan.objective.model,
             _checked=self._parameter_values(),
             _made_with=self._fixed_parameters(task),
         )
@@ -702,12 +712,18 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         """Whether the rate is made to arrive at zero in the last epoch."""
         return False
 
-    def _judge(self, report, plan, task, state, bound, starts):
-        """Warn about a run that failed or did not finish, naming the remedy."""
+    def _judge(self, report, plan, task, state, bound, starts, start):
+        """Warn about a run that failed or did not finish, naming the remedy.
+
+        `start` is the highest objective of a sample of the rows at `starts`.
+        """
+        if hasattr(bound, "stream"):
+            # The sample may be another by now.
+            start = None
         ended = report.stop_reason in ("tol", "converged", "rounding", "max_iter")
         # Where nothing learnt is the minimum, every model is worse than the start.
         ended &= not plan.objective.loss.trivial_minimum
-        if ended and self._is_worse(bound, state.answer(), starts):
+        if ended and self._is_worse(bound, state.answer(), starts, start):
             where = f"in epoch {report.n_epochs}"
             state.restore_parameters(report.best_parameters)
             report.stop_reason = "diverged"
@@ -737,17 +753,21 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
                 ConvergenceWarning,
             )
 
-    def _is_worse(self, bound, theta, others):
+    def _is_worse(self, bound, theta, others, known=None):
         """Whether F(theta) is above that of all `others`, by more than rounding.
 
         What a sample of the rows says is not believed before all rows say the same.
+        `known` is the highest objective of the sample at the others, if it is known.
         """
 
-        def over(value):
-            least = _highest(value, others)
+        def over(value, least):
             return not value(theta) <= least + (SLACK - 1.0) * abs(least)
 
-        return over(bound.value_of_sample) and over(bound.value_of_all)
+        if known is None:
+            known = _highest(bound.value_of_sample, others)
+        return over(bound.value_of_sample, known) and over(
+            bound.value_of_all, _highest(bound.value_of_all, others)
+        )
 
     def _measure_gap(self, report, plan, state, bound):
         """Tell the report how far from the minimum a run ended that did not ask."""

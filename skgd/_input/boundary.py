@@ -143,8 +143,9 @@ def check_state(state, n, n_vectors, n_scalars):
     _refuse("the state", "vectors", state.vectors.shape, (n_vectors, n))
 
 
-def check_updates(order, rates, batch_size):
-    """ValueError unless there is a rate for each update."""
+def check_updates(state, n, n_vectors, n_scalars, order, rates, batch_size):
+    """ValueError unless the state is sound and there is a rate for each update."""
+    check_state(state, n, n_vectors, n_scalars)
     if order.size > batch_size * rates.size or batch_size < 1:
         expected = f"({-(-order.size // max(batch_size, 1))},)"
         _refuse("the updates", "rates", rates.shape, expected)

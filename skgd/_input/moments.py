@@ -88,7 +88,7 @@ class Moments:
         from skgd._kernels import compiling, moments
 
         element = compiling.numba_type(X.dtype)
-        kernel = compiling.kernel(moments.update, compiling.moments_signature(element))
+        kernel = compiling.kernel(moments.update, moments.moments_signature(element))
         mean, variance = self.mean.copy(), self.variance.copy()
         low, high = self.low.copy(), self.high.copy()
         rows = EVERY_ROW if order is None else order

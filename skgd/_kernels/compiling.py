@@ -57,12 +57,12 @@ def numba_type(dtype):
     return numba.from_dtype(np.dtype(dtype))
 
 
-@remembered
+@functools.cache
 def vector(element):
     return types.Array(element, 1, "C")
 
 
-@remembered
+@functools.cache
 def matrix(element):
     return types.Array(element, 2, "C")
 
@@ -80,13 +80,13 @@ ORDER = read_only(INDEX, 1, "C")
 PROX = types.Tuple([types.intp, types.Array(INDEX, 1, "C"), VECTOR])
 
 
-@remembered
+@functools.cache
 def loss_signature():
     """(y, z, p) -> (loss, derivative)."""
     return types.UniTuple(FLOAT, 2)(FLOAT, FLOAT, VECTOR)
 
 
-@remembered
+@functools.cache
 def output_signature(element):
     """(targets, weights, order, start, stop, loss, p, scores) -> sum of losses."""
     return FLOAT(
@@ -121,7 +121,7 @@ def block_signature(data_type, element):
     )
 
 
-@remembered
+@functools.cache
 def rule_signature(element):
     """(theta, gradient, state, lr, t, p, memory, metric) -> nothing."""
     return types.none(
@@ -136,7 +136,7 @@ def rule_signature(element):
     )
 
 
-@remembered
+@functools.cache
 def dense_data(element):
     """(X, the same as one vector, distance of its rows there, mean, scale, bias, row
     buffer, score buffer).
@@ -155,7 +155,7 @@ def dense_data(element):
     )
 
 
-@remembered
+@functools.cache
 def dense_outputs_data(element):
     """The same for several outputs, the bias first.
 
@@ -165,7 +165,7 @@ def dense_outputs_data(element):
     return types.Tuple([bias, X, rows, step, mean, scale, buffer, scores])
 
 
-@remembered
+@functools.cache
 def csr_data(element, index):
     """(values, column indices, row pointers, mean, scale, bias, score buffer)."""
     return types.Tuple(
@@ -181,7 +181,7 @@ def csr_data(element, index):
     )
 
 
-@remembered
+@functools.cache
 def network_data(element):
     """(layout, activations, their constants, values, slopes, deltas, scratch, dropout,
     random stream): what the layers of a network work on.
@@ -198,7 +198,7 @@ def network_data(element):
     )
 
 
-@remembered
+@functools.cache
 def network_dense_data(element):
     """((X, the same as one vector, distance of its rows there, mean, scale), rows per
     block, (shift, scale, gain) of the scores, network).
@@ -220,7 +220,7 @@ def network_dense_data(element):
     )
 
 
-@remembered
+@functools.cache
 def network_csr_data(element, index):
     """(values, column indices, row pointers, mean, scale, rows per block, (shift,
     scale, gain) of the scores, network).
@@ -239,7 +239,7 @@ def network_csr_data(element, index):
     )
 
 
-@remembered
+@functools.cache
 def activation_signature(element):
     """(z, slope, p) -> nothing."""
     return types.none(vector(element), vector(element), VECTOR)
@@ -352,197 +352,3 @@ def address(function, signature):
 def kernel(function, signature):
     """`function` compiled for `signature`, callable from Python, without the GIL."""
     return _compiled(cache.compiled_function, "njit", function, signature, nogil=True)
-
-
-@remembered
-def epoch_signature(data_type, element):
-    """Of ``epoch.run_epoch``."""
-    theta = vector(element)
-    return types.Tuple([FLOAT, INDEX])(
-        types.intp,
-        data_type,
-        TARGETS,
-        WEIGHTS,
-        ORDER,
-        INDEX,
-        types.intp,
-        types.intp,
-        VECTOR,
-        theta,
-        theta,
-        *step_types(element),
-        read_only(FLOAT, 1),
-        INDEX,
-    )
-
-
-@remembered
-def step_types(element):
-    """(rule, penalties, averaging, clip_norm): what the step needs besides theta."""
-    theta = vector(element)
-    rule = types.Tuple([types.intp, VECTOR, matrix(element), VECTOR, theta])
-    penalties = types.Tuple([VECTOR, VECTOR, VECTOR, PROX])
-    averaging = types.Tuple([theta, theta, INDEX, FLOAT, FLOAT])
-    return rule, penalties, averaging, FLOAT
-
-
-@remembered
-def step_signature(element):
-    """Of ``epoch.step``."""
-    theta = vector(element)
-    return types.none(theta, theta, INDEX, *step_types(element), FLOAT, INDEX)
-
-
-@remembered
-def sum_signature(data_type, element):
-    """Of ``epoch.sum_rows``."""
-    return FLOAT(
-        types.intp,
-        data_type,
-        TARGETS,
-        WEIGHTS,
-        ORDER,
-        types.intp,
-        types.intp,
-        VECTOR,
-        vector(element),
-        vector(element),
-        VECTOR,
-    )
-
-
-@remembered
-def add_signature(element):
-    """Of ``epoch.add_shards``."""
-    return FLOAT(VECTOR, matrix(element), FLOAT, VECTOR)
-
-
-@remembered
-def shard_signature(data_type, element):
-    """Of ``epoch.shard_sums``."""
-    return types.none(
-        types.intp,
-        data_type,
-        TARGETS,
-        WEIGHTS,
-        ORDER,
-        types.intp,
-        types.intp,
-        VECTOR,
-        vector(element),
-        VECTOR,
-        matrix(element),
-    )
-
-
-def lazy_signature(data_type, element):
-    """Of ``csr_lazy.run_epoch``."""
-    return types.Tuple([FLOAT, INDEX])(
-        data_type,
-        TARGETS,
-        WEIGHTS,
-        ORDER,
-        INDEX,
-        types.intp,
-        types.intp,
-        VECTOR,
-        vector(element),
-        vector(element),
-        VECTOR,
-        VECTOR,
-        VECTOR,
-        vector(element),
-        INDEX,
-        FLOAT,
-        FLOAT,
-        read_only(FLOAT, 1),
-        INDEX,
-    )
-
-
-@remembered
-def free_signature(data_type, element):
-    """Of ``csr_free.run_epoch``."""
-    theta = vector(element)
-    return types.Tuple([FLOAT, INDEX])(
-        data_type,
-        TARGETS,
-        WEIGHTS,
-        ORDER,
-        INDEX,
-        types.intp,
-        types.intp,
-        VECTOR,
-        theta,
-        theta,
-        theta,
-        theta,
-        VECTOR,
-        FLOAT,
-        VECTOR,
-        VECTOR,
-        FLOAT,
-        read_only(FLOAT, 1),
-        INDEX,
-    )
-
-
-@remembered
-def rows_signature(data_type, element):
-    """Of ``dense_rows.run_epoch``."""
-    return types.Tuple([FLOAT, INDEX])(
-        data_type,
-        TARGETS,
-        WEIGHTS,
-        ORDER,
-        types.intp,
-        VECTOR,
-        vector(element),
-        vector(element),
-        INDEX,
-        FLOAT,
-        FLOAT,
-        read_only(FLOAT, 1),
-        INDEX,
-    )
-
-
-@remembered
-def outputs_signature(data_type, element):
-    """Of ``dense_outputs.run_epoch``."""
-    return types.Tuple([FLOAT, INDEX])(
-        data_type,
-        TARGETS,
-        WEIGHTS,
-        ORDER,
-        types.intp,
-        types.intp,
-        VECTOR,
-        vector(element),
-        FLOAT,
-        FLOAT,
-        read_only(FLOAT, 1),
-    )
-
-
-@remembered
-def shuffle_signature():
-    """Of ``shuffling.shuffle``."""
-    return types.none(vector(INDEX), types.uint64)
-
-
-@remembered
-def moments_signature(element):
-    """Of ``moments.update``."""
-    return FLOAT(
-        read_only(element, 2),
-        read_only(element, 1, "C"),
-        INDEX,
-        WEIGHTS,
-        ORDER,
-        FLOAT,
-        VECTOR,
-        VECTOR,
-        types.UniTuple(VECTOR, 2),
-        types.Tuple([vector(INDEX), VECTOR, matrix(FLOAT), VECTOR]),
-    )

@@ -9,8 +9,20 @@ import math
 
 import numba
 import numpy as np
+from numba import types
 
-from .compiling import OPTIONS
+from .compiling import (
+    FLOAT,
+    INDEX,
+    OPTIONS,
+    ORDER,
+    TARGETS,
+    VECTOR,
+    WEIGHTS,
+    read_only,
+    remembered,
+    vector,
+)
 from .elementary import exp_not_positive, is_finite
 from .memory import LINE_BYTES, borrowed, part
 from .outputs import sum_of_losses
@@ -286,3 +298,30 @@ def run_epoch(
         # Compiled for itself: without loops over outputs.
         return _run(given, 1)
     return _run(given, n_outputs)
+
+
+@remembered
+def free_signature(data_type, element):
+    """Of ``run_epoch``."""
+    theta = vector(element)
+    return types.Tuple([FLOAT, INDEX])(
+        data_type,
+        TARGETS,
+        WEIGHTS,
+        ORDER,
+        INDEX,
+        types.intp,
+        types.intp,
+        VECTOR,
+        theta,
+        theta,
+        theta,
+        theta,
+        VECTOR,
+        FLOAT,
+        VECTOR,
+        VECTOR,
+        FLOAT,
+        read_only(FLOAT, 1),
+        INDEX,
+    )

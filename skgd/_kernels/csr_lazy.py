@@ -6,11 +6,24 @@ l1 proximal step, without touching the weights of absent features.
 
 import numba
 import numpy as np
+from numba import types
 
-from .compiling import OPTIONS
+from .compiling import (
+    FLOAT,
+    INDEX,
+    OPTIONS,
+    ORDER,
+    TARGETS,
+    VECTOR,
+    WEIGHTS,
+    read_only,
+    remembered,
+    vector,
+)
 from .elementary import is_finite
 from .memory import AHEAD_ROWS, LINE_BYTES, borrowed, prefetch
 from .outputs import sum_of_losses
+from .proximal import soft_threshold
 
 # Below this factor the common scale is folded back into the weights; earlier where they
 # are averaged, because the sum of weights is a difference whose parts are larger than
@@ -20,14 +33,9 @@ SMALLEST_AVERAGED_SCALE = 1e-3
 
 
 @numba.njit(**OPTIONS)
-def _soft_threshold(row, threshold):
+def _shrink(row, threshold):
     for k in range(row.shape[0]):
-        if row[k] > threshold:
-            row[k] -= threshold
-        elif row[k] < -threshold:
-            row[k] += threshold
-        else:
-            row[k] = 0.0
+        row[k] = soft_threshold(row[k], threshold)
 
 
 @numba.njit(**OPTIONS)
@@ -37,7 +45,7 @@ def _write(coef, seen, scale, shrinkage, shown):
         for k in range(coef.shape[1]):
             shown[j, k] = coef[j, k]
         if seen.shape[0] > 0:
-            _soft_threshold(shown[j], shrinkage - seen[j])
+            _shrink(shown[j], shrinkage - seen[j])
         for k in range(coef.shape[1]):
             shown[j, k] *= scale
 
@@ -118,7 +126,7 @@ def run_epoch(
                 for q in range(entries.shape[0]):
                     j = features[q]
                     if seen[j] < shrinkage:
-                        _soft_threshold(coef[j], shrinkage - seen[j])
+                        _shrink(coef[j], shrinkage - seen[j])
                         seen[j] = shrinkage
             if n_outputs == 1:
                 z = kept.dtype.type(0.0)
@@ -201,3 +209,29 @@ def run_epoch(
     _write(coef, seen, scale, shrinkage, shown)
     theta[n_weights:] = intercept
     return total, n_updates
+
+
+@remembered
+def lazy_signature(data_type, element):
+    """Of ``run_epoch``."""
+    return types.Tuple([FLOAT, INDEX])(
+        data_type,
+        TARGETS,
+        WEIGHTS,
+        ORDER,
+        INDEX,
+        types.intp,
+        types.intp,
+        VECTOR,
+        vector(element),
+        vector(element),
+        VECTOR,
+        VECTOR,
+        VECTOR,
+        vector(element),
+        INDEX,
+        FLOAT,
+        FLOAT,
+        read_only(FLOAT, 1),
+        INDEX,
+    )

@@ -6,8 +6,20 @@ epoch runs.
 
 import numba
 import numpy as np
+from numba import types
 
-from .compiling import OPTIONS
+from .compiling import (
+    FLOAT,
+    INDEX,
+    OPTIONS,
+    ORDER,
+    TARGETS,
+    VECTOR,
+    WEIGHTS,
+    read_only,
+    remembered,
+    vector,
+)
 from .dense_rows import in_pieces, step_and_score
 from .elementary import is_finite
 from .memory import (
@@ -106,3 +118,21 @@ def run_epoch(
         for k in range(n_outputs):
             theta[j * n_outputs + k] = W[k, j]
     return total, n
+
+
+@remembered
+def outputs_signature(data_type, element):
+    """Of ``run_epoch``."""
+    return types.Tuple([FLOAT, INDEX])(
+        data_type,
+        TARGETS,
+        WEIGHTS,
+        ORDER,
+        types.intp,
+        types.intp,
+        VECTOR,
+        vector(element),
+        FLOAT,
+        FLOAT,
+        read_only(FLOAT, 1),
+    )

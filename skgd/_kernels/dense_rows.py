@@ -6,11 +6,24 @@ lie in one piece.
 """
 
 import numba
+from numba import types
 
-from .compiling import OPTIONS
+from .compiling import (
+    FLOAT,
+    INDEX,
+    OPTIONS,
+    ORDER,
+    TARGETS,
+    VECTOR,
+    WEIGHTS,
+    read_only,
+    remembered,
+    vector,
+)
 from .elementary import is_finite
 from .memory import PIECE, borrowed, part, prefetch, prefetch_part, rows_ahead
 from .outputs import LOGISTIC, value_and_derivative
+from .proximal import soft_threshold
 
 
 @numba.njit(**OPTIONS, forceinline=True)
@@ -19,8 +32,7 @@ def step_and_score(theta, row, following, shrink, rate, threshold):
     z = theta.dtype.type(0.0)
     if threshold > 0.0:
         for j in range(theta.shape[0]):
-            moved = shrink * theta[j] - rate * row[j]
-            moved -= min(max(moved, -threshold), threshold)
+            moved = soft_threshold(shrink * theta[j] - rate * row[j], threshold)
             theta[j] = moved
             z += moved * following[j]
     else:
@@ -144,3 +156,23 @@ def run_epoch(
         # what to fetch from memory; with fewer for a row it sees more rows.
         return _run(given, LOGISTIC, False)
     return _run(given, loss, averages)
+
+
+@remembered
+def rows_signature(data_type, element):
+    """Of ``run_epoch``."""
+    return types.Tuple([FLOAT, INDEX])(
+        data_type,
+        TARGETS,
+        WEIGHTS,
+        ORDER,
+        types.intp,
+        VECTOR,
+        vector(element),
+        vector(element),
+        INDEX,
+        FLOAT,
+        FLOAT,
+        read_only(FLOAT, 1),
+        INDEX,
+    )

@@ -7,15 +7,28 @@ rule (an address that moves theta); it owns what happens between them.
 import math
 
 import numba
+from numba import types
 
-from .compiling import OPTIONS
+from .compiling import (
+    FLOAT,
+    INDEX,
+    OPTIONS,
+    ORDER,
+    PROX,
+    TARGETS,
+    VECTOR,
+    WEIGHTS,
+    matrix,
+    read_only,
+    remembered,
+    vector,
+)
 from .elementary import is_finite
 from .linear import sum_gradients
 from .memory import borrowed
 from .pointers import call_nothing
-
-# Rows added up in single precision before they join a double precision sum.
-SHARD = 1024
+from .proximal import soft_threshold
+from .shards import SHARD
 
 
 @numba.njit(**OPTIONS, forceinline=True)
@@ -47,13 +60,7 @@ def _step(theta, gradient, n_rows, rule, penalties, averaging, clip_norm, lr, t)
     if l1.shape[0] > 0:
         # Proximal step of l1 |theta|, with the length of the step just made.
         for j in range(size):
-            threshold = metric[j] * l1[j]
-            if moving[j] > threshold:
-                moving[j] -= threshold
-            elif moving[j] < -threshold:
-                moving[j] += threshold
-            elif threshold > 0.0:
-                moving[j] = 0.0
+            moving[j] = soft_threshold(moving[j], metric[j] * l1[j])
     if prox[0]:
         call_nothing(prox[0], moving, metric, prox)
     if average.shape[0] > 0 and t >= average_start:
@@ -229,3 +236,84 @@ def sum_rows(
         for j in range(gradient.shape[0]):
             gradient[j] += shard_gradient[j]
     return total
+
+
+@remembered
+def step_types(element):
+    """(rule, penalties, averaging, clip_norm): what the step needs besides theta."""
+    theta = vector(element)
+    rule = types.Tuple([types.intp, VECTOR, matrix(element), VECTOR, theta])
+    penalties = types.Tuple([VECTOR, VECTOR, VECTOR, PROX])
+    averaging = types.Tuple([theta, theta, INDEX, FLOAT, FLOAT])
+    return rule, penalties, averaging, FLOAT
+
+
+@remembered
+def epoch_signature(data_type, element):
+    """Of ``run_epoch``."""
+    theta = vector(element)
+    return types.Tuple([FLOAT, INDEX])(
+        types.intp,
+        data_type,
+        TARGETS,
+        WEIGHTS,
+        ORDER,
+        INDEX,
+        types.intp,
+        types.intp,
+        VECTOR,
+        theta,
+        theta,
+        *step_types(element),
+        read_only(FLOAT, 1),
+        INDEX,
+    )
+
+
+@remembered
+def step_signature(element):
+    """Of ``step``."""
+    theta = vector(element)
+    return types.none(theta, theta, INDEX, *step_types(element), FLOAT, INDEX)
+
+
+@remembered
+def sum_signature(data_type, element):
+    """Of ``sum_rows``."""
+    return FLOAT(
+        types.intp,
+        data_type,
+        TARGETS,
+        WEIGHTS,
+        ORDER,
+        types.intp,
+        types.intp,
+        VECTOR,
+        vector(element),
+        vector(element),
+        VECTOR,
+    )
+
+
+@remembered
+def add_signature(element):
+    """Of ``add_shards``."""
+    return FLOAT(VECTOR, matrix(element), FLOAT, VECTOR)
+
+
+@remembered
+def shard_signature(data_type, element):
+    """Of ``shard_sums``."""
+    return types.none(
+        types.intp,
+        data_type,
+        TARGETS,
+        WEIGHTS,
+        ORDER,
+        types.intp,
+        types.intp,
+        VECTOR,
+        vector(element),
+        VECTOR,
+        matrix(element),
+    )

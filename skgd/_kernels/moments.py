@@ -7,8 +7,20 @@ memory layout, so that results do not depend on it.
 """
 
 import numba
+from numba import types
 
-from .compiling import OPTIONS
+from .compiling import (
+    FLOAT,
+    INDEX,
+    OPTIONS,
+    ORDER,
+    VECTOR,
+    WEIGHTS,
+    matrix,
+    read_only,
+    remembered,
+    vector,
+)
 from .memory import borrowed
 
 # A block fills a third of the first-level cache.
@@ -160,3 +172,20 @@ def update(X, vector, step, weights, order, weight, mean, variance, ends, room):
     for j in range(n_features):
         mean[j] += origin[j]
     return weight
+
+
+@remembered
+def moments_signature(element):
+    """Of ``update``."""
+    return FLOAT(
+        read_only(element, 2),
+        read_only(element, 1, "C"),
+        INDEX,
+        WEIGHTS,
+        ORDER,
+        FLOAT,
+        VECTOR,
+        VECTOR,
+        types.UniTuple(VECTOR, 2),
+        types.Tuple([vector(INDEX), VECTOR, matrix(FLOAT), VECTOR]),
+    )

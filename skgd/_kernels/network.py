@@ -9,6 +9,7 @@ import numpy as np
 
 from .compiling import OPTIONS
 from .pointers import call_float, call_nothing
+from .shuffling import GOLDEN, mixed
 
 # To pass an array costs more than what most helpers do with it.
 INLINED = OPTIONS | {"forceinline": True}
@@ -18,11 +19,8 @@ INLINED = OPTIONS | {"forceinline": True}
 # start in theta.
 WIDTH, BUFFER, WEIGHTS, INTERCEPTS = 0, 1, 2, 3
 
-# splitmix64 (Steele, Lea and Flood, 2014): the n-th number is a function of seed + n.
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-MIX_2 = np.uint64(0x94D049BB133111EB)
-SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11))
+# The upper 53 bits of a random number, as one in [0, 1).
+UNUSED_BITS = np.uint64(11)
 TO_UNIT = 2.0**-53
 
 # Numbers that pass through intercepts and activation in one go: 16 kB, so that the
@@ -33,11 +31,7 @@ CHUNK = 2048
 @numba.njit(**INLINED)
 def _uniform(seed, n):
     """The n-th number of the stream `seed`, in [0, 1)."""
-    z = seed + n * GOLDEN
-    z = (z ^ (z >> SHIFTS[0])) * MIX_1
-    z = (z ^ (z >> SHIFTS[1])) * MIX_2
-    z = z ^ (z >> SHIFTS[2])
-    return np.float64(z >> SHIFTS[3]) * TO_UNIT
+    return np.float64(mixed(seed + n * GOLDEN) >> UNUSED_BITS) * TO_UNIT
 
 
 @numba.njit(**INLINED)

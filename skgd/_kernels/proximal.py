@@ -17,6 +17,12 @@ from .pointers import call_float, call_nothing
 STEP, VALUE, N_OUTPUTS, N_FEATURES, N_BLOCKS, N_NUMBERS, FIRST_MEMBER = range(7)
 
 
+@numba.njit(**OPTIONS, forceinline=True)
+def soft_threshold(x, threshold):
+    """X moved towards zero by `threshold`, and no further; without a branch."""
+    return x - min(max(x, -threshold), threshold)
+
+
 @remembered
 def step_signature(element):
     """Of ``separable_step`` and ``blocks_step``."""

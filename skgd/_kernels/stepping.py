@@ -41,7 +41,7 @@ class RuleStepper:
             )
         element = compiling.numba_type(theta.dtype)
         self.theta, self.lr, self.t = theta, lr, 0
-        self._step = compiling.kernel(epoch.step, compiling.step_signature(element))
+        self._step = compiling.kernel(epoch.step, epoch.step_signature(element))
         update, p, self._check = user_code.rule(rule, theta.size, theta.dtype)
         vectors, memory, metric = rule.start(theta.size, theta.dtype)
         if rule.proximal:

@@ -95,11 +95,12 @@ def rule(part, size, dtype):
     -------
     Callee
     """
+    values = np.array(part.parameters(), dtype=np.float64)
+    own = _own_rule(type(part).update, dtype)
+    if own is not None:
+        return Callee(own, values)
     function = python_function(type(part).update)
     signature = compiling.rule_signature(compiling.numba_type(dtype))
-    values = np.array(part.parameters(), dtype=np.float64)
-    if not compiling.is_foreign(function):
-        return Callee(compiling.address(function, signature), values)
     n = values.size
     state, memory, _ = part.start(1)
     rows, n_memory = state.shape[0], memory.size
@@ -156,6 +157,16 @@ def activation(part, longest, dtype):
     check = functools.partial(_raise_noted, part, "apply", n, again)
     p = np.concatenate([values, np.zeros(2 + longest)])
     return Callee(_address(part, "apply", guarded, signature), p, check)
+
+
+@functools.lru_cache(maxsize=256)
+def _own_rule(update, dtype):
+    """Address of the update of a rule of the package; None for a rule of a user."""
+    function = python_function(update)
+    if compiling.is_foreign(function):
+        return None
+    signature = compiling.rule_signature(compiling.numba_type(dtype))
+    return compiling.address(function, signature)
 
 
 def _address(part, method, function, signature):

@@ -6,9 +6,7 @@ What distinguishes them is the task and the shape of the answer; training is sha
 from typing import Any, Self
 
 import numpy as np
-from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
@@ -18,12 +16,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from skgd._estimator import parameters as _parameters
-from skgd._estimator.base import AUTO_BATCH_SIZE, BaseGD
-from skgd._estimator.causes import need_scaling, warn_of_unusable
+from skgd._estimator.base import BaseGD
+from skgd._estimator.causes import need_scaling
 from skgd._estimator.parameters import with_parameters
+from skgd._estimator.probabilities import LogProbabilities, has_probabilities
 from skgd._estimator.transaction import all_or_nothing
-from skgd._input.columns import usable_moments
-from skgd._input.moments import Moments, Seen
+from skgd._input.moments import Moments
 from skgd._input.sparse import sound
 from skgd._input.targets import Classification, Regression
 from skgd._input.validation import (
@@ -31,48 +29,19 @@ from skgd._input.validation import (
     check_start,
     check_weights,
     refuse_foreign,
-    validate_given,
 )
 from skgd._input.warnings import warn_user
-from skgd._linear.automatic import (
-    IMPLICIT_STEP,
-    SEARCHING,
-    choose,
-    dual_ascent_pays,
-    dual_kind,
-    spread_of_most,
-    target_spread,
-)
 from skgd._linear.evidence import gap_at
-from skgd._linear.model import REFRESH, LinearModel
+from skgd._linear.plan import Asked, constant_theta, linear_plan
 from skgd._linear.prepared_update import prepared, quickly
 from skgd._linear.step_size import (
-    centred_coordinates,
-    centring_pays,
-    exact_scale,
-    loss_curvature,
     smoothness,
 )
 from skgd._training.dual import DualAscent
 from skgd._training.full_gradient import FullGradientDescent
-from skgd._training.implicit import ImplicitAdaGrad
-from skgd._training.objective import Objective, best_constants
-from skgd._training.plan import Plan, rows_per_update
-from skgd._training.proximal import Proximal
-from skgd._training.state import Averaging
-from skgd.losses import get_loss, loss_names
+from skgd.losses import loss_names
 from skgd.optimizers import GD, OPTIMIZERS, get_optimizer
-from skgd.penalties import get_penalty, penalty_strengths
-from skgd.schedules import Constant, get_schedule
-
-# Up to this many rows a full gradient costs about as much as the bookkeeping of an
-# epoch.
-SMALL_TABLE = 1024
-
-# Up to this many rows a search along full gradients, where there is one, takes less
-# time to the last digits than noisy steps take to the third.
-SEARCHED_TABLE = 16_384
-
+from skgd.schedules import Constant
 
 # A fit that may be so many times `tol` away from the minimum says so.
 FAR = 10.0
@@ -135,316 +104,19 @@ class LinearGD(BaseGD):
         return self._fit(X, y, sample_weight, init, (X_val, y_val, sample_weight_val))
 
     def _plan(self, task, loss, rows, model, streaming=False):
-        """Objective, rule and rate for the rows."""
-        validate_given(loss, self.loss)
-        optimizer, schedule = self._rule_and_schedule()
-        step_is_free = not streaming and self._step_is_free(schedule)
-        single = self._takes_single_rows(optimizer, schedule)
-        if single and streaming and sparse.issparse(rows.X):
-            return self._implicit_plan(task, loss, rows, model, schedule)
-        if step_is_free and self._takes_duals(task, loss, rows, optimizer):
-            return self._dual_plan(task, loss, rows, schedule)
-        searches = step_is_free and type(optimizer) in SEARCHING and loss.smooth
-        searches |= (
-            step_is_free
-            and type(optimizer) is GD
-            and bool(loss.residual_slopes())
-            and self._is_elastic_net()
-        )
-        batch_size = self._rows_per_update(len(rows), streaming, searches)
-        first_updates = None
-        if searches and self._starts_with_updates(optimizer, loss, batch_size):
-            first_updates = batch_size
-        averaging, lr = Averaging(start=int(self.average)), self.lr
-        last_step, guarded = None, False
-        self._check_penalty(rows.X.shape[1])
-        softmax = task.n_outputs > 1 and loss.softmax
-        automatic = self.lr == "auto"
-        if automatic:
-            model, curvature = self._automatic_model(
-                task, loss, softmax, rows, model, batch_size, streaming
-            )
-        elif model is None or not model.raw:
-            model = self._new_model(task, rows)
-        objective = self._objective(model, loss, softmax)
-        constant = None
-        if automatic and not streaming:
-            constant = self._constant_theta(objective, rows)
-        if automatic:
-            optimizer, lr, averaging, last_step, guarded = choose(
-                objective,
-                optimizer,
-                rows,
-                model.moments,
-                batch_size,
-                spread=model.seen.spread,
-                curvature=curvature,
-                line_search=step_is_free
-                and (batch_size == len(rows) or first_updates is not None),
-                average=self.average,
-                tol=self.tol,
-                constant=constant,
-                first_updates=first_updates,
-                shuffle=self.shuffle,
-            )
-            if first_updates is not None:
-                batch_size = len(rows)
-        return Plan(
-            objective=objective,
-            optimizer=optimizer,
-            schedule=schedule,
-            solver=self.solver,
-            batch_size=batch_size,
-            lr=float(lr),
-            averaging=averaging,
-            clip_norm=self.clip_norm,
-            shuffle=self.shuffle,
-            last_step=last_step,
-            n_jobs=effective_n_jobs(self.n_jobs),
-            constant=constant,
-            guarded=guarded and not streaming,
-        )
-
-    def _takes_single_rows(self, optimizer, schedule):
-        """Whether what was asked for leaves room for implicit steps of single rows."""
-        return (
-            self.lr == "auto"
-            and type(optimizer) is GD
-            and self._step_is_free(schedule)
-            and self._is_elastic_net()
-            and not any(map(np.ndim, self._penalty_strengths()))
-            and (
-                self.solver == "sgd"
-                or (self.solver == "minibatch" and self.batch_size == "auto")
-            )
-        )
-
-    def _implicit_plan(self, task, loss, rows, model, schedule):
-        """The parts of a call of partial_fit on sparse rows."""
-        softmax = task.n_outputs > 1 and loss.softmax
-        seen = None
-        if model is not None and model.raw and model.seen is not None:
-            seen = model.seen
-        targets = Moments.empty(rows.targets.shape[1])
-        if seen is not None:
-            targets = seen.targets.copy()
-        targets.update(rows.targets, rows.weights, rows.order)
-        model = model if model is not None and model.raw else None
-        model = (model or self._new_model(task, rows)).having_seen(
-            Seen(None, targets, target_spread(task, loss, targets))
-        )
-        strengths = self._penalty_strengths()
-        objective = self._objective(model, loss, softmax)
-        spread = model.seen.spread
-        scale = 1.0 if loss.curvature is None else loss.curvature * spread
-        return Plan(
-            objective=objective,
-            optimizer=ImplicitAdaGrad(
-                IMPLICIT_STEP * spread,
-                "softmax" if softmax else "smooth",
-                0.5,
-                strengths,
-                (0.5 * scale) ** 2,
-            ),
-            schedule=schedule,
-            solver="sgd",
-            batch_size=1,
-            lr=1.0,
-            averaging=Averaging(),
-            clip_norm=None,
-            shuffle=False,
-        )
-
-    def _takes_duals(self, task, loss, rows, optimizer):
-        """Whether nothing that was asked for forbids dual ascent, and it pays."""
-        return self._takes_single_rows(
-            optimizer, get_schedule(self.lr_schedule)
-        ) and dual_ascent_pays(rows, loss, task.n_outputs > 1 and loss.softmax)
-
-    def _dual_plan(self, task, loss, rows, schedule):
-        """The parts of a run of dual ascent, in the units of the features."""
-        softmax = task.n_outputs > 1 and loss.softmax
-        model = self._new_model(task, rows)
-        strengths = self._penalty_strengths()
-        objective = self._objective(model, loss, softmax)
-        targets = rows.visited_targets()
-        spread = 1.0
-        if loss.curvature is None:
-            moments = Moments.empty(targets.shape[1])
-            moments.update(targets, rows.visited_weights())
-            spread = target_spread(task, loss, moments)
-        curvature = loss_curvature(
-            loss, softmax, targets, rows.visited_weights(), spread
-        )
-        constant = self._constant_theta(objective, rows)
-
-        def search():
-            scaled, curvature = self._automatic_model(
-                task, loss, softmax, rows, None, len(rows), False
-            )
-            objective = self._objective(scaled, loss, softmax)
-            choice = choose(
-                objective,
-                GD(),
-                rows,
-                scaled.moments,
-                len(rows),
-                spread=scaled.seen.spread,
-                curvature=curvature,
-                line_search=True,
-                average=False,
-                tol=self.tol,
-                constant=self._constant_theta(objective, rows),
-            )
-            return objective, choice.optimizer
-
-        ascent = DualAscent(
-            curvature,
-            dual_kind(loss, softmax),
-            strengths,
-            self.tol,
-            self.shuffle,
-            constant,
-            search if loss.smooth else None,
-        )
-        return Plan(
-            objective=objective,
-            optimizer=ascent,
-            schedule=schedule,
-            solver="batch",
-            batch_size=len(rows),
-            lr=1.0,
-            averaging=Averaging(),
-            clip_norm=None,
-            shuffle=self.shuffle,
-            n_jobs=effective_n_jobs(self.n_jobs),
-            constant=constant,
-        )
-
-    def _rows_per_update(self, n_rows, streaming, searches):
-        """All rows of a small table under lr="auto": see `batch_size`."""
-        most = SEARCHED_TABLE if searches else SMALL_TABLE
-        if searches and np.any(self._penalty_strengths()[0]):
-            most = n_rows
-        small = n_rows <= most and self.lr == "auto" and not streaming
-        auto = n_rows if small else AUTO_BATCH_SIZE
-        return rows_per_update(self.solver, self.batch_size, n_rows, auto)
-
-    def _starts_with_updates(self, optimizer, loss, batch_size):
-        """Whether a search along full gradients starts from updates of few rows.
-
-        On a large table, where two epochs of those come near the minimum; not under an
-        l1 penalty, because their mean has no zeros.
-        """
-        return (
-            type(optimizer) is GD
-            and self.lr == "auto"
-            and self.solver == "minibatch"
-            and self.batch_size == "auto"
-            and batch_size == AUTO_BATCH_SIZE
-            and not loss.trivial_minimum
-            and self._is_elastic_net()
-            and not np.any(self._penalty_strengths()[0])
-        )
-
-    def _step_is_free(self, schedule):
-        """Whether nothing that was asked for rules the step."""
-        return (
-            not self.average and self.clip_norm is None and type(schedule) is Constant
-        )
-
-    def _automatic_model(self, task, loss, softmax, rows, model, batch_size, streaming):
-        """The model in centred and scaled coordinates, and the curvature of the loss.
-
-        Coordinates made in an earlier call are kept by a warm start, and in a stream
-        until there are a tenth more rows.
-        """
-        seen = Seen.after(rows, model.seen if model is not None and streaming else None)
-        kept = (
-            model is not None
-            and model.scale is not None
-            and (
-                not streaming or seen.features.weight <= REFRESH * model.moments.weight
-            )
-        )
-        if not (kept and streaming):
-            seen.spread = target_spread(task, loss, seen.targets)
-            if not streaming:
-                seen.spread = spread_of_most(loss, rows, seen.spread)
-        curvature = loss_curvature(
-            loss, softmax, rows.visited_targets(), rows.visited_weights(), seen.spread
-        )
-        if not kept:
-            centre = self.fit_intercept and centring_pays(rows.X, batch_size)
-            ridge = self._penalty_strengths()[1] / curvature
-            moments, *unusable = usable_moments(seen.features, rows, rows.X.dtype)
-            warn_of_unusable(self, *unusable)
-            updates = streaming or batch_size < len(rows)
-            mean, scale = centred_coordinates(
-                moments, ridge, centre, batch_size if updates else None
-            )
-            penalty = get_penalty(self.penalty, self.l1_ratio)
-            if penalty is not None and penalty.indicator:
-                scale = exact_scale(scale)
-            model = self._new_model(task, rows, mean, scale, moments)
-        return model.having_seen(seen), curvature
-
-    def _new_model(self, task, rows, mean=None, scale=None, moments=None):
-        return LinearModel(
-            rows.X.shape[1],
-            task.n_outputs,
-            rows.X.dtype,
-            self.fit_intercept,
-            mean,
-            scale,
-            moments,
-        )
+        return linear_plan(self, task, loss, rows, model, streaming)
 
     def _fixed_parameters(self, task):
         return {"fit_intercept": bool(self.fit_intercept)}
 
-    def _penalty_strengths(self):
-        return penalty_strengths(self.penalty, self.alpha, self.l1_ratio)
-
-    def _check_penalty(self, n_features):
-        """Raise an error if the penalty fits neither the features nor the rate."""
-        penalty = get_penalty(self.penalty, self.l1_ratio)
-        if penalty is None:
-            return
-        validate_given(penalty, self.penalty)
-        if penalty is self.penalty:
-            penalty.check(n_features)
-        if self.lr == "auto" and not penalty.convex:
-            raise ValueError(
-                f"penalty={penalty!r} is not convex, and lr='auto' finds its steps for "
-                "convex objectives only. Pass lr as a float, below "
-                "1 / (largest curvature of the loss), on scaled features."
-            )
-
-    def _is_elastic_net(self):
-        """Whether the penalty, if there is one, is known by its two strengths."""
-        penalty = get_penalty(self.penalty, self.l1_ratio)
-        return penalty is None or penalty.elastic_net(self.alpha) is not None
-
-    def _objective(self, model, loss, softmax):
-        """The objective in the coordinates of a model."""
-        penalty = get_penalty(self.penalty, self.l1_ratio)
-        l1, l2 = self._penalty_strengths()
-        prox = None
-        if not self._is_elastic_net():
-            prox = Proximal(penalty, self.alpha, model)
-        uniform = np.ndim(l1) == 0
-        weights = model.penalty_weights(l1, l2)
-        return Objective(model, loss, softmax, *weights, prox, uniform)
-
     def _start_theta(self, plan, rows, rng):
         """Zero, with the best constant as intercept under lr="auto"."""
-        model = plan.model
+        model = plan.objective.model
         if self.lr != "auto":
             return np.zeros(model.size, model.dtype)
         theta = plan.constant
         if theta is None:
-            theta = self._constant_theta(plan.objective, rows)
+            theta = constant_theta(self, plan.objective, rows)
         theta = theta.copy()
         if plan.optimizer.normalises and self.fit_intercept:
             # At the best constant the gradient of the intercept is rounding, which
@@ -452,23 +124,17 @@ class LinearGD(BaseGD):
             theta[model.n_weights :] += plan.lr
         return theta
 
-    def _constant_theta(self, objective, rows):
-        """Parameters of the best constant; zero without an intercept."""
-        model = objective.model
-        theta = np.zeros(model.size, model.dtype)
-        if self.fit_intercept:
-            theta[model.n_weights :] = best_constants(objective, rows)
-        return objective.inside(theta)
-
     def _constant(self, plan, rows):
         if not self.fit_intercept or plan.objective.loss.trivial_minimum:
             return None
         if plan.constant is not None:
             return plan.constant
-        return self._constant_theta(plan.objective, rows)
+        return constant_theta(self, plan.objective, rows)
 
     def _first_theta(self, plan, rows, init, rng):
-        return plan.objective.inside(super()._first_theta(plan, rows, init, rng))
+        theta = super()._first_theta(plan, rows, init, rng)
+        # Points of other objectives are all allowed.
+        return theta if plan.objective.prox is None else plan.objective.inside(theta)
 
     def _set_start(self, plan, state, init):
         super()._set_start(plan, state, init)
@@ -492,7 +158,9 @@ class LinearGD(BaseGD):
         """Of updates of few rows, with a last look at all of them."""
         if self.lr != "auto" or self.tol is None or report["validation_loss"]:
             return
-        if plan.objective.loss.trivial_minimum or not self._step_is_free(plan.schedule):
+        ruled = self.average or self.clip_norm is not None
+        ruled = ruled or type(plan.schedule) is not Constant
+        if plan.objective.loss.trivial_minimum or ruled:
             return
         constant = self._constant(plan, bound.rows)
         if constant is None:
@@ -503,7 +171,8 @@ class LinearGD(BaseGD):
 
     def _warn_if_far(self, report, plan):
         """Of a search that could not come closer, and what kept it from that."""
-        rounding = float(np.sqrt(np.finfo(plan.model.dtype).eps))
+        dtype = plan.objective.model.dtype
+        rounding = float(np.sqrt(np.finfo(dtype).eps))
         far = self.tol is not None and not report.gap <= max(FAR * self.tol, rounding)
         if not far or report.stop_reason not in ("max_iter", "rounding", "tol"):
             return
@@ -516,7 +185,7 @@ class LinearGD(BaseGD):
         if report.stop_reason == "rounding":
             warn_user(
                 f"The search ended in rounding errors: {left}. Some columns cannot be "
-                f"told apart in {plan.model.dtype}: drop the copies among them, take "
+                f"told apart in {dtype}: drop the copies among them, take "
                 "their difference, or subtract what they have in common.",
                 ConvergenceWarning,
             )
@@ -533,7 +202,8 @@ class LinearGD(BaseGD):
         if (
             self._estimates_classes
             and separable
-            and not any(map(np.any, self._penalty_strengths()))
+            and not plan.objective.l1.size
+            and not plan.objective.l2.any()
         ):
             advice = (
                 "Where the classes can be separated there is no minimum without a "
@@ -636,12 +306,10 @@ class LinearGD(BaseGD):
         weights = check_weights(sample_weight, X)
         rows = self._weighted_rows(X, y, weights, self._task, self._loss)
         rows = rows.with_mean_weight_one()
-        softmax = self._task.n_outputs > 1 and self._loss.softmax
-        model = LinearModel(
-            X.shape[1], self._task.n_outputs, X.dtype, self.fit_intercept
-        )
+        asked = Asked(self, self._task, self._loss, X.shape[1])
+        model = asked.new_model(rows)
         theta = model.theta(np.atleast_2d(self.coef_), np.ravel(self.intercept_))
-        objective = self._objective(model, self._loss, softmax)
+        objective = asked.objective(model)
         loss, gradient = objective.bind(rows).gradient(theta)
         if objective.l1.size:
             gradient = gradient + objective.l1 * np.sign(theta)
@@ -829,13 +497,6 @@ class GDRegressor(RegressorMixin, LinearGD):
         return tags
 
 
-def _has_probabilities(estimator):
-    loss = get_loss(estimator.loss, "classification")
-    if not loss.probabilities:
-        raise AttributeError(f"loss={estimator.loss!r} does not give probabilities")
-    return True
-
-
 @with_parameters(
     _parameters.loss_parameter("log_loss", loss_names("classification"))
     | _parameters.LINEAR
@@ -844,7 +505,7 @@ def _has_probabilities(estimator):
     _parameters.ATTRIBUTES + _parameters.LINEAR_ATTRIBUTES.lstrip(),
     penalty="l2",
 )
-class GDClassifier(ClassifierMixin, LinearGD):
+class GDClassifier(LogProbabilities, ClassifierMixin, LinearGD):
     """Linear classification by batch, mini-batch or stochastic gradient descent.
 
     Minimises the mean of `loss` over the rows plus `alpha` times the penalty,
@@ -957,7 +618,7 @@ class GDClassifier(ClassifierMixin, LinearGD):
             return self._task.decode((scores > 0).astype(int))
         return self._task.decode(scores.argmax(axis=1))
 
-    @available_if(_has_probabilities)
+    @available_if(has_probabilities)
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probability of each class, for losses that have them.
 
@@ -975,22 +636,6 @@ class GDClassifier(ClassifierMixin, LinearGD):
         if scores.ndim == 2 and self._loss.softmax:
             return softmax(scores, axis=1)
         return self._loss.predict_proba(scores)
-
-    @available_if(_has_probabilities)
-    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
-        """Logarithm of the probability of each class.
-
-        Parameters
-        ----------
-        X : {array-like, CSR matrix} of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        array of shape (n_samples, n_classes)
-        """
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
 
     def _checked_data(self, X, y, reset):
         X, y = validate_data(

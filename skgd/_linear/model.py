@@ -42,6 +42,14 @@ class LinearModel:
     ----------
     seen : Seen or None
         What a stream has shown so far, beyond the rows of `moments`.
+    n_weights, size : int
+        Entries of theta without the intercepts, and with them.
+    raw : bool
+        Whether theta holds the coefficients of the features as given.
+    multiplies_matrices : bool
+        Whether the kernels call BLAS.
+    block_rows : int
+        Rows handled at a time by the kernels.
     """
 
     def __init__(
@@ -62,41 +70,23 @@ class LinearModel:
         self.scale = None if scale is None else scale.astype(self.dtype)
         self.moments = moments
         self.seen = None
+        self.n_weights = n_features * n_outputs
+        self.size = self.n_weights + n_outputs
+        self.raw = mean is None and scale is None
+        self.multiplies_matrices = n_outputs > 1
+        room = BLOCK_BYTES // (n_features * self.dtype.itemsize)
+        self.block_rows = min(max(room, 16), BLOCK_ROWS)
 
     is_linear = True
 
     # Steps are taken down the objective itself, not down a multiple of it.
     unit = 1.0
 
-    @property
-    def block_rows(self):
-        """Rows handled at a time by the kernels."""
-        room = BLOCK_BYTES // (self.n_features * self.dtype.itemsize)
-        return min(max(room, 16), BLOCK_ROWS)
-
     def _rows_in_first_cache(self):
         room = FIRST_CACHE_BYTES // (self.n_features * self.dtype.itemsize)
         # The kernel takes four rows at a time, and losses a multiple of that.
         whole = 16 if room >= 16 else 4
         return min(max(room // whole * whole, whole), BLOCK_ROWS)
-
-    @property
-    def n_weights(self):
-        return self.n_features * self.n_outputs
-
-    @property
-    def size(self):
-        return self.n_weights + self.n_outputs
-
-    @property
-    def multiplies_matrices(self):
-        """Whether the kernels call BLAS."""
-        return self.n_outputs > 1
-
-    @property
-    def raw(self):
-        """Whether theta holds the coefficients of the features as given."""
-        return self.mean is None and self.scale is None
 
     def with_outputs(self, n_outputs):
         """The same coordinates with another number of outputs."""

@@ -6,7 +6,9 @@ ordinary; the arithmetic is that of ``_training/epochs.py``.
 
 import functools
 import math
+import operator
 import time
+from contextlib import nullcontext
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -16,10 +18,12 @@ from skgd._input.moments import Seen
 from skgd._input.targets import Classification, Regression
 from skgd._kernels.fingerprint import fingerprint
 from skgd._linear.model import REFRESH
+from skgd._training.epochs import Stepper, epoch_rates
 from skgd._training.fast_paths import epoch_kernel
-from skgd._training.stepper import Stepper, epoch_rates
 from skgd.optimizers import DoWG
 from skgd.schedules import Constant
+
+NOTHING = nullcontext()
 
 
 def quickly(partial_fit):
@@ -59,7 +63,7 @@ class Quick:
     def __init__(self, estimator, plan, bound, horizon):
         self.plan = plan
         self.bound = bound
-        self.model = plan.model
+        self.model = plan.objective.model
         self.task = estimator._task
         self.horizon = horizon
         self.shape = bound.rows.X.shape
@@ -68,8 +72,10 @@ class Quick:
         self.rates = None
         if type(plan.schedule) is Constant:
             self.rates = np.array([plan.lr])
-        self.names = estimator._get_param_names()
-        self.values = [vars(estimator)[name] for name in self.names]
+        self.values_of = operator.itemgetter(*estimator._get_param_names())
+        self.values = self.values_of(vars(estimator))
+        # Matrix products of several threads; of one output there are none.
+        self.multiplies = self.model.multiplies_matrices
         self.parts = [(part, vars(part).copy()) for part in _parts(self.values)]
         self.user_code = list(_user_code(plan))
         self._look_at(np.zeros(self.shape, self.model.dtype), bound.rows.targets)
@@ -86,15 +92,16 @@ class Quick:
             and (self.model.raw or kept.scale is not self.model.scale)
         ):
             return False
-        for name, value in zip(self.names, self.values, strict=True):
-            if current[name] is not value:
-                return False
-        if any(fingerprint(function) != key for function, key in self.user_code):
+        if not all(map(operator.is_, self.values_of(current), self.values)):
             return False
-        return all(
-            all(value is saved.get(name, self) for name, value in vars(part).items())
-            for part, saved in self.parts
-        )
+        for function, key in self.user_code:
+            if fingerprint(function) != key:
+                return False
+        for part, saved in self.parts:
+            for name, value in vars(part).items():
+                if value is not saved.get(name, self):
+                    return False
+        return True
 
     def run(self, estimator, X, y, classes):
         """One update; False, with nothing done, if the usual way must be taken."""
@@ -121,8 +128,11 @@ class Quick:
         rates = self.rates
         if rates is None:
             plan = self.plan
-            rates = epoch_rates(state, plan.lr, plan.schedule, 1, self.horizon)
-        with self.plan.blas_threads(), np.errstate(over="ignore", invalid="ignore"):
+            rates = epoch_rates(
+                state, 1, lr=plan.lr, schedule=plan.schedule, horizon=self.horizon
+            )
+        threads = self.plan.blas_threads() if self.multiplies else NOTHING
+        with threads, np.errstate(over="ignore", invalid="ignore"):
             total, _ = self.advance(state, self.bound.rows.order, rates)
             value = total / len(X) + objective.penalty(state.theta)
         if not math.isfinite(value) or not state.is_finite():
@@ -179,8 +189,8 @@ def prepared(estimator, plan, bound, horizon):
     automatic = estimator.lr == "auto"
     if (
         bound.is_csr
-        or not plan.model.is_linear
-        or plan.model.raw == automatic
+        or not bound.objective.model.is_linear
+        or bound.objective.model.raw == automatic
         or plan.adds_up
         or plan.batch_size < bound.rows.X.shape[0]
         or type(estimator._task) not in (Classification, Regression)

@@ -19,13 +19,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skgd._estimator import parameters as _parameters
 from skgd._estimator.parameters import with_parameters
+from skgd._estimator.probabilities import LogProbabilities, has_probabilities
 from skgd._estimator.transaction import all_or_nothing
 from skgd._input.sparse import sound
 from skgd._input.targets import Classification, Multilabel
 from skgd._input.validation import FLOATS, check_weights, refuse_foreign
 from skgd._network.training import NetworkGD, is_classifier
 from skgd._training.threads import one_blas_thread
-from skgd.losses import LOSSES, get_loss
+from skgd.losses import LOSSES
 
 # Numbers of a layer that are computed at a time in a prediction: 1 MB of them.
 PREDICTED_NUMBERS = 2**17
@@ -39,9 +40,7 @@ def _for_classifiers(estimator):
 
 def _has_probabilities(estimator):
     _for_classifiers(estimator)
-    if not get_loss(estimator.loss, "classification").probabilities:
-        raise AttributeError(f"loss={estimator.loss!r} does not give probabilities")
-    return True
+    return has_probabilities(estimator)
 
 
 @with_parameters(
@@ -54,7 +53,7 @@ def _has_probabilities(estimator):
     optimizer="adam",
     n_iter_no_change=10,
 )
-class MLPGD(NetworkGD):
+class MLPGD(LogProbabilities, NetworkGD):
     """Multi-layer perceptron for classification or regression.
 
     The `loss` makes it one or the other. It minimises
@@ -442,22 +441,6 @@ class MLPGD(NetworkGD):
         if scores.ndim == 2 and self._loss.softmax:
             return softmax(scores, axis=1)
         return self._loss.predict_proba(scores)
-
-    @available_if(_has_probabilities)
-    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
-        """Logarithm of the probability of each class.
-
-        Parameters
-        ----------
-        X : {array-like, CSR matrix} of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        array of shape (n_samples, n_classes)
-        """
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
 
     def score(
         self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None

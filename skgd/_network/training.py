@@ -285,7 +285,7 @@ class NetworkGD(BaseGD):
         return replace(scaling, features=moments).coordinates(loss, n_outputs)
 
     def _start_theta(self, plan, rows, rng):
-        model = plan.model
+        model = plan.objective.model
         theta = model.start(rng, self._best_constants(plan.objective, rows))
         model.seed_dropout(rng)
         return theta
@@ -319,7 +319,7 @@ class NetworkGD(BaseGD):
         if plan.objective.loss.trivial_minimum or (targets == targets[0]).all():
             # The constant is the answer, which a network comes close to at best.
             return None
-        model = plan.model
+        model = plan.objective.model
         theta = np.zeros(model.size)
         c = model.coordinates
         best = best_constants(plan.objective, rows) * c.measure

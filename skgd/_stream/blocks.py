@@ -21,10 +21,6 @@ BLOCK_BYTES = 8 * 2**20
 # Rows of a block of sparse features, whose bytes are not known beforehand.
 SPARSE_BLOCK_ROWS = 16_384
 
-# Sums of gradients are rounded in shards of this many rows; blocks that hold whole
-# shards give the same sums as one large table.
-SHARD_ROWS = 1024
-
 
 def block_rows(unit, n_features, itemsize, is_sparse):
     """Rows of a block: about `BLOCK_BYTES`, and whole units.

@@ -13,7 +13,8 @@ from sklearn.base import is_classifier
 
 from skgd._input.targets import Classification
 from skgd._input.validation import check_weights, refuse_foreign
-from skgd._stream.blocks import SHARD_ROWS, Stream, block_rows, compressed
+from skgd._kernels.shards import SHARD
+from skgd._stream.blocks import Stream, block_rows, compressed
 from skgd._stream.epochs import StreamObjective, window_rows
 from skgd._stream.survey import Survey, scaled
 from skgd._training.state import State
@@ -96,7 +97,7 @@ def fit_batches(estimator, source, classes, validation, shuffle_rows, n_ahead):
         return scaled(compressed(rows), mean_weight)
 
     shape = X.shape[1], dtype.itemsize, hasattr(X, "indptr")
-    stream = Stream(source, read, block_rows(SHARD_ROWS, *shape), n_ahead)
+    stream = Stream(source, read, block_rows(SHARD, *shape), n_ahead)
     weighted = weights is not None or class_weight is not None
     rows = _survey(estimator, stream, task, X.shape[1], weighted)
 
@@ -129,7 +130,7 @@ def fit_batches(estimator, source, classes, validation, shuffle_rows, n_ahead):
 
 def _first_batch(estimator, source, reset):
     """The first rows as checked arrays, and their weights or None."""
-    with closing(source.open(SHARD_ROWS, keep=True)) as batches:
+    with closing(source.open(SHARD, keep=True)) as batches:
         for X, y, *weights in batches:
             refuse_foreign(X=X, y=y)
             X, y = estimator._checked_data(X, y, reset=reset)
@@ -158,7 +159,7 @@ def _stream_task(estimator, source, y, classes, resumed):
 def _labels(source):
     """All labels of the stream and their weights."""
     counts = {}
-    with closing(source.open(SHARD_ROWS)) as batches:
+    with closing(source.open(SHARD)) as batches:
         for X, y, *weights in batches:
             y = np.asarray(y).reshape(-1)
             Classification.check(y, "use a regressor")

@@ -1,13 +1,147 @@
 """One epoch of gradient descent: all rows once, in one update or many.
 
+``Stepper`` knows the update of theta by a gradient and ``epoch_rates`` how long it is.
 ``FullBatch`` sums the gradient over all rows and steps once; ``Batches`` runs the
 compiled loop of many updates. Both move the same state by the same step. When to stop
 is decided in ``_training/loop.py``.
 """
 
+import functools
 import math
 
+import numpy as np
+
+from skgd._input.boundary import check_sizes, check_state
 from skgd._training.fast_paths import epoch_kernel
+from skgd._training.proximal import NO_PROX
+from skgd.optimizers import GD, DoWG
+from skgd.schedules import Clock, Constant, rate_factors
+
+
+class Stepper:
+    """The update of theta by a gradient: rule, penalties, averaging, clipping.
+
+    Parameters
+    ----------
+    objective : skgd._training.objective.Objective
+    optimizer : skgd.optimizers.Optimizer
+    clip_norm : float or None
+    """
+
+    def __init__(self, objective, optimizer, clip_norm):
+        from skgd._kernels import compiling, user_code
+
+        self.objective = objective
+        self.optimizer = optimizer
+        self.element = compiling.numba_type(objective.model.dtype)
+        self.rule, self.p, self._check = user_code.rule(
+            optimizer, objective.model.size, objective.model.dtype
+        )
+        decay = np.empty(0)
+        if optimizer.weight_decay:
+            decay = optimizer.weight_decay * objective.model.penalised()
+        prox = NO_PROX
+        if objective.prox is not None:
+            prox = objective.prox.arguments(self.element)
+        self.penalties = (objective.l1, objective.l2, decay, prox)
+        self.n = objective.model.size
+        check_sizes(
+            "the penalty",
+            l1=(objective.l1, 0, self.n),
+            l2=(objective.l2, self.n),
+            decay=(decay, 0, self.n),
+        )
+        self.kept = len(optimizer.state_names), len(optimizer.memory_names)
+        self.own_penalties = None
+        if optimizer.proximal:
+            self.own_penalties = _strengths_of_updates(objective)
+            none = np.empty(0), np.zeros_like(objective.l2)
+            self.penalties = (*none, decay, prox)
+        self.clip_norm = math.inf if clip_norm is None else float(clip_norm)
+        # Nothing but theta -= lr * gradient: kernels may take a shorter way.
+        is_gd = type(optimizer).update is GD.update
+        self.is_plain = is_gd and clip_norm is None and not decay.size
+        self.is_plain &= objective.prox is None and objective.uniform
+        # DoWG, and nothing else that claims the step.
+        is_dowg = type(optimizer).update is DoWG.update
+        self.is_free = is_dowg and clip_norm is None and objective.prox is None
+
+    @property
+    def strengths(self):
+        """l1 and l2 weight of every penalised parameter, where it is the same."""
+        l1, l2, *_ = self.penalties
+        return float(l1.max(initial=0.0)), float(l2.max(initial=0.0))
+
+    def raise_noted(self):
+        """Raise what a user's rule raised in compiled code, if it did."""
+        if self._check is not None:
+            self._check(self.p)
+
+    def rate(self, state, rates):
+        """The last rate used: of the schedule, or the length the rule found."""
+        if self.optimizer.finds_rate:
+            return float(state.metric[0])
+        return float(rates[-1])
+
+    def arguments(self, state):
+        """What the compiled step needs besides theta, gradient and rate."""
+        if self.own_penalties is not None:
+            state.vectors[-2:] = self.own_penalties
+        kind = state.kind
+        return (
+            (self.rule, self.p, state.vectors, state.memory, state.metric),
+            self.penalties,
+            (state.base, state.average, kind.start, kind.power, kind.interpolation),
+            self.clip_norm,
+        )
+
+
+def _strengths_of_updates(objective):
+    """l1 and l2 of each entry, -1 where no penalty concerns it."""
+    free = objective.model.penalised() == 0.0
+    l1 = objective.l1 if objective.l1.size else np.zeros_like(objective.l2)
+    return np.where(free, -1.0, l1), np.where(free, -1.0, objective.l2)
+
+
+def epoch_rates(state, n_steps, start=0, stop=None, *, lr, schedule, horizon):
+    """Learning rates of the next updates.
+
+    Parameters
+    ----------
+    state : State
+    n_steps : int
+        Updates in the coming epoch.
+    start : int
+        How many of them have been made.
+    stop : int or None
+        The first one not to come next; None for the whole epoch.
+    lr : float
+    schedule : Schedule
+    horizon : float or None
+        Epochs the whole run may take.
+
+    Returns
+    -------
+    float64 array of shape (stop - start,)
+    """
+    stop = n_steps if stop is None else stop
+    if type(schedule) is Constant:
+        return _one_rate(float(lr), stop - start)
+    index = np.arange(start, stop)
+    clock = Clock(
+        step=state.step - start + index,
+        epoch=state.epoch + index / n_steps,
+        horizon=horizon,
+        steps_per_epoch=n_steps,
+        losses=state.losses,
+    )
+    return lr * rate_factors(schedule, clock)
+
+
+@functools.lru_cache(maxsize=8)
+def _one_rate(lr, n_steps):
+    """The same rate for all updates; not to be written to."""
+    return np.broadcast_to(lr, (n_steps,))
 
 
 class FullBatch:
@@ -27,9 +161,7 @@ class FullBatch:
         self.bound = bound
         self.stepper = stepper
         self.rates = rates
-        self._step = compiling.kernel(
-            epoch.step, compiling.step_signature(stepper.element)
-        )
+        self._step = compiling.kernel(epoch.step, epoch.step_signature(stepper.element))
 
     def run(self, state):
         """One epoch in place; returns (objective before the update, rate)."""
@@ -38,7 +170,7 @@ class FullBatch:
         n = self.bound.n_rows
         value = loss / n + self.bound.objective.penalty(state.theta)
         if math.isfinite(value):
-            self.stepper.check(state)
+            check_state(state, self.stepper.n, *self.stepper.kept)
             self._step(
                 state.theta,
                 gradient.astype(state.theta.dtype, copy=False),
@@ -113,7 +245,8 @@ class Batches:
 
     def raise_noted(self):
         """Raise what the code of a user raised where it is compiled, if it did."""
-        self.bound.raise_noted()
+        if self.bound.may_raise:
+            self.bound.raise_noted()
         self.stepper.raise_noted()
 
     def _run_watched(self, state, rates):
@@ -136,11 +269,12 @@ def shuffle_order(order, rng):
     shuffle_kernel()(order, random_bits(rng))
 
 
+@functools.cache
 def shuffle_kernel():
     """The compiled callable(order, seed) that shuffles in place."""
     from skgd._kernels import compiling, shuffling
 
-    return compiling.kernel(shuffling.shuffle, compiling.shuffle_signature())
+    return compiling.kernel(shuffling.shuffle, shuffling.shuffle_signature())
 
 
 def random_bits(rng):

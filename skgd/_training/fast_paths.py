@@ -36,8 +36,7 @@ def epoch_kernel(bound, stepper, batch_size):
     kernel = _shortest_way(bound, stepper, batch_size)
 
     def run(state, order, rates):
-        stepper.check(state)
-        check_updates(order, rates, batch_size)
+        check_updates(state, stepper.n, *stepper.kept, order, rates, batch_size)
         return kernel(state, order, rates)
 
     return run
@@ -81,11 +80,7 @@ def _has_plain_rows(bound):
 
 def _generic_kernel(bound, stepper, batch_size):
     """callable(state, order, rates, output, loss_p, arguments of the step)."""
-    from skgd._kernels import compiling, epoch
-
-    kernel = compiling.kernel(
-        epoch.run_epoch, compiling.epoch_signature(bound.data_type, stepper.element)
-    )
+    kernel = bound.loops.any_rule
 
     def run(state, order, rates, output, loss_p, arguments):
         return kernel(
@@ -144,11 +139,7 @@ def _derivative_changes(bound, stepper, batch_size):
 
 def _one_row(bound, stepper):
     """Plain steps on single dense rows, without a gradient in between."""
-    from skgd._kernels import compiling, dense_rows
-
-    kernel = compiling.kernel(
-        dense_rows.run_epoch, compiling.rows_signature(bound.data_type, stepper.element)
-    )
+    kernel = bound.loops.single_rows
     strength_l1, strength_l2 = stepper.strengths
 
     def run(state, order, rates):
@@ -175,12 +166,7 @@ def _one_row(bound, stepper):
 
 def _one_row_for_each_output(bound, stepper):
     """As `_one_row`, for several outputs, whose weights it brings into order first."""
-    from skgd._kernels import compiling, dense_outputs
-
-    kernel = compiling.kernel(
-        dense_outputs.run_epoch,
-        compiling.outputs_signature(bound.data_type, stepper.element),
-    )
+    kernel = bound.loops.single_rows_of_outputs
     strength_l1, strength_l2 = stepper.strengths
 
     def run(state, order, rates):
@@ -205,11 +191,7 @@ def _one_row_for_each_output(bound, stepper):
 
 def _nonzeros_only(bound, stepper, batch_size):
     """Plain steps on CSR rows; an update costs as much as its rows have nonzeros."""
-    from skgd._kernels import compiling, csr_lazy
-
-    kernel = compiling.kernel(
-        csr_lazy.run_epoch, compiling.lazy_signature(bound.data_type, stepper.element)
-    )
+    kernel = bound.loops.nonzeros
     strength_l1, strength_l2 = stepper.strengths
     _check_scores(bound, batch_size)
 
@@ -343,11 +325,7 @@ def _begin_ftrl(state, p, rate):
 
 def _free_nonzeros_only(bound, stepper, batch_size):
     """DoWG with an interpolated mean on CSR rows, at the cost of their nonzeros."""
-    from skgd._kernels import compiling, csr_free
-
-    kernel = compiling.kernel(
-        csr_free.run_epoch, compiling.free_signature(bound.data_type, stepper.element)
-    )
+    kernel = bound.loops.free_nonzeros
     l1, l2, *_ = stepper.penalties
     _check_scores(bound, batch_size)
 

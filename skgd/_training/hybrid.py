@@ -8,10 +8,10 @@ import math
 
 import numpy as np
 
+from skgd._training.epochs import Stepper
 from skgd._training.guarded import GuardedBatches
 from skgd._training.secant import SecantDescent, SecantEpoch
 from skgd._training.state import State
-from skgd._training.stepper import Stepper
 
 # Epochs of updates before the search.
 EPOCHS = 2

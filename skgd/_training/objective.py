@@ -109,11 +109,12 @@ class BoundObjective:
     """
 
     def __init__(self, objective, rows, block_rows, n_jobs=1):
-        from skgd._kernels import compiling, csr_sums, epoch, outputs
+        from skgd._kernels import compiling, csr_sums, loops, outputs
 
         self.objective = objective
         self.rows = rows
         self.block_rows = block_rows
+        self.is_csr = sparse.issparse(rows.X)
         # Sums over wide sparse rows are one sum, which threads could not share.
         self._is_wide = (
             objective.model.is_linear
@@ -122,9 +123,12 @@ class BoundObjective:
         )
         self.n_jobs = n_jobs if objective.model.is_linear and not self._is_wide else 1
         check_model(objective.model, rows, objective.softmax)
+        self.n_rows = rows.order.size
+        self._weight = None
         self.dtype = objective.model.dtype
         self.element = compiling.numba_type(self.dtype)
         self.block, self.data, self.data_type = objective.model.bind(rows.X, block_rows)
+        self.loops = loops.loops_over(self.data_type, self.element)
         # Sums over sparse rows are taken in the units of the features: what the
         # coordinates do to theta and to the finished sum is done once.
         self._folds = (
@@ -143,18 +147,15 @@ class BoundObjective:
         if objective.model.is_linear and objective.model.n_outputs == 1:
             self.output = outputs.COLUMN
         else:
-            self.output = compiling.address(
-                outputs.softmax if objective.softmax else outputs.separable,
-                compiling.output_signature(self.element),
+            self.output = (
+                self.loops.softmax if objective.softmax else self.loops.separable
             )
         self.loss, self.loss_p, self._check_loss = _callee(objective)
+        self.may_raise = self._check_loss is not None or not objective.model.is_linear
+        self._sum = self.loops.sum_rows
         if self._is_wide:
             self._sum = compiling.kernel(
                 csr_sums.sum_rows, csr_sums.sum_signature(self.data_type, self.element)
-            )
-        else:
-            self._sum = compiling.kernel(
-                epoch.sum_rows, compiling.sum_signature(self.data_type, self.element)
             )
 
     def raise_noted(self, p=None):
@@ -188,14 +189,8 @@ class BoundObjective:
             The parameters of the loss and the last derivative of each row, zero where
             there was none. The kernel writes into it.
         """
-        from skgd._kernels import compiling, outputs
-
-        output = compiling.address(
-            outputs.softmax_change
-            if self.objective.softmax
-            else outputs.separable_change,
-            compiling.output_signature(self.element),
-        )
+        softmax = self.objective.softmax
+        output = self.loops.softmax_change if softmax else self.loops.separable_change
         n_derivatives = self.rows.targets.shape[0] * self.objective.model.n_outputs
         if p.size != self.loss_p.size + n_derivatives:
             p = np.concatenate([self.loss_p, np.zeros(n_derivatives)])
@@ -203,14 +198,7 @@ class BoundObjective:
 
     @cached_property
     def _threads(self):
-        from skgd._kernels import compiling, epoch
-
-        kernel = compiling.kernel(
-            epoch.shard_sums, compiling.shard_signature(self.data_type, self.element)
-        )
-        add_shards = compiling.kernel(
-            epoch.add_shards, compiling.add_signature(self.element)
-        )
+        kernel = self.loops.shard_sums
 
         def shard_sums(data, theta, order, losses, gradients):
             kernel(
@@ -232,7 +220,7 @@ class BoundObjective:
             self._bind_for_sums(self.rows.X, self.block_rows)[1]
             for _ in range(self.n_jobs - 1)
         ]
-        return ThreadedSum(shard_sums, add_shards, [self._sum_data, *others])
+        return ThreadedSum(shard_sums, self.loops.add_shards, [self._sum_data, *others])
 
     def folded(self, theta):
         """The parameters at which `add_to` takes its sums."""
@@ -244,12 +232,14 @@ class BoundObjective:
 
     def _sum_rows(self, theta, order, gradient):
         total = self._sum_of(theta, order, gradient)
-        self.raise_noted()
+        if self.may_raise:
+            self.raise_noted()
         return total
 
     def _sum_of(self, theta, order, gradient):
         n = self.objective.model.size
-        check_sizes("a sum over rows", theta=(theta, n), gradient=(gradient, 0, n))
+        if theta.size != n or gradient.size not in (0, n):
+            check_sizes("a sum over rows", theta=(theta, n), gradient=(gradient, 0, n))
         known = self.rows.order
         if order is not known and order.base is not known:
             check_order(order, len(self.rows.targets))
@@ -284,9 +274,15 @@ class BoundObjective:
 
     def mean_loss(self, theta, order=None):
         """sum_i s_i l_i / sum_i s_i over the rows of `order` (default: all)."""
-        order = self.rows.order if order is None else order
-        total = self._sum_rows(self.folded(theta), order, np.empty(0))
-        return total / self.rows.weight(order)
+        rows = self.rows
+        if order is not None and order is not rows.order:
+            weight = rows.weight(order)
+        else:
+            order = rows.order
+            if self._weight is None:
+                self._weight = rows.weight(order)
+            weight = self._weight
+        return self._sum_rows(self.folded(theta), order, np.empty(0)) / weight
 
     def value(self, theta, order=None):
         """F(theta) over the rows of `order` (default: all)."""
@@ -297,6 +293,7 @@ class BoundObjective:
         self.rows = rows
         self.data = self.objective.model.bound_to(rows.X, self.data)
         self._sum_data = self.data
+        self._weight = None
         vars(self).pop("_threads", None)
 
     def value_of_sample(self, theta):
@@ -339,10 +336,6 @@ class BoundObjective:
             gradient += self.objective.l2 * theta
         return loss / n + self.objective.penalty(theta), gradient
 
-    @property
-    def n_rows(self):
-        return self.rows.order.size
-
     def bound_blocks(self):
         """The objective over all rows in memory: the only block there is."""
         yield self
@@ -350,10 +343,6 @@ class BoundObjective:
     def batches(self, stepper, rates, batch_size, shuffle, on_step):
         """The epoch of many updates."""
         return Batches(self, stepper, rates, batch_size, shuffle, on_step)
-
-    @property
-    def is_csr(self):
-        return sparse.issparse(self.rows.X)
 
 
 def _callee(objective):

@@ -5,18 +5,18 @@ The one place that decides which objective, rule, rate and kind of epoch a call 
 
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import joblib
 import numpy as np
 
 from skgd._training.dual import DualAscent
-from skgd._training.epochs import FullBatch
+from skgd._training.epochs import FullBatch, Stepper, epoch_rates
 from skgd._training.full_gradient import FullGradientDescent, proximal_step
 from skgd._training.guarded import GuardedBatches
 from skgd._training.implicit import ImplicitAdaGrad
-from skgd._training.objective import Objective
+from skgd._training.objective import BoundObjective, Objective
 from skgd._training.state import Averaging
-from skgd._training.stepper import Stepper, epoch_rates
 from skgd._training.threads import one_blas_thread
 
 
@@ -68,7 +68,9 @@ class Plan:
 
     def bind(self, rows):
         """The objective over the training rows."""
-        return self.objective.bind(rows, self.block_rows(rows.X), self.n_jobs)
+        return BoundObjective(
+            self.objective, rows, self.block_rows(rows.X), self.n_jobs
+        )
 
     def table(self, rows):
         """What a table of the derivatives of rows belongs to, to compare."""
@@ -80,14 +82,14 @@ class Plan:
         """The context in which to train, as to the threads of matrix products."""
         # Bounds factorise small matrices: two threads wait for each other there.
         small = isinstance(self.optimizer, FullGradientDescent)
-        small |= self.model.multiplies_matrices
+        small |= self.objective.model.multiplies_matrices
         return one_blas_thread() if small else nullcontext()
 
     def block_rows(self, X):
         """Rows that the kernels handle at a time."""
         if self.solver != "batch" and hasattr(X, "indptr"):
             return self.batch_size
-        return min(self.batch_size, self.model.block_rows)
+        return min(self.batch_size, self.objective.model.block_rows)
 
     @property
     def adds_up(self):
@@ -110,7 +112,7 @@ class Plan:
         if isinstance(self.optimizer, (DualAscent, ImplicitAdaGrad)):
             return self.optimizer.on(bound)
         if self.optimizer.keeps_derivatives and (
-            self.solver == "batch" or not self.model.is_linear
+            self.solver == "batch" or not self.objective.model.is_linear
         ):
             raise ValueError(
                 "optimizer='saga' improves on steps of few rows of a linear model; "
@@ -119,9 +121,9 @@ class Plan:
             )
         stepper = Stepper(self.objective, self.optimizer, self.clip_norm)
 
-        def rates(state, n_steps, *part):
-            return epoch_rates(state, self.lr, self.schedule, n_steps, horizon, *part)
-
+        rates = partial(
+            epoch_rates, lr=self.lr, schedule=self.schedule, horizon=horizon
+        )
         if self.solver == "batch":
             return FullBatch(bound, stepper, rates)
         batches = bound.batches(stepper, rates, self.batch_size, self.shuffle, on_step)
@@ -146,9 +148,10 @@ class Plan:
 
         Rounding drifts along there. An l1 penalty sees it, but for the intercepts.
         """
-        answer, n_weights = state.answer(), self.model.n_weights
+        model = self.objective.model
+        answer, n_weights = state.answer(), model.n_weights
         start = n_weights if self.objective.l1.size else 0
-        shared = answer[start:].reshape(-1, self.model.n_outputs)
+        shared = answer[start:].reshape(-1, model.n_outputs)
         shared -= shared.mean(axis=1, keepdims=True)
 
 

@@ -242,11 +242,6 @@ class State:
             self.derivatives = np.empty(0)
         self.table = table
 
-    def averaging(self):
-        """What the compiled step needs to know of the mean."""
-        kind = self.kind
-        return self.base, self.average, kind.start, kind.power, kind.interpolation
-
     def answer(self):
         """The parameters to predict with: the mean if there is one yet, else theta."""
         if self.average.size and self.step >= self.kind.start:
@@ -268,9 +263,15 @@ class State:
     def copy(self):
         """A copy to move: this state stays as it is but for the random stream."""
         state = object.__new__(State)
-        vars(state).update(vars(self))
-        for name in ("theta", "vectors", "memory", "metric", "base", "average"):
-            setattr(state, name, getattr(self, name).copy())
+        vars(state).update(
+            vars(self),
+            theta=self.theta.copy(),
+            vectors=self.vectors.copy(),
+            memory=self.memory.copy(),
+            metric=self.metric.copy(),
+            base=self.base.copy(),
+            average=self.average.copy(),
+        )
         return state
 
     def checkpoint(self):

@@ -13,6 +13,8 @@ from queue import SimpleQueue
 
 import numpy as np
 
+from skgd._kernels.shards import SHARD
+
 # How many times a thread comes for more: often enough for all to end at about the same
 # time, seldom enough for the work to outweigh the handing over.
 TURNS = 8
@@ -116,8 +118,6 @@ class ThreadedSum:
 
         An empty `gradient` asks for the losses only.
         """
-        from skgd._kernels.epoch import SHARD
-
         size = -(-order.size // (self._turns * SHARD))
         size = max(1, min(size, ROOM // theta.size)) * SHARD
 

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skgd._linear.model import LinearModel
+from skgd._linear.plan import Asked
 from skgd.callbacks import flat_weights
 from skgd.display._path import with_weights
 
@@ -33,12 +34,12 @@ class CostFunction:
         X = X.astype(np.float64, copy=False)
         task, loss = estimator._task, estimator._loss
         rows = estimator._weighted_rows(X, y, None, task, loss).with_mean_weight_one()
-        softmax = task.n_outputs > 1 and loss.softmax
         # In the raw coordinates, whatever those of training were.
         self._model = LinearModel(
             X.shape[1], task.n_outputs, X.dtype, estimator.fit_intercept
         )
-        self.bound = estimator._objective(self._model, loss, softmax).bind(rows)
+        asked = Asked(estimator, task, loss, X.shape[1])
+        self.bound = asked.objective(self._model).bind(rows)
         self._value = self._linear_value
 
     @property

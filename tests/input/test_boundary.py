@@ -13,12 +13,11 @@ from skgd._input.rows import Rows
 from skgd._linear.model import LinearModel
 from skgd._network.coordinates import Coordinates
 from skgd._network.model import Network
-from skgd._training.epochs import FullBatch
+from skgd._training.epochs import FullBatch, Stepper
 from skgd._training.fast_paths import epoch_kernel
-from skgd._training.full_gradient import SecantDescent
 from skgd._training.objective import Objective
+from skgd._training.secant import SecantDescent
 from skgd._training.state import Averaging, State
-from skgd._training.stepper import Stepper
 from skgd.activations import get_activation
 from skgd.losses import LogLoss, SquaredError
 from skgd.optimizers import GD, SAGA, Adam, DoWG

@@ -226,7 +226,7 @@ def test_the_notice_is_corrected_when_the_disk_fills_up(told):
 SHUFFLE = """
 import numpy as np
 from skgd._kernels import cache, compiling, shuffling
-kernel = compiling.kernel(shuffling.shuffle, compiling.shuffle_signature())
+kernel = compiling.kernel(shuffling.shuffle, shuffling.shuffle_signature())
 order = np.arange(6)
 kernel(order, 3)
 print(order.tolist(), sum(kernel.stats.cache_hits.values()), cache.failures)

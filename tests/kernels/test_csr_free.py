@@ -7,10 +7,10 @@ from scipy import sparse
 
 from skgd._input.rows import Rows
 from skgd._linear.model import LinearModel
+from skgd._training.epochs import Stepper
 from skgd._training.fast_paths import epoch_kernel
 from skgd._training.objective import Objective
 from skgd._training.state import Averaging, State
-from skgd._training.stepper import Stepper
 from skgd.losses import SquaredError
 from skgd.optimizers import DoWG
 

@@ -6,7 +6,15 @@ import pytest
 from skgd._kernels import compiling, proximal
 from skgd._linear.model import LinearModel
 from skgd._training.proximal import Proximal
-from skgd.penalties import L1, MCP, SCAD, Box, ElasticNet, GroupLasso
+from skgd.penalties import (
+    L1,
+    MCP,
+    SCAD,
+    Box,
+    ElasticNet,
+    GroupLasso,
+    soft_threshold,
+)
 
 PENALTIES = [
     L1([0.5, 1.0, 0.0, 2.0, 1.0]),
@@ -61,3 +69,11 @@ def test_step_and_value(penalty, n_outputs, dtype, scaled):
         np.testing.assert_allclose(
             model.exact_coefficients(full)[0], expected, rtol=1e-12, atol=1e-12
         )
+
+
+def test_compiled_soft_threshold_is_that_of_numpy():
+    x = np.array([3.0, -0.5, -2.0, 0.0, 0.2, np.inf, -np.inf, 1.0])
+    for threshold in (0.0, 0.2, 1.0):
+        found = [proximal.soft_threshold(value, threshold) for value in x]
+        np.testing.assert_array_equal(found, soft_threshold(x, threshold))
+    assert np.isnan(proximal.soft_threshold(np.nan, 0.5))

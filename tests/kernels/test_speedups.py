@@ -83,7 +83,7 @@ def test_logistic_loss_of_the_kernels():
 def test_shuffled_places_are_equally_likely():
     from skgd._kernels import compiling, shuffling
 
-    shuffle = compiling.kernel(shuffling.shuffle, compiling.shuffle_signature())
+    shuffle = compiling.kernel(shuffling.shuffle, shuffling.shuffle_signature())
     rng = np.random.default_rng(0)
     n, n_draws = 6, 20_000
     counts = np.zeros((n, n))

@@ -1,0 +1,44 @@
+"""Probabilities of classes, where the loss has them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.metaestimators import available_if
+
+from skgd.losses import get_loss
+
+
+def has_probabilities(estimator):
+    """True; AttributeError for a loss whose scores say nothing of probabilities."""
+    if not get_loss(estimator.loss, "classification").probabilities:
+        raise AttributeError(f"loss={estimator.loss!r} does not give probabilities")
+    return True
+
+
+def _predicts_them(estimator):
+    try:
+        return bool(estimator.predict_proba)
+    except AttributeError as error:
+        # What it says of itself says why, too.
+        raise (error.__cause__ or error) from None
+
+
+class LogProbabilities:
+    """``predict_log_proba``, wherever there is ``predict_proba``."""
+
+    @available_if(_predicts_them)
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """Logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))

@@ -1,0 +1,382 @@
+"""What a call of a linear estimator means: coordinates, objective, method, rows.
+
+The parameters are looked up once, in `Asked`; every decision that they and the rows
+lead to is taken below. Which method ``lr="auto"`` stands for is in ``automatic.py``.
+"""
+
+from functools import cached_property
+
+import numpy as np
+from joblib import effective_n_jobs
+from scipy import sparse
+
+from skgd._estimator.base import AUTO_BATCH_SIZE
+from skgd._estimator.causes import warn_of_unusable
+from skgd._input.columns import usable_moments
+from skgd._input.moments import Moments, Seen
+from skgd._input.validation import validate_given
+from skgd._linear.automatic import (
+    IMPLICIT_STEP,
+    SEARCHING,
+    choose,
+    dual_ascent_pays,
+    dual_kind,
+    spread_of_most,
+    target_spread,
+)
+from skgd._linear.model import REFRESH, LinearModel
+from skgd._linear.step_size import (
+    centred_coordinates,
+    centring_pays,
+    exact_scale,
+    loss_curvature,
+)
+from skgd._training.dual import DualAscent
+from skgd._training.implicit import ImplicitAdaGrad
+from skgd._training.objective import Objective, best_constants
+from skgd._training.plan import Plan, rows_per_update
+from skgd._training.proximal import Proximal
+from skgd._training.state import Averaging
+from skgd.optimizers import GD
+from skgd.penalties import get_penalty
+from skgd.schedules import Constant
+
+# Up to this many rows a full gradient costs about as much as the bookkeeping of an
+# epoch.
+SMALL_TABLE = 1024
+
+# Up to this many rows a search along full gradients, where there is one, takes less
+# time to the last digits than noisy steps take to the third.
+SEARCHED_TABLE = 16_384
+
+
+class Asked:
+    """What the parameters of a linear estimator ask for, looked up and checked once.
+
+    Parameters
+    ----------
+    estimator : LinearGD
+    task : a task of ``skgd._input.targets``
+    loss : Loss
+    n_features : int
+
+    Attributes
+    ----------
+    optimizer : Optimizer
+    schedule : Schedule
+    penalty : Penalty or None
+    l1, l2 : float or array of shape (n_features,)
+        Strengths of an elastic net; zero for another penalty.
+    is_elastic_net : bool
+        Whether the penalty, if there is one, is known by these two strengths.
+    softmax : bool
+        Whether several classes are trained by cross-entropy.
+    step_is_free : bool
+        Whether nothing that was asked for rules the step.
+    automatic : bool
+        Whether the rate is to be found.
+    """
+
+    def __init__(self, estimator, task, loss, n_features):
+        self.estimator = estimator
+        self.task = task
+        self.loss = loss
+        self.n_features = n_features
+        self.softmax = task.n_outputs > 1 and loss.softmax
+        self.automatic = estimator.lr == "auto"
+        if loss is estimator.loss:
+            validate_given(loss, estimator.loss)
+        self.optimizer, self.schedule = estimator._rule_and_schedule()
+        self.step_is_free = (
+            not estimator.average
+            and estimator.clip_norm is None
+            and type(self.schedule) is Constant
+        )
+        self.penalty = get_penalty(estimator.penalty, estimator.l1_ratio)
+        self.l1, self.l2, self.is_elastic_net = 0.0, 0.0, True
+        if self.penalty is not None:
+            self._look_at_penalty()
+
+    def _look_at_penalty(self):
+        """Its strengths; an error if it fits neither the features nor the rate."""
+        penalty = self.penalty
+        if penalty is self.estimator.penalty:
+            validate_given(penalty, penalty)
+            penalty.check(self.n_features)
+        if self.automatic and not penalty.convex:
+            raise ValueError(
+                f"penalty={penalty!r} is not convex, and lr='auto' finds its steps for "
+                "convex objectives only. Pass lr as a float, below "
+                "1 / (largest curvature of the loss), on scaled features."
+            )
+        strengths = penalty.elastic_net(self.estimator.alpha)
+        self.is_elastic_net = strengths is not None
+        if self.is_elastic_net:
+            self.l1, self.l2 = strengths
+
+    @property
+    def takes_single_rows(self):
+        """Whether there is room for implicit steps of single rows."""
+        estimator = self.estimator
+        return (
+            self.automatic
+            and type(self.optimizer) is GD
+            and self.step_is_free
+            and self.is_elastic_net
+            and not any(map(np.ndim, (self.l1, self.l2)))
+            and (
+                estimator.solver == "sgd"
+                or (estimator.solver == "minibatch" and estimator.batch_size == "auto")
+            )
+        )
+
+    @cached_property
+    def searches(self):
+        """Whether full gradients would be followed by a search for the step."""
+        return self.step_is_free and (
+            (type(self.optimizer) in SEARCHING and self.loss.smooth)
+            or (
+                type(self.optimizer) is GD
+                and bool(self.loss.residual_slopes())
+                and self.is_elastic_net
+            )
+        )
+
+    def rows_per_update(self, n_rows, streaming):
+        """All rows of a small table under lr="auto" in `fit`: see `batch_size`."""
+        auto = AUTO_BATCH_SIZE
+        if self.automatic and not streaming:
+            most = SEARCHED_TABLE if self.searches else SMALL_TABLE
+            if n_rows <= most or (self.searches and np.any(self.l1)):
+                auto = n_rows
+        estimator = self.estimator
+        return rows_per_update(estimator.solver, estimator.batch_size, n_rows, auto)
+
+    def starts_with_updates(self, batch_size):
+        """Whether a search along full gradients starts from updates of few rows.
+
+        On a large table, where two epochs of those come near the minimum; not under an
+        l1 penalty, because their mean has no zeros.
+        """
+        return (
+            self.automatic
+            and self.searches
+            and type(self.optimizer) is GD
+            and self.estimator.solver == "minibatch"
+            and self.estimator.batch_size == "auto"
+            and batch_size == AUTO_BATCH_SIZE
+            and not self.loss.trivial_minimum
+            and self.is_elastic_net
+            and not np.any(self.l1)
+        )
+
+    def new_model(self, rows, mean=None, scale=None, moments=None):
+        """A model of the task, by default in the units of the features."""
+        return LinearModel(
+            self.n_features,
+            self.task.n_outputs,
+            rows.X.dtype,
+            self.estimator.fit_intercept,
+            mean,
+            scale,
+            moments,
+        )
+
+    def objective(self, model):
+        """The objective in the coordinates of a model."""
+        prox = None
+        if not self.is_elastic_net:
+            prox = Proximal(self.penalty, self.estimator.alpha, model)
+        uniform = np.ndim(self.l1) == 0
+        weights = model.penalty_weights(self.l1, self.l2)
+        return Objective(model, self.loss, self.softmax, *weights, prox, uniform)
+
+    def plan(self, objective, optimizer, batch_size, **others):
+        """The parts of a run, as far as they are not found but asked for."""
+        estimator = self.estimator
+        parts = {
+            "schedule": self.schedule,
+            "solver": estimator.solver,
+            "lr": 1.0,
+            "averaging": Averaging(),
+            "clip_norm": None,
+            "shuffle": estimator.shuffle,
+            "n_jobs": effective_n_jobs(estimator.n_jobs),
+        }
+        return Plan(objective, optimizer, batch_size=batch_size, **parts | others)
+
+
+def linear_plan(estimator, task, loss, rows, model=None, streaming=False):
+    """The parts of a run over `rows`: ``_plan`` of ``skgd._estimator.hooks``."""
+    asked = Asked(estimator, task, loss, rows.X.shape[1])
+    if asked.takes_single_rows:
+        if streaming and sparse.issparse(rows.X):
+            return _implicit_steps(asked, rows, model)
+        if not streaming and dual_ascent_pays(rows, loss, asked.softmax):
+            return _dual_ascent(asked, rows)
+    batch_size = asked.rows_per_update(rows.order.size, streaming)
+    if asked.automatic:
+        return _found_rate(asked, rows, model, batch_size, streaming)
+    if model is None or not model.raw:
+        model = asked.new_model(rows)
+    return asked.plan(
+        asked.objective(model),
+        asked.optimizer,
+        batch_size,
+        lr=float(estimator.lr),
+        averaging=Averaging(start=int(estimator.average)),
+        clip_norm=estimator.clip_norm,
+    )
+
+
+def _found_rate(asked, rows, model, batch_size, streaming):
+    """A run under ``lr="auto"``, by the method that ``automatic.choose`` names."""
+    estimator, n_rows = asked.estimator, rows.order.size
+    first_updates = None
+    if not streaming and asked.starts_with_updates(batch_size):
+        first_updates = batch_size
+    model, curvature = _scaled_model(asked, rows, model, batch_size, streaming)
+    objective = asked.objective(model)
+    constant = None
+    if not streaming:
+        constant = constant_theta(estimator, objective, rows)
+    choice = choose(
+        objective,
+        asked.optimizer,
+        rows,
+        model.moments,
+        batch_size,
+        spread=model.seen.spread,
+        curvature=curvature,
+        line_search=asked.step_is_free
+        and not streaming
+        and (batch_size == n_rows or first_updates is not None),
+        average=estimator.average,
+        tol=estimator.tol,
+        constant=constant,
+        first_updates=first_updates,
+        shuffle=estimator.shuffle,
+    )
+    return asked.plan(
+        objective,
+        choice.optimizer,
+        batch_size if first_updates is None else n_rows,
+        lr=float(choice.lr),
+        averaging=choice.averaging,
+        clip_norm=estimator.clip_norm,
+        last_step=choice.last_step,
+        constant=constant,
+        guarded=choice.guarded and not streaming,
+    )
+
+
+def _scaled_model(asked, rows, model, batch_size, streaming):
+    """The model in centred and scaled coordinates, and the curvature of the loss.
+
+    Coordinates made in an earlier call are kept by a warm start, and in a stream until
+    there are a tenth more rows.
+    """
+    estimator, task, loss = asked.estimator, asked.task, asked.loss
+    seen = Seen.after(rows, model.seen if model is not None and streaming else None)
+    kept = (
+        model is not None
+        and model.scale is not None
+        and (not streaming or seen.features.weight <= REFRESH * model.moments.weight)
+    )
+    if not (kept and streaming):
+        seen.spread = target_spread(task, loss, seen.targets)
+        if not streaming:
+            seen.spread = spread_of_most(loss, rows, seen.spread)
+    targets, weights = rows.visited_targets(), rows.visited_weights()
+    curvature = loss_curvature(loss, asked.softmax, targets, weights, seen.spread)
+    if not kept:
+        centre = estimator.fit_intercept and centring_pays(rows.X, batch_size)
+        ridge = asked.l2 / curvature
+        moments, *unusable = usable_moments(seen.features, rows, rows.X.dtype)
+        warn_of_unusable(estimator, *unusable)
+        updates = streaming or batch_size < rows.order.size
+        mean, scale = centred_coordinates(
+            moments, ridge, centre, batch_size if updates else None
+        )
+        if asked.penalty is not None and asked.penalty.indicator:
+            scale = exact_scale(scale)
+        model = asked.new_model(rows, mean, scale, moments)
+    return model.having_seen(seen), curvature
+
+
+def _implicit_steps(asked, rows, model):
+    """A call of ``partial_fit`` on sparse rows: implicit steps of single ones."""
+    task, loss = asked.task, asked.loss
+    if model is None or not model.raw:
+        model = asked.new_model(rows)
+    targets = Moments.empty(rows.targets.shape[1])
+    if model.seen is not None:
+        targets = model.seen.targets.copy()
+    targets.update(rows.targets, rows.weights, rows.order)
+    spread = target_spread(task, loss, targets)
+    scale = 1.0 if loss.curvature is None else loss.curvature * spread
+    steps = ImplicitAdaGrad(
+        IMPLICIT_STEP * spread,
+        "softmax" if asked.softmax else "smooth",
+        0.5,
+        (asked.l1, asked.l2),
+        (0.5 * scale) ** 2,
+    )
+    objective = asked.objective(model.having_seen(Seen(None, targets, spread)))
+    return asked.plan(objective, steps, 1, solver="sgd", shuffle=False, n_jobs=1)
+
+
+def _dual_ascent(asked, rows):
+    """A run of dual ascent on sparse rows, in the units of the features."""
+    estimator, loss, softmax = asked.estimator, asked.loss, asked.softmax
+    objective = asked.objective(asked.new_model(rows))
+    targets, weights = rows.visited_targets(), rows.visited_weights()
+    spread = 1.0
+    if loss.curvature is None:
+        moments = Moments.empty(targets.shape[1])
+        moments.update(targets, weights)
+        spread = target_spread(asked.task, loss, moments)
+    curvature = loss_curvature(loss, softmax, targets, weights, spread)
+    constant = constant_theta(estimator, objective, rows)
+
+    def search():
+        """The objective and the search to go on with where ascent is slow."""
+        n_rows = rows.order.size
+        scaled, curvature = _scaled_model(asked, rows, None, n_rows, False)
+        objective = asked.objective(scaled)
+        choice = choose(
+            objective,
+            GD(),
+            rows,
+            scaled.moments,
+            n_rows,
+            spread=scaled.seen.spread,
+            curvature=curvature,
+            line_search=True,
+            average=False,
+            tol=estimator.tol,
+            constant=constant_theta(estimator, objective, rows),
+        )
+        return objective, choice.optimizer
+
+    ascent = DualAscent(
+        curvature,
+        dual_kind(loss, softmax),
+        (asked.l1, asked.l2),
+        estimator.tol,
+        estimator.shuffle,
+        constant,
+        search if loss.smooth else None,
+    )
+    return asked.plan(
+        objective, ascent, rows.order.size, solver="batch", constant=constant
+    )
+
+
+def constant_theta(estimator, objective, rows):
+    """Parameters of the best constant; zero without an intercept."""
+    model = objective.model
+    theta = np.zeros(model.size, model.dtype)
+    if estimator.fit_intercept:
+        theta[model.n_weights :] = best_constants(objective, rows)
+    return objective.inside(theta)

@@ -1,0 +1,33 @@
+"""The random bits and orders of ``_kernels/shuffling.py``."""
+
+import numpy as np
+
+from skgd._kernels import compiling, shuffling
+
+# The first numbers of splitmix64 from the state 1234567, as published with the
+# generator by Vigna (https://prng.di.unimi.it/splitmix64.c) and Rosetta Code.
+PUBLISHED = [
+    6457827717110365317,
+    3203168211198807973,
+    9817491932198370423,
+    4593380528125082431,
+    16408922859458223821,
+]
+
+
+def test_bits_are_splitmix64():
+    with np.errstate(over="ignore"):
+        states = np.uint64(1234567) + shuffling.GOLDEN * np.arange(
+            1, 6, dtype=np.uint64
+        )
+    assert [int(shuffling.mixed(state)) for state in states] == PUBLISHED
+
+
+def test_orders_are_permutations_and_repeat():
+    shuffle = compiling.kernel(shuffling.shuffle, shuffling.shuffle_signature())
+    orders = np.tile(np.arange(50), (3, 1))
+    for order, seed in zip(orders, (7, 7, 8), strict=True):
+        shuffle(order, seed)
+    assert np.array_equal(orders[0], orders[1])
+    assert not np.array_equal(orders[0], orders[2])
+    assert np.array_equal(np.sort(orders, axis=1), np.tile(np.arange(50), (3, 1)))
