@@ -27,6 +27,8 @@ def _predicts_them(estimator):
 class LogProbabilities:
     """``predict_log_proba``, wherever there is ``predict_proba``."""
 
+    predict_proba: Any
+
     @available_if(_predicts_them)
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Logarithm of the probability of each class.
