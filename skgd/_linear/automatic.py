@@ -331,6 +331,8 @@ def dual_ascent_pays(rows, loss, softmax):
     -------
     bool
     """
+    if len(rows) <= FEW_ROWS:
+        return False
     kind = dual_kind(loss, softmax)
     if not sparse.issparse(rows.X) or kind is None:
         return False

@@ -88,7 +88,11 @@ class Objective:
     def bind(self, rows, block_rows=None, n_jobs=1):
         """The objective over given rows, ready to evaluate."""
         block_rows = block_rows or self.model.block_rows
-        return BoundObjective(self, self.measured(rows), block_rows, n_jobs)
+        return self.over(self.measured(rows), block_rows, n_jobs)
+
+    def over(self, rows, block_rows, n_jobs):
+        """The objective over rows whose targets have been measured."""
+        return BoundObjective(self, rows, block_rows, n_jobs)
 
     def measured(self, rows):
         """The rows with targets in the units in which the loss compares them."""
@@ -170,8 +174,7 @@ class BoundObjective:
 
     def with_objective(self, objective, block_rows=None):
         """Another objective of the same model over the same rows."""
-        block_rows = block_rows or self.block_rows
-        return BoundObjective(objective, self.rows, block_rows, self.n_jobs)
+        return objective.over(self.rows, block_rows or self.block_rows, self.n_jobs)
 
     def derivative_changes(self, p):
         """The output that trains on changes of derivatives, and its parameters.

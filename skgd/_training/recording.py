@@ -34,9 +34,9 @@ class RecordedObjective(Objective):
         figures = np.zeros((widths.size, 3))
         return cls(**vars(objective), widths=widths, figures=figures)
 
-    def bind(self, rows, block_rows=None, n_jobs=1):
-        """The objective over given rows, ready to evaluate."""
-        return RecordedRows(self, rows, block_rows or self.model.block_rows, n_jobs)
+    def over(self, rows, block_rows, n_jobs):
+        """The objective over rows whose targets have been measured."""
+        return RecordedRows(self, rows, block_rows, n_jobs)
 
 
 class RecordedRows(BoundObjective):
