@@ -46,6 +46,9 @@ ROUNDED_STEPS = 8
 ENOUGH = 0.7
 PATIENCE = 2
 
+# Relative difference of distances that is rounding.
+TOGETHER = 1e-9
+
 # Numbers looked at in all attempts at kinks, and how many there may be anyway.
 WORK = 20_000_000
 FEWEST_ATTEMPTS = 4
@@ -185,33 +188,46 @@ def _certify(bound, theta, widths, target, table):
     return Certificate(answer.value, gap, answer.step)
 
 
+def _distinct(distances):
+    """In ascending order, those that are the same but for rounding once.
+
+    So that a row of weight two counts as two copies of it do.
+    """
+    distances = np.sort(distances)
+    smallest = np.finfo(float).eps * distances[-1]
+    distances = np.maximum(distances, smallest if smallest > 0.0 else 1.0)
+    apart = distances[1:] > (1.0 + TOGETHER) * distances[:-1]
+    return distances[np.r_[True, apart]]
+
+
+def _jump(distances, limit):
+    """How many distances lie below the largest jump among the first ones."""
+    ratios = (distances[1:] / distances[:-1])[:limit]
+    return 1 + int(ratios.argmax()) if ratios.size else 0
+
+
 def _widths(problem, loss):
     """Widths at which likely numbers of rows are at kinks, one for each output."""
     distances = []
     for _, _, _ in problem.looked_at(loss):
         distances.append(loss.distance_to_kinks())
-    distances = np.sort(np.concatenate(distances), axis=0)
-    n, n_weights = len(distances), int(problem.live.sum())
+    columns = [_distinct(column) for column in np.concatenate(distances).T]
+    n_weights = int(problem.live.sum())
     # A minimum shows in a jump from rows at kinks to the next ones.
-    smallest = np.finfo(float).eps * distances[-1]
-    smallest = np.where(smallest > 0.0, smallest, 1.0)
-    distances = np.maximum(distances, smallest)
-    ratios = distances[1:] / distances[:-1]
     counts = [
-        1 + ratios[:limit].argmax(axis=0)
-        for limit in (int(KINK_ROWS[-1] * n_weights), n)
-        if n > 1 and limit > 0
+        [_jump(column, limit) for column in columns]
+        for limit in (int(KINK_ROWS[-1] * n_weights), None)
     ]
     counts += [
-        np.full(loss.n_outputs, int(np.ceil(multiple * n_weights)))
-        for multiple in KINK_ROWS
+        [int(np.ceil(multiple * n_weights))] * len(columns) for multiple in KINK_ROWS
     ]
     widths = []
     for count in counts:
-        outer = np.take_along_axis(distances, np.minimum(count, n - 1)[None], 0)[0]
-        inner = np.take_along_axis(distances, np.minimum(count, n - 1)[None] - 1, 0)[0]
-        # Well apart from both, on either side.
-        width = np.sqrt(inner * outer)
+        width = np.empty(len(columns))
+        for k, column in enumerate(columns):
+            at = min(count[k], len(column) - 1)
+            # Well apart from both, on either side.
+            width[k] = np.sqrt(column[max(at - 1, 0)] * column[at])
         if not any(np.array_equal(width, other) for other in widths):
             widths.append(width)
     return widths

@@ -15,7 +15,7 @@ from skgd._training.epochs import FullBatch, Stepper, epoch_rates
 from skgd._training.full_gradient import FullGradientDescent, proximal_step
 from skgd._training.guarded import GuardedBatches
 from skgd._training.implicit import ImplicitAdaGrad
-from skgd._training.objective import BoundObjective, Objective
+from skgd._training.objective import Objective
 from skgd._training.state import Averaging
 from skgd._training.threads import one_blas_thread
 
@@ -68,9 +68,7 @@ class Plan:
 
     def bind(self, rows):
         """The objective over the training rows."""
-        return BoundObjective(
-            self.objective, rows, self.block_rows(rows.X), self.n_jobs
-        )
+        return self.objective.bind(rows, self.block_rows(rows.X), self.n_jobs)
 
     def table(self, rows):
         """What a table of the derivatives of rows belongs to, to compare."""

@@ -263,7 +263,10 @@ class SecantEpoch:
 
     def _begin(self, state, values, gradient):
         descent, model = self.descent, self.bound.objective.model
-        n_vectors, n_memory = descent._n_vectors(model.size), state.memory.size
+        from skgd._kernels import secant
+
+        n_vectors = descent._n_vectors(model.size)
+        n_memory = descent.n_searches * len(secant.MEMORY)
         check_state(state, model.size, n_vectors, n_memory)
         constant = descent.constant
         if constant is None:

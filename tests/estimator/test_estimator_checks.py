@@ -45,7 +45,10 @@ ESTIMATORS = [
 
 
 def expected_failures(estimator):
-    return WEIGHT_EQUIVALENCE if estimator.solver == "sgd" else {}
+    # A hinge has many points within `tol` of its minimum, and which of them a search
+    # ends at is a matter of rounding.
+    single = estimator.solver == "sgd" or estimator.loss == "hinge"
+    return WEIGHT_EQUIVALENCE if single else {}
 
 
 @pytest.mark.filterwarnings("ignore")

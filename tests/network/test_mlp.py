@@ -552,7 +552,7 @@ def test_empty_chunks_and_unseen_classes():
         ({"hidden_layer_sizes": (5, 0)}, "hidden_layer_sizes must be"),
         ({"hidden_layer_sizes": (5.5,)}, "hidden_layer_sizes must be"),
         ({"activation": ["relu", "tanh"]}, "2 entries for 1 hidden layers"),
-        ({"activation": ["swish"]}, "'swish' is unknown"),
+        ({"activation": ["swoosh"]}, "'swoosh' is unknown"),
         ({"activation": LeakyReLU(-1.0)}, "'negative_slope' parameter of LeakyReLU"),
         ({"dropout": 1.0}, "'dropout' parameter of MLPGD"),
         ({"loss": Huber(-1.0)}, "'epsilon' parameter of Huber"),
