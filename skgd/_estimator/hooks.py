@@ -94,6 +94,12 @@ class Hooks(Protocol):
         A run that ends above it has made no progress.
         """
 
+    def _measure_gap(self, report, plan, state, bound):
+        """Tell the report how far from the minimum a run ended that did not ask."""
+
+    def _warn_if_stuck(self, plan, task, state, bound):
+        """Warn about a run that looks converged and has learnt nothing."""
+
     def _warn_if_far(self, report, plan):
         """Warn about a search that ended far from the minimum, by its own gap."""
 
