@@ -518,7 +518,7 @@ class Soft(Activation):
 def test_user_classes_train_everywhere(cls, solver, layout, lr):
     data = {"dense": X, "float32": X.astype(np.float32), "csr": sparse.csr_array(X)}
     y = (Y > 3.0).astype(int) if cls is GDClassifier else Y
-    model = cls(Gentle(), optimizer=Remembering(), lr_schedule=Slower(), lr=lr)
+    model = cls(loss=Gentle(), optimizer=Remembering(), lr_schedule=Slower(), lr=lr)
     model.set_params(solver=solver, max_iter=2, tol=None, random_state=0)
     if cls is MLPGD:
         model.set_params(activation=Soft(), hidden_layer_sizes=(3,))

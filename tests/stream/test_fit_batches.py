@@ -228,7 +228,7 @@ def test_several_targets_and_labels():
 def test_validation_rows_stop_and_restore():
     X, y = table()
     X_val, y_val = table(200, seed=1)
-    model = small(GDRegressor, tol=1e-3, max_iter=50, n_iter_no_change=3)
+    model = small(GDRegressor, lr=1e-3, tol=1e-3, max_iter=50, n_iter_no_change=3)
     whole = clone(model).fit(X, y, X_val=X_val, y_val=y_val)
     model.fit_batches(batches(X, y, [300]), X_val=X_val, y_val=y_val)
     assert model.stop_reason_ == whole.stop_reason_ == "early_stopping"
@@ -489,7 +489,7 @@ class Identity:
     """A task and a loss that take anything."""
 
     @staticmethod
-    def encode(y):
+    def encode(y, where=""):
         return y
 
     @staticmethod
