@@ -9,7 +9,8 @@ import numpy as np
 # is divided by it, the curvature multiplied: both stay small.
 STEP = 1e-5
 
-# Relative differences below this are those of a step, where a slope bends, and rounding.
+# What a difference of two values may be off, relative to one and to the derivative:
+# a few steps, where the slope bends.
 TOLERANCE = 1e-4
 
 # Exceptions that show a mistake in the code; others are meant by its author.
