@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from skgd._input.moments import Moments
 
@@ -118,3 +119,18 @@ def test_rows_seen_before_stay_as_they_are():
     first.update(X + 1.0, weights)
     np.testing.assert_array_equal(mean, kept[0])
     np.testing.assert_array_equal(variance, kept[1])
+
+
+@pytest.mark.parametrize("cuts", [[40], [1, 7, 90], [25, 26, 27, 60]])
+def test_sparse_chunks_merge_to_the_moments_of_the_whole(cuts):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 4)) * (rng.random((100, 4)) < 0.5) + [0, 0, 3, 0]
+    X[:50] += 2.0
+    weights = rng.uniform(0.5, 2.0, 100)
+    moments = Moments.empty(4)
+    for part in np.split(np.arange(100), cuts):
+        moments.update(sparse.csr_array(X[part]), weights[part])
+    mean = np.average(X, axis=0, weights=weights)
+    variance = np.average((X - mean) ** 2, axis=0, weights=weights)
+    np.testing.assert_allclose(moments.mean, mean, rtol=1e-12)
+    np.testing.assert_allclose(moments.variance, variance, rtol=1e-12)

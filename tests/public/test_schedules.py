@@ -561,3 +561,20 @@ def test_get_schedule_errors_name_the_choices():
     for wrong in (None, 0.1, Cosine):
         with pytest.raises(TypeError, match="an instance of"):
             get_schedule(wrong)
+
+
+@pytest.mark.parametrize("epochs, seen", [(2.0, [3, 4, 5]), (2.5, [4, 5])])
+def test_after_a_warmup_only_whole_epochs_count(epochs, seen):
+    """The epoch in which the warmup ends belongs to it."""
+    given = []
+
+    class Watching(Schedule):
+        watches_losses = True
+
+        def factor(self, clock):
+            given.append(list(clock.losses))
+            return np.ones(np.shape(clock.step))
+
+    clock = Clock(np.array([50]), np.array([5.0]), None, 10, losses=[1, 2, 3, 4, 5])
+    Warmup(epochs, after=Watching()).factor(clock)
+    assert given[-1] == seen
