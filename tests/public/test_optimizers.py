@@ -584,6 +584,17 @@ def test_radam_divides_after_five_updates():
     assert 0.0 < steps[5] < 0.1
 
 
+def test_radam_may_wait_until_it_divides():
+    theta, grad = np.zeros(1), np.full(1, 1e6)
+    rule = RAdam(degenerated_to_sgd=False)
+    state, memory, metric = rule.start(1)
+    for t in range(1, 7):
+        rule.update(theta, grad, state, 1.0, t, rule.parameters(), memory, metric)
+        assert (theta[0] == 0.0) == (t < 6)
+        assert (metric[0] == 0.0) == (t < 6)
+    assert abs(theta[0]) < 0.1
+
+
 # --- as scikit-learn objects ---------------------------------------------------------
 
 
