@@ -512,8 +512,12 @@ class Soft(Activation):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("lr", ["auto", 0.001])
-@pytest.mark.parametrize("layout", ["dense", "float32", "csr"])
-@pytest.mark.parametrize("solver", ["batch", "sgd"])
+@pytest.mark.parametrize(
+    "layout", ["dense", pytest.param("float32", marks=pytest.mark.slow), "csr"]
+)
+@pytest.mark.parametrize(
+    "solver", [pytest.param("batch", marks=pytest.mark.slow), "sgd"]
+)
 @pytest.mark.parametrize("cls", [GDRegressor, GDClassifier, MLPGD])
 def test_user_classes_train_everywhere(cls, solver, layout, lr):
     data = {"dense": X, "float32": X.astype(np.float32), "csr": sparse.csr_array(X)}
