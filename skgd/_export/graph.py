@@ -12,6 +12,7 @@ from skgd.activations import (
     Identity,
     LeakyReLU,
     Logistic,
+    Mish,
     ReLU,
     SiLU,
     Tanh,
@@ -76,7 +77,7 @@ def activated(graph, activation, x):
         return graph.apply(simple[kind], x)
     if kind is SiLU:
         return graph.apply("Mul", x, graph.apply("Sigmoid", x))
-    if kind.__name__ == "Mish" and kind.__module__ == SiLU.__module__:
+    if kind is Mish:
         return graph.apply("Mul", x, graph.apply("Tanh", graph.apply("Softplus", x)))
     if kind is GELU:
         if graph.dtype != np.float32:

@@ -19,6 +19,7 @@ from skgd.losses import (
     Poisson,
     SquaredError,
     SquaredHinge,
+    Tweedie,
 )
 
 ACTIVATIONS = {Identity: "identity", Logistic: "logistic", Tanh: "tanh", ReLU: "relu"}
@@ -99,7 +100,7 @@ def _linear_regressor(fitted, alpha):
     }
     if kind in generalised:
         other = generalised[kind](alpha=alpha)
-    elif hasattr(fitted.loss, "power"):
+    elif kind is Tweedie:
         other = linear_model.TweedieRegressor(
             power=fitted.loss.power, link="log", alpha=alpha
         )
