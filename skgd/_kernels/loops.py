@@ -74,12 +74,12 @@ class Loops:
 
         return kernel(csr_lazy.run_epoch, csr_lazy.lazy_signature(*self.types))
 
-    @cached_property
-    def rules_of_nonzeros(self):
-        """Rules with state on sparse rows."""
+    def rule_of_nonzeros(self, number):
+        """The rule with state of this number on sparse rows."""
         from . import csr_rules
 
-        return kernel(csr_rules.run_epoch, csr_rules.epoch_signature(*self.types))
+        signature = csr_rules.epoch_signature(*self.types)
+        return kernel(csr_rules.EPOCHS[number], signature)
 
     @cached_property
     def free_nonzeros(self):

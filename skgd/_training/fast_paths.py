@@ -245,14 +245,11 @@ def _check_scores(bound, batch_size):
 
 def _rule_on_nonzeros_only(bound, stepper, batch_size):
     """Rules with state on CSR rows, at the cost of their nonzeros."""
-    from skgd._kernels import compiling, csr_rules
+    from skgd._kernels import csr_rules
 
     rule = type(stepper.optimizer)
     number = getattr(csr_rules, RULES[rule])
-    kernel = compiling.kernel(
-        csr_rules.EPOCHS[number],
-        csr_rules.epoch_signature(bound.data_type, stepper.element),
-    )
+    kernel = bound.loops.rule_of_nonzeros(number)
     objective = bound.objective
     l1 = float(objective.l1.max(initial=0.0))
     l2 = float(objective.l2.max(initial=0.0))
