@@ -50,7 +50,9 @@ class _OneThread:
 
     def __enter__(self):
         with self._lock:
-            if self._n_inside == 0:
+            # A Ctrl-C between two of these lines leaves a limit that nobody is inside
+            # of. It knows how many threads there were, so the next one takes it over.
+            if self._limit is None:
                 self._limit = _controller().limit(limits=1, user_api="blas")
                 self._limit.__enter__()
                 self._owner = threading.get_ident()
