@@ -4,6 +4,7 @@ No learning-rate schedule, penalty, clipping or averaging: the training loop add
 """
 
 import math
+import warnings
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -73,6 +74,18 @@ class Optimizer(BaseEstimator):
     keeps_derivatives: bool = False
     proximal: bool = False
     _parameter_constraints: ClassVar[dict] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = vars(cls)
+        if callable(own.get("hyperparameters")) and "parameters" not in own:
+            warnings.warn(
+                f"{cls.__name__}.hyperparameters is now called parameters, as of "
+                "losses and activations: rename the method.",
+                FutureWarning,
+                stacklevel=2,
+            )
+            cls.parameters = own["hyperparameters"]  # type: ignore[method-assign]
 
     def parameters(self) -> tuple[float, ...]:
         """Return the numbers that `update` reads from `p`, a tuple of floats."""

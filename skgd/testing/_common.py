@@ -48,7 +48,7 @@ def checked_parameters(part, reader):
     reader : str
         The method that reads them from `p`.
     """
-    if hasattr(part, "hyperparameters"):
+    if hasattr(part, "hyperparameters") and not _has_own_parameters(part):
         raise fault(
             part,
             "hyperparameters",
@@ -88,6 +88,12 @@ def check_static(part, method, arguments):
         inspect.signature(function).bind(*arguments)
     except TypeError as error:
         raise fault(part, method, f"must take ({names}): {error}.") from error
+
+
+def _has_own_parameters(part):
+    """Whether a class of the user says what its parameters are."""
+    package = __name__.partition(".")[0]
+    return type(part).parameters.__module__.partition(".")[0] != package
 
 
 def too_short(call, part, method, error, arrays):

@@ -206,7 +206,6 @@ WRONG_RULES = [
     ),
     (rule(using("memory", 2)), "end of memory, which has 0 .*memory_names"),
     (rule(using("p", 0)), r"end of p, which has 0 entries.*from parameters\(\)"),
-    (rule(plain, hyperparameters=lambda self: (0.9,)), r"rename it to parameters\(\)"),
     (rule(plain, parameters=lambda self: 0.9), "must return a tuple of numbers"),
     (rule(plain, state_names="buffer"), "state_names must be a tuple of strings"),
     (rule(plain, memory_names=("a",), initial_memory=lambda self: ()), "as many as"),
@@ -232,6 +231,19 @@ def test_a_wrong_rule_is_named(wrong, message):
 
 def test_a_right_rule_passes():
     check_optimizer(rule(plain))
+
+
+def test_the_former_name_of_the_parameters_of_a_rule():
+    with pytest.warns(FutureWarning, match="Mine.hyperparameters is now called param"):
+        old = rule(using("p", 1), hyperparameters=lambda self: (0.9, 0.5))
+    assert old.parameters() == (0.9, 0.5)
+    check_optimizer(old)
+    # Two methods of these names are two methods; what is no method is left alone.
+    both = {"hyperparameters": lambda self: (1.0,), "parameters": lambda self: ()}
+    for own in (both, {"hyperparameters": {"lr": 0.1}}):
+        mine = rule(plain, **own)
+        assert mine.parameters() == ()
+    check_optimizer(rule(plain, **both))
 
 
 # --- activations and schedules -------------------------------------------------------
