@@ -365,6 +365,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
             # A stream may have no end, and nobody will ask for them.
             state.losses = []
         self._keep(plan, task, state, report)
+        if report.stop_reason != "diverged":
+            self._warn_if_infinite(bound.rows)
         if sample_weight is None:
             self._prepare_next(plan, bound, horizon)
         return self

@@ -85,10 +85,20 @@ def _of_the_kind(X):
     return getattr(sparse, f"{X.format}_{kind}")
 
 
-def _check_structure(pointers, indices, values, n_major, n_minor, name, major, minor):
-    """ValueError unless the arrays describe a matrix of this shape."""
+def _check_structure(
+    pointers, indices, values, n_major, n_minor, name, major, minor, n_dims=1
+):
+    """ValueError unless the arrays describe a matrix of this shape.
+
+    The entries of a matrix of blocks are matrices: `n_dims` is 3.
+    """
     fault = None
-    if pointers.ndim != 1 or indices.ndim != 1 or pointers.size != n_major + 1:
+    if not isinstance(pointers, np.ndarray) or not isinstance(indices, np.ndarray):
+        fault = (
+            f"indptr and indices must be arrays, got {type(pointers).__name__} and "
+            f"{type(indices).__name__}"
+        )
+    elif pointers.ndim != 1 or indices.ndim != 1 or pointers.size != n_major + 1:
         fault = (
             f"indptr has shape {pointers.shape} and indices {indices.shape}; expected "
             f"({n_major + 1},) for {n_major} {major}s, and a vector"
@@ -98,6 +108,8 @@ def _check_structure(pointers, indices, values, n_major, n_minor, name, major, m
             f"indptr and indices must be integers, got {pointers.dtype} and "
             f"{indices.dtype}"
         )
+    elif values.ndim != n_dims:
+        fault = f"data has {values.ndim} dimensions, expected {n_dims}"
     elif len(values) != indices.size:
         fault = f"data holds {len(values)} entries and indices {indices.size}"
     elif pointers[0] != 0:
@@ -147,10 +159,11 @@ def _check_coordinates(X, name):
 
 def _check_blocks(X, name):
     """ValueError unless the blocks of a BSR matrix lie inside it."""
-    height, width = X.blocksize
+    height, width = X.blocksize if X.data.ndim == 3 else (1, 1)
     rows, columns = X.shape[0] // height, X.shape[1] // width
     arrays = X.indptr, X.indices, X.data
-    _check_structure(*arrays, rows, columns, name, "row of blocks", "column of blocks")
+    axes = "row of blocks", "column of blocks"
+    _check_structure(*arrays, rows, columns, name, *axes, n_dims=3)
 
 
 def _without_duplicates(X):

@@ -137,6 +137,8 @@ class Quick:
             value = total / len(X) + objective.penalty(state.theta)
         if not math.isfinite(value) or not state.is_finite():
             return False
+        if not (objective.loss.identity_link or self._predicts(X, state)):
+            return False
         state.step += 1
         state.epoch += 1
         state.highest = max(state.highest, value)
@@ -146,6 +148,13 @@ class Quick:
         rate = self.stepper.rate(state, rates)
         self._keep(estimator, state, model, value, rate, started)
         return True
+
+    def _predicts(self, X, state):
+        """Whether predictions are finite that are no scores."""
+        coef, intercept = self.model.coefficients(state.answer())
+        with np.errstate(all="ignore"):
+            scores = X @ coef.T + intercept
+            return np.isfinite(self.bound.objective.loss.inverse_link(scores)).all()
 
     def _are_known(self, classes):
         if classes is None:

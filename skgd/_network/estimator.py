@@ -267,7 +267,7 @@ class MLPGD(LogProbabilities, NetworkGD):
         >>> loss, coefs[0].item(), intercepts[0].item(), coefs[1].item()
         (20.0, 10.0, -5.0, 2.0)
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "coefs_")
         refuse_foreign(X=X, y=y, sample_weight=sample_weight)
         X, y = self._checked_data(X, y, reset=False)
         weights = check_weights(sample_weight, X)
@@ -314,7 +314,7 @@ class MLPGD(LogProbabilities, NetworkGD):
         >>> [a.shape for a in model.activations(X[:5])]
         [(5, 13), (5, 20), (5, 3)]
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "coefs_")
         refuse_foreign(X=X)
         X = validate_data(
             self, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False
@@ -325,7 +325,7 @@ class MLPGD(LogProbabilities, NetworkGD):
 
     def _raw_scores(self, X):
         """Scores of the last layer, one column per output."""
-        check_is_fitted(self)
+        check_is_fitted(self, "coefs_")
         X = validate_data(
             self, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False
         )

@@ -394,5 +394,28 @@ def test_infinite_predictions_are_told(cls, sparse_rows):
     assert not any("infinite" in message for message in messages)
 
 
+@pytest.mark.parametrize("cls", [GDRegressor, MLPGD])
+@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("n_rows", [1, 3])
+def test_infinite_predictions_of_a_chunk_are_told(n_rows, layout, cls):
+    """In the usual way and in the short one, which the second call prepares."""
+    X, y = np.ones((n_rows, 1)), np.full(n_rows, 1e-300)
+    X[1:] = 0.0
+    model = cls(loss="gamma", lr=1e-3, random_state=0)
+    if cls is MLPGD:
+        model.set_params(hidden_layer_sizes=(), optimizer="gd", standardize=False)
+    X = layout(X)
+    for _ in range(2):
+        assert not any("infinite" in m for m in said(lambda: model.partial_fit(X, y)))
+    model.set_params(warm_start=True, max_iter=1, tol=None, lr=1e-300)
+    name = "coefs_init" if cls is MLPGD else "coef_init"
+    start = {name: [[[1000.0]]] if cls is MLPGD else [1000.0]}
+    said(lambda: model.fit(X, y, **start))
+    for _ in range(3):
+        messages = said(lambda: model.partial_fit(X, y))
+        assert any(f"1 of {n_rows} training rows are inf" in m for m in messages)
+        assert model.stop_reason_ != "diverged"
+
+
 def test_a_verdict_is_a_warning_about_convergence():
     assert issubclass(DivergenceWarning, ConvergenceWarning)

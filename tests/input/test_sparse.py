@@ -59,6 +59,8 @@ FAULTS = {
     "short indices": ({"indices": lambda a: a[:-1]}, "data holds"),
     "no integers": ({"indices": lambda a: a.astype(float)}, "must be integers"),
     "a matrix": ({"indices": lambda a: a[:, None]}, "indices"),
+    "a matrix of data": ({"data": lambda a: a[:, None]}, "data has 2 dimensions"),
+    "a list": ({"indices": lambda a: a.tolist()}, "must be arrays, got ndarray and li"),
 }
 
 
@@ -76,6 +78,7 @@ def test_faults_are_named(fault, kind):
         (sparse.csc_array, {"indices": put(0, N_ROWS)}, "row 60"),
         (sparse.csc_array, {"indptr": put(2, 10**6)}, "indptr decreases"),
         (sparse.bsr_array, {"indices": put(0, 99)}, "column of blocks 99"),
+        (sparse.bsr_array, {"data": np.ravel}, "data has 1 dimensions, expected 3"),
     ],
 )
 def test_faults_of_other_formats(kind, arrays, message):
@@ -129,7 +132,9 @@ def methods(estimator, X, y):
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
-@pytest.mark.parametrize("fault", ["far column", "negative column", "last pointer"])
+@pytest.mark.parametrize(
+    "fault", ["far column", "negative column", "last pointer", "a matrix of data"]
+)
 def test_no_method_reads_a_malformed_matrix(fault, name):
     X, y = table()
     y = y > 0 if name == "classifier" else y
