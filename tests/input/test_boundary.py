@@ -119,7 +119,7 @@ def test_runs_as_they_should_be(name):
     assert state.is_finite()
 
 
-PARTS = ("theta", "vectors", "memory", "metric", "base", "average")
+PARTS = ("theta", "vectors", "scalars", "step_sizes", "base", "average")
 
 
 def changed(state, part, change):
