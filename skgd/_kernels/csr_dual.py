@@ -231,7 +231,7 @@ VISIT = record(
 )
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**OPTIONS, inline="always")
 def _ask(rows, duals, ahead, n_outputs):
     """Ask for a row to come, and for what belongs to it."""
     prefetch(rows.targets, ahead)
@@ -241,7 +241,7 @@ def _ask(rows, duals, ahead, n_outputs):
     prefetch_entries(data.values, data.columns, data.pointers, ahead)
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**OPTIONS, inline="always")
 def _look(data, first, last, duals, threshold, z, n_outputs):
     """Put the scores of a row into z; returns the sum of its squares."""
     values, columns, v = data.values, data.columns, duals.v
@@ -269,7 +269,7 @@ def _look(data, first, last, duals, threshold, z, n_outputs):
     return squares
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**OPTIONS, inline="always")
 def _kink_root(loss, p, y, weight, z, old, length):
     """The dual of an exact fit, cut to the slopes on both sides; as `_smooth_root`."""
     _, below = value_and_derivative(loss, y, y - 1.0, p)
@@ -283,7 +283,7 @@ def _kink_root(loss, p, y, weight, z, old, length):
     return u, weight * value, -new
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**OPTIONS, inline="always")
 def _solve(rows, i, cost, visit, workspace, old, length, n_outputs):
     """Loss of row i as it is, and phi* of its new duals, whose negatives are left in
     the last row of the workspace.
@@ -322,7 +322,7 @@ def _solve(rows, i, cost, visit, workspace, old, length, n_outputs):
     return total, conjugate
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**OPTIONS, inline="always")
 def _move(data, first, last, duals, visit, old, n_outputs):
     """Put the new duals of a row in place of the old ones, and move v by the change."""
     values, columns, v = data.values, data.columns, duals.v

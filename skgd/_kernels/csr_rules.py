@@ -189,7 +189,7 @@ def _places(rule, at, k, n_outputs):
     return at + k, first, first + n_outputs if rule == FTRL else first
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**OPTIONS, inline="always")
 def _catch_up(rule, course, records, at, n_outputs, moment):
     """Bring a record up to date, if it is not; returns how many updates it waited."""
     made = at + (1 + n_vectors(rule)) * n_outputs
@@ -213,7 +213,7 @@ def _catch_up(rule, course, records, at, n_outputs, moment):
     return waited
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**OPTIONS, inline="always")
 def _move(rule, course, records, at, k, n_outputs, g, moment):
     """Update one weight of the record at `at`, and what the rule remembers of it."""
     one, two, three = _places(rule, at, k, n_outputs)
@@ -336,8 +336,18 @@ def _one_row(epoch, rule, course):
             _move(rule, unpenalised, records, intercept, 0, 1, slope, moment)
         for q in range(first, last):
             at = np.int64(columns[q]) * ONE_OUTPUT
-            g = values[q] * slope
-            _move(rule, course, records, at, 0, 1, g, moment)
+            w, vector, other = _moved(
+                rule,
+                course,
+                records[at + WEIGHT],
+                records[at + FIRST],
+                records[at + SECOND],
+                values[q] * slope,
+                moment,
+            )
+            records[at + WEIGHT], records[at + FIRST] = w, vector
+            if rule == FTRL:
+                records[at + SECOND] = other
             if not idle:
                 records[at + made] = moment.now
                 if rule == ADAGRAD:
@@ -397,20 +407,21 @@ def _any_rows(epoch, rule, course):
         passed += rate
         n_updates += 1
         moment = Moment(t + n_updates, passed, rate, 1.0 / rate)
-        if bias != 0.0:
-            if rule == ADAGRAD:
-                records[intercepts + made + 1] = passed
-            for k in range(n_outputs):
-                g = slope[k]
-                _move(rule, unpenalised, records, intercepts, k, n_outputs, g, moment)
-        for m in range(n_touched):
-            at = touched[m] * size
+        # The intercepts with the features, without a penalty.
+        for m in range(n_touched + (1 if bias != 0.0 else 0)):
+            is_feature = m < n_touched
+            j = touched[m] if is_feature else n_features
+            at = j * size
             if rule == ADAGRAD:
                 records[at + made + 1] = passed
             for k in range(n_outputs):
-                g = gradient[touched[m] * n_outputs + k]
-                gradient[touched[m] * n_outputs + k] = 0.0
-                _move(rule, course, records, at, k, n_outputs, g, moment)
+                g = slope[k]
+                chosen = unpenalised
+                if is_feature:
+                    g = gradient[j * n_outputs + k]
+                    gradient[j * n_outputs + k] = 0.0
+                    chosen = course
+                _move(rule, chosen, records, at, k, n_outputs, g, moment)
     return total, n_updates, passed, rate
 
 
