@@ -540,8 +540,6 @@ METHODS = {
             For two classes, positive for ``classes_[1]``.
         """,
     "probabilities": """
-        Probability of each class, for losses that have them.
-
         Parameters
         ----------
         X : {array-like, CSR matrix} of shape (n_samples, n_features)

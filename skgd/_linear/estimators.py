@@ -573,8 +573,10 @@ class GDClassifier(LogProbabilities, ClassifierMixin, LinearGD):
     @available_if(has_probabilities)
     @documented
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """{probabilities}
-        Rows sum to 1.
+        """Probability of each class, for losses that have them.
+
+        {probabilities}
+            Rows sum to 1.
         """
         scores = self.decision_function(X)
         if scores.ndim == 2 and self._loss.softmax:

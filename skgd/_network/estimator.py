@@ -396,9 +396,11 @@ class MLPGD(LogProbabilities, NetworkGD):
     @available_if(_has_probabilities)
     @documented
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """{probabilities}
-        Rows sum to 1, but for indicators, where each column is the probability of
-        its own label.
+        """Probability of each class, for losses that have them.
+
+        {probabilities}
+            Rows sum to 1, but for indicators, where each column is the probability of
+            its own label.
         """
         scores = self.decision_function(X)
         if isinstance(self._task, Multilabel):
