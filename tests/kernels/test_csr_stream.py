@@ -10,7 +10,6 @@ from skgd._kernels import user_code
 from skgd._kernels.csr_stream import implicit_score, shrunk
 from skgd.losses import AbsoluteError, Hinge, Poisson, SquaredHinge
 
-
 # From far up the exponential a secant is so flat that its step looks like the last one.
 FAR_UP = pytest.mark.xfail(reason="ends where a secant is flat", strict=True)
 CASES = [
