@@ -33,8 +33,8 @@ class Optimizer(BaseEstimator):
     ----------
     state_names : tuple of str
         Vectors of the size of theta kept between updates, the rows of `state`.
-    memory_names : tuple of str
-        Numbers kept between updates, the entries of `memory`.
+    scalar_names : tuple of str
+        Numbers kept between updates, the entries of `scalars`.
     auto_lr : float or None
         The rate of ``lr="auto"`` where features, and the target of a regression, are
         standardised.  None where it is computed from the data instead.  Each is the
@@ -64,7 +64,7 @@ class Optimizer(BaseEstimator):
     """
 
     state_names: tuple[str, ...] = ()
-    memory_names: tuple[str, ...] = ()
+    scalar_names: tuple[str, ...] = ()
     auto_lr: float | None = None
     decoupled: bool = False
     weight_decay: float = 0.0
@@ -91,9 +91,9 @@ class Optimizer(BaseEstimator):
         """Return the numbers that `update` reads from `p`, a tuple of floats."""
         return ()
 
-    def initial_memory(self) -> tuple[float, ...]:
-        """Return the value of `memory` before the first update, a tuple of floats."""
-        return (0.0,) * len(self.memory_names)
+    def initial_scalars(self) -> tuple[float, ...]:
+        """Return the value of `scalars` before the first update, a tuple of floats."""
+        return (0.0,) * len(self.scalar_names)
 
     def start(
         self, n: int, dtype: DTypeLike = np.float64
@@ -110,19 +110,19 @@ class Optimizer(BaseEstimator):
         Returns
         -------
         state : ndarray of shape (len(state_names), n)
-        memory : ndarray of shape (len(memory_names),), always float64
-        metric : ndarray of shape (n,)
+        scalars : ndarray of shape (len(scalar_names),), always float64
+        step_sizes : ndarray of shape (n,)
 
         Examples
         --------
         >>> from skgd.optimizers import Momentum
-        >>> state, memory, metric = Momentum().start(3)
+        >>> state, scalars, step_sizes = Momentum().start(3)
         >>> state
         array([[0., 0., 0.]])
         """
         state = np.zeros((len(self.state_names), n), dtype=dtype)
-        memory = np.array(self.initial_memory(), dtype=np.float64)
-        return state, memory, np.zeros(n, dtype=dtype)
+        scalars = np.array(self.initial_scalars(), dtype=np.float64)
+        return state, scalars, np.zeros(n, dtype=dtype)
 
     def stepper(self, theta: NDArray[Any], lr: float) -> Any:
         """Return an object that moves `theta` by gradients of yours, compiled.
@@ -180,8 +180,8 @@ class Optimizer(BaseEstimator):
         lr: float,
         t: int,
         p: NDArray[np.float64],
-        memory: NDArray[np.float64],
-        metric: NDArray[Any],
+        scalars: NDArray[np.float64],
+        step_sizes: NDArray[Any],
     ) -> None:
         """Move `theta` by one update, in place.
 
@@ -191,7 +191,7 @@ class Optimizer(BaseEstimator):
         Parameters
         ----------
         theta, grad : ndarray of shape (n,)
-            Parameters, and the gradient there.  All arrays but `memory` and `p` have
+            Parameters, and the gradient there.  All arrays but `scalars` and `p` have
             the dtype of theta.
         state : ndarray of shape (len(state_names), n)
             What the rule remembers for each parameter.
@@ -201,9 +201,9 @@ class Optimizer(BaseEstimator):
             Number of this update, from 1.
         p : sequence of float
             The result of `parameters`.
-        memory : ndarray of shape (len(memory_names),)
+        scalars : ndarray of shape (len(scalar_names),)
             Numbers the rule remembers.
-        metric : ndarray of shape (n,)
+        step_sizes : ndarray of shape (n,)
             Filled with the step that a constant gradient of size g would settle at,
             divided by g, for each parameter.  An l1 penalty needs this length for its
             soft threshold to stop at the right place.
@@ -229,18 +229,18 @@ class GD(Optimizer):
     >>> import numpy as np
     >>> from skgd.optimizers import GD
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), GD()
-    >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
+    >>> state, scalars, step_sizes = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), scalars, step_sizes)
     >>> theta
     array([ 0.95, -1.6 ])
     """
 
     @staticmethod
-    def update(theta, grad, state, lr, t, p, memory, metric):
+    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
         rate = theta.dtype.type(lr)
         for j in range(theta.size):
             theta[j] -= rate * grad[j]
-            metric[j] = rate
+            step_sizes[j] = rate
 
 
 @OPTIMIZERS.named("momentum")
@@ -274,9 +274,9 @@ class Momentum(Optimizer):
     >>> import numpy as np
     >>> from skgd.optimizers import Momentum
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), Momentum()
-    >>> state, memory, metric = rule.start(2)
+    >>> state, scalars, step_sizes = rule.start(2)
     >>> for t in (1, 2):
-    ...     rule.update(theta, grad, state, 0.1, t, (0.9,), memory, metric)
+    ...     rule.update(theta, grad, state, 0.1, t, (0.9,), scalars, step_sizes)
     ...     print(theta)
     [ 0.95 -1.6 ]
     [ 0.855 -0.84 ]
@@ -292,14 +292,14 @@ class Momentum(Optimizer):
         return (float(self.momentum),)
 
     @staticmethod
-    def update(theta, grad, state, lr, t, p, memory, metric):
+    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
         real = theta.dtype.type
         rate, momentum, steady = real(lr), real(p[0]), real(lr / (1.0 - p[0]))
         buffer = state[0]
         for j in range(theta.size):
             buffer[j] = momentum * buffer[j] + grad[j]
             theta[j] -= rate * buffer[j]
-            metric[j] = steady
+            step_sizes[j] = steady
 
 
 @OPTIMIZERS.named("nesterov")
@@ -332,21 +332,21 @@ class Nesterov(Momentum):
     >>> import numpy as np
     >>> from skgd.optimizers import Nesterov
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), Nesterov()
-    >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
+    >>> state, scalars, step_sizes = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), scalars, step_sizes)
     >>> theta
     array([ 0.905, -1.24 ])
     """
 
     @staticmethod
-    def update(theta, grad, state, lr, t, p, memory, metric):
+    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
         real = theta.dtype.type
         rate, momentum, steady = real(lr), real(p[0]), real(lr / (1.0 - p[0]))
         buffer = state[0]
         for j in range(theta.size):
             buffer[j] = momentum * buffer[j] + grad[j]
             theta[j] -= rate * (grad[j] + momentum * buffer[j])
-            metric[j] = steady
+            step_sizes[j] = steady
 
 
 @OPTIMIZERS.named("adagrad")
@@ -375,8 +375,8 @@ class AdaGrad(Optimizer):
     >>> import numpy as np
     >>> from skgd.optimizers import AdaGrad
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), AdaGrad()
-    >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
+    >>> state, scalars, step_sizes = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), scalars, step_sizes)
     >>> theta
     array([ 0.9, -1.9])
     """
@@ -393,14 +393,14 @@ class AdaGrad(Optimizer):
         return (float(self.epsilon),)
 
     @staticmethod
-    def update(theta, grad, state, lr, t, p, memory, metric):
+    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
         real = theta.dtype.type
         rate, epsilon = real(lr), real(p[0])
         total = state[0]
         for j in range(theta.size):
             total[j] += grad[j] * grad[j]
-            metric[j] = rate / (math.sqrt(total[j]) + epsilon)
-            theta[j] -= metric[j] * grad[j]
+            step_sizes[j] = rate / (math.sqrt(total[j]) + epsilon)
+            theta[j] -= step_sizes[j] * grad[j]
 
 
 @OPTIMIZERS.named("rmsprop")
@@ -443,8 +443,8 @@ class RMSProp(Optimizer):
     >>> import numpy as np
     >>> from skgd.optimizers import RMSProp
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), RMSProp()
-    >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.01, 1, rule.parameters(), memory, metric)
+    >>> state, scalars, step_sizes = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.01, 1, rule.parameters(), scalars, step_sizes)
     >>> theta.round(6)
     array([ 0.9, -1.9])
     """
@@ -490,32 +490,32 @@ class RMSProp(Optimizer):
         )
 
     @staticmethod
-    def update(theta, grad, state, lr, t, p, memory, metric):
+    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
         real = theta.dtype.type
         rate, epsilon, momentum = real(lr), real(p[1]), real(p[2])
         new, zero, steady = real(1.0 - p[0]), real(0.0), real(lr / (1.0 - p[2]))
         square_avg = state[0]
-        # metric first holds the variance, then 1 / (its root + epsilon).
+        # step_sizes first holds the variance, then 1 / (its root + epsilon).
         for j in range(theta.size):
             square_avg[j] += new * (grad[j] * grad[j] - square_avg[j])
-            metric[j] = square_avg[j]
+            step_sizes[j] = square_avg[j]
         if p[3] > 0.0:
             grad_avg = state[-1]
             for j in range(theta.size):
                 grad_avg[j] += new * (grad[j] - grad_avg[j])
-                metric[j] = max(metric[j] - grad_avg[j] * grad_avg[j], zero)
+                step_sizes[j] = max(step_sizes[j] - grad_avg[j] * grad_avg[j], zero)
         for j in range(theta.size):
-            metric[j] = real(1.0) / (math.sqrt(metric[j]) + epsilon)
+            step_sizes[j] = real(1.0) / (math.sqrt(step_sizes[j]) + epsilon)
         if p[2] > 0.0:
             buffer = state[1]
             for j in range(theta.size):
-                buffer[j] = momentum * buffer[j] + metric[j] * grad[j]
+                buffer[j] = momentum * buffer[j] + step_sizes[j] * grad[j]
                 theta[j] -= rate * buffer[j]
-                metric[j] *= steady
+                step_sizes[j] *= steady
         else:
             for j in range(theta.size):
-                metric[j] *= rate
-                theta[j] -= metric[j] * grad[j]
+                step_sizes[j] *= rate
+                theta[j] -= step_sizes[j] * grad[j]
 
 
 @OPTIMIZERS.named("adadelta")
@@ -549,8 +549,8 @@ class AdaDelta(Optimizer):
     >>> import numpy as np
     >>> from skgd.optimizers import AdaDelta
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), AdaDelta()
-    >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 1.0, 1, rule.parameters(), memory, metric)
+    >>> state, scalars, step_sizes = rule.start(2)
+    >>> rule.update(theta, grad, state, 1.0, 1, rule.parameters(), scalars, step_sizes)
     >>> theta.round(6)
     array([ 0.996838, -1.996838])
     """
@@ -568,7 +568,7 @@ class AdaDelta(Optimizer):
         return (float(self.rho), float(self.epsilon))
 
     @staticmethod
-    def update(theta, grad, state, lr, t, p, memory, metric):
+    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
         real = theta.dtype.type
         rate, new, epsilon = real(lr), real(1.0 - p[0]), real(p[1])
         square_avg, acc_delta = state[0], state[1]
@@ -578,7 +578,7 @@ class AdaDelta(Optimizer):
             delta = ratio * grad[j]
             acc_delta[j] += new * (delta * delta - acc_delta[j])
             theta[j] -= rate * delta
-            metric[j] = rate * ratio
+            step_sizes[j] = rate * ratio
 
 
 @OPTIMIZERS.named("adam")
@@ -615,8 +615,8 @@ class Adam(Optimizer):
     >>> import numpy as np
     >>> from skgd.optimizers import Adam
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), Adam()
-    >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
+    >>> state, scalars, step_sizes = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), scalars, step_sizes)
     >>> theta.round(6)
     array([ 0.9, -1.9])
     """
@@ -658,7 +658,7 @@ class Adam(Optimizer):
         )
 
     @staticmethod
-    def update(theta, grad, state, lr, t, p, memory, metric):
+    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
         real = theta.dtype.type
         new_1, new_2 = real(1.0 - p[0]), real(1.0 - p[1])
         # The correction of v moves from every entry into rate and epsilon.
@@ -675,8 +675,8 @@ class Adam(Optimizer):
             if amsgrad:
                 square = max(highest[j], square)
                 highest[j] = square
-            metric[j] = rate / (math.sqrt(square) + epsilon)
-            theta[j] -= metric[j] * (correction * exp_avg[j])
+            step_sizes[j] = rate / (math.sqrt(square) + epsilon)
+            theta[j] -= step_sizes[j] * (correction * exp_avg[j])
 
 
 @OPTIMIZERS.named("adamw")
@@ -717,9 +717,9 @@ class AdamW(Adam):
     >>> import numpy as np
     >>> from skgd.optimizers import AdamW
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), AdamW()
-    >>> state, memory, metric = rule.start(2)
+    >>> state, scalars, step_sizes = rule.start(2)
     >>> theta *= 1 - 0.1 * rule.weight_decay
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), scalars, step_sizes)
     >>> theta.round(6)
     array([ 0.899, -1.898])
     """
@@ -781,14 +781,14 @@ class NAdam(Optimizer):
     >>> import numpy as np
     >>> from skgd.optimizers import NAdam
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), NAdam()
-    >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
+    >>> state, scalars, step_sizes = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), scalars, step_sizes)
     >>> theta.round(6)
     array([ 0.894355, -1.894355])
     """
 
     state_names = ("exp_avg", "exp_avg_sq")
-    memory_names = ("mu_product",)
+    scalar_names = ("mu_product",)
     auto_lr = 0.01
     normalises = True
     _parameter_constraints: ClassVar[dict] = {
@@ -819,19 +819,19 @@ class NAdam(Optimizer):
             float(self.momentum_decay),
         )
 
-    def initial_memory(self):
+    def initial_scalars(self):
         return (1.0,)
 
     @staticmethod
-    def update(theta, grad, state, lr, t, p, memory, metric):
+    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
         real = theta.dtype.type
         new_1, new_2 = real(1.0 - p[0]), real(1.0 - p[1])
         root = math.sqrt(1.0 - p[1] ** t)
         mu = p[0] * (1.0 - 0.5 * 0.96 ** (t * p[3]))
         mu_next = p[0] * (1.0 - 0.5 * 0.96 ** ((t + 1) * p[3]))
-        memory[0] *= mu
-        share_g = (1.0 - mu) / (1.0 - memory[0])
-        share_m = mu_next / (1.0 - memory[0] * mu_next)
+        scalars[0] *= mu
+        share_g = (1.0 - mu) / (1.0 - scalars[0])
+        share_m = mu_next / (1.0 - scalars[0] * mu_next)
         # After t equal gradients m is (1 - beta_1^t) g, hence the step per gradient.
         steady = real(lr * root * (share_g + share_m * (1.0 - p[0] ** t)))
         epsilon = real(p[2] * root)
@@ -843,7 +843,7 @@ class NAdam(Optimizer):
         for j in range(theta.size):
             scale = real(1.0) / (math.sqrt(exp_avg_sq[j]) + epsilon)
             theta[j] -= scale * (rate_g * grad[j] + rate_m * exp_avg[j])
-            metric[j] = scale * steady
+            step_sizes[j] = scale * steady
 
 
 @OPTIMIZERS.named("adamax")
@@ -875,8 +875,8 @@ class AdaMax(Optimizer):
     >>> import numpy as np
     >>> from skgd.optimizers import AdaMax
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), AdaMax()
-    >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
+    >>> state, scalars, step_sizes = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), scalars, step_sizes)
     >>> theta.round(6)
     array([ 0.9, -1.9])
     """
@@ -901,7 +901,7 @@ class AdaMax(Optimizer):
         return (float(self.beta_1), float(self.beta_2), float(self.epsilon))
 
     @staticmethod
-    def update(theta, grad, state, lr, t, p, memory, metric):
+    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
         real = theta.dtype.type
         new, beta_2, epsilon = real(1.0 - p[0]), real(p[1]), real(p[2])
         rate, correction = real(lr), real(1.0 / (1.0 - p[0] ** t))
@@ -910,8 +910,8 @@ class AdaMax(Optimizer):
             exp_avg[j] += new * (grad[j] - exp_avg[j])
             exp_inf[j] = max(beta_2 * exp_inf[j], abs(grad[j]) + epsilon)
         for j in range(theta.size):
-            metric[j] = rate / exp_inf[j]
-            theta[j] -= metric[j] * (correction * exp_avg[j])
+            step_sizes[j] = rate / exp_inf[j]
+            theta[j] -= step_sizes[j] * (correction * exp_avg[j])
 
 
 @OPTIMIZERS.named("radam")
@@ -959,8 +959,8 @@ class RAdam(Optimizer):
     >>> import numpy as np
     >>> from skgd.optimizers import RAdam
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), RAdam()
-    >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
+    >>> state, scalars, step_sizes = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), scalars, step_sizes)
     >>> theta.round(6)
     array([ 0.95, -1.6 ])
     """
@@ -990,7 +990,7 @@ class RAdam(Optimizer):
         )
 
     @staticmethod
-    def update(theta, grad, state, lr, t, p, memory, metric):
+    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
         real = theta.dtype.type
         new_1, new_2, epsilon = real(1.0 - p[0]), real(1.0 - p[1]), real(p[2])
         correction = real(1.0 / (1.0 - p[0] ** t))
@@ -1007,10 +1007,10 @@ class RAdam(Optimizer):
         for j in range(theta.size):
             exp_avg[j] += new_1 * (grad[j] - exp_avg[j])
             exp_avg_sq[j] += new_2 * (grad[j] * grad[j] - exp_avg_sq[j])
-            metric[j] = rate
+            step_sizes[j] = rate
             if rectified:
-                metric[j] = rate / (math.sqrt(exp_avg_sq[j]) + epsilon)
-            theta[j] -= metric[j] * (correction * exp_avg[j])
+                step_sizes[j] = rate / (math.sqrt(exp_avg_sq[j]) + epsilon)
+            theta[j] -= step_sizes[j] * (correction * exp_avg[j])
 
 
 @OPTIMIZERS.named("lion")
@@ -1049,8 +1049,8 @@ class Lion(Optimizer):
     >>> import numpy as np
     >>> from skgd.optimizers import Lion
     >>> theta, grad, rule = np.array([1.0, -2.0]), np.array([0.5, -4.0]), Lion()
-    >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
+    >>> state, scalars, step_sizes = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), scalars, step_sizes)
     >>> theta
     array([ 0.9, -1.9])
     """
@@ -1074,7 +1074,7 @@ class Lion(Optimizer):
         return (float(self.beta_1), float(self.beta_2))
 
     @staticmethod
-    def update(theta, grad, state, lr, t, p, memory, metric):
+    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
         real = theta.dtype.type
         rate, new_1, new_2 = real(lr), real(1.0 - p[0]), real(1.0 - p[1])
         # After t equal gradients g the direction is this share of g.
@@ -1089,7 +1089,7 @@ class Lion(Optimizer):
                 theta[j] += rate
             else:
                 theta[j] -= rate * mean  # 0, and nan stays nan
-            metric[j] = steady / max(abs(mean), tiny)
+            step_sizes[j] = steady / max(abs(mean), tiny)
             exp_avg[j] += new_2 * (grad[j] - exp_avg[j])
 
 
@@ -1127,15 +1127,15 @@ class DoWG(Optimizer):
     >>> import numpy as np
     >>> from skgd.optimizers import DoWG
     >>> rule, theta = DoWG(initial_distance=0.1), np.array([1.0])
-    >>> state, memory, metric = rule.start(1)
-    >>> rule.update(theta, theta.copy(), state, 1.0, 1, rule.parameters(), memory,
-    ...             metric)
+    >>> state, scalars, step_sizes = rule.start(1)
+    >>> rule.update(theta, theta.copy(), state, 1.0, 1, rule.parameters(), scalars,
+    ...             step_sizes)
     >>> theta.round(3)
     array([0.9])
     """
 
     state_names = ("initial",)
-    memory_names = ("squared_distance", "weighted_squares")
+    scalar_names = ("squared_distance", "weighted_squares")
     auto_lr = 1.0
     finds_rate = True
     _parameter_constraints: ClassVar[dict] = {
@@ -1156,25 +1156,25 @@ class DoWG(Optimizer):
         return (float(self.initial_distance), float(self.longest))
 
     @staticmethod
-    def update(theta, grad, state, lr, t, p, memory, metric):
+    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
         initial = state[0]
         if t == 1:
             for j in range(theta.size):
                 initial[j] = theta[j]
-            memory[0] = p[0] * p[0]
-            memory[1] = 0.0
+            scalars[0] = p[0] * p[0]
+            scalars[1] = 0.0
         distance, squares = 0.0, 0.0
         for j in range(theta.size):
             distance += (theta[j] - initial[j]) * (theta[j] - initial[j])
             squares += grad[j] * grad[j]
-        memory[0] = max(memory[0], distance)
-        memory[1] += memory[0] * squares
+        scalars[0] = max(scalars[0], distance)
+        scalars[1] += scalars[0] * squares
         length = 0.0
-        if memory[1] > 0.0:
-            length = lr * min(memory[0] / math.sqrt(memory[1]), p[1])
+        if scalars[1] > 0.0:
+            length = lr * min(scalars[0] / math.sqrt(scalars[1]), p[1])
         real = theta.dtype.type
         for j in range(theta.size):
-            metric[j] = real(length)
+            step_sizes[j] = real(length)
             theta[j] -= real(length) * grad[j]
 
 
@@ -1219,8 +1219,8 @@ class FTRL(Optimizer):
     >>> import numpy as np
     >>> from skgd.optimizers import FTRL
     >>> theta, grad, rule = np.zeros(2), np.array([0.5, -4.0]), FTRL(l1=1.0)
-    >>> state, memory, metric = rule.start(2)
-    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), memory, metric)
+    >>> state, scalars, step_sizes = rule.start(2)
+    >>> rule.update(theta, grad, state, 0.1, 1, rule.parameters(), scalars, step_sizes)
     >>> theta
     array([0.  , 0.06])
     """
@@ -1244,7 +1244,7 @@ class FTRL(Optimizer):
         return (float(self.beta), float(self.l1), float(self.l2))
 
     @staticmethod
-    def update(theta, grad, state, lr, t, p, memory, metric):
+    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
         real = theta.dtype.type
         z, total = state[0], state[1]
         for j in range(theta.size):
@@ -1264,7 +1264,7 @@ class FTRL(Optimizer):
             total[j] = more
             l1, l2 = own1 + t * each1, own2 + t * each2
             steepness = (p[0] + math.sqrt(more)) / lr + l2
-            metric[j] = real(1.0 / steepness) if steepness > 0.0 else real(0.0)
+            step_sizes[j] = real(1.0 / steepness) if steepness > 0.0 else real(0.0)
             if abs(z[j]) <= l1 or steepness == 0.0:
                 theta[j] = real(0.0)
             else:
@@ -1304,26 +1304,8 @@ class SAGA(Optimizer):
     0.518
     """
 
-    state_names = ("mean_gradient", "ridge")
-    memory_names = ("updates",)
+    state_names = ("mean_gradient",)
     keeps_derivatives = True
-
-    @staticmethod
-    def update(theta, grad, state, lr, t, p, memory, metric):
-        # p: rows, rows of a batch, batches of an epoch; the last batch may be smaller.
-        real = theta.dtype.type
-        mean, ridge = state[0], state[1]
-        memory[0] += 1.0
-        size = p[1]
-        if memory[0] % p[2] == 0.0:
-            size = p[0] - (p[2] - 1.0) * p[1]
-        share, rate = real(size / p[0]), real(lr)
-        for j in range(theta.size):
-            shrinkage = ridge[j] * theta[j]
-            change = grad[j] - shrinkage
-            metric[j] = rate
-            theta[j] -= rate * (change + mean[j] + shrinkage)
-            mean[j] += share * change
 
 
 def get_optimizer(optimizer: str | Optimizer) -> Optimizer:

@@ -205,20 +205,35 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
 
         model = self._model.to_train() if resumed else None
         plan = self._plan(task, loss, rows, model)
-        if resumed:
-            state = self._state.resumed(plan.optimizer, plan.averaging)
-            state.rng = rng
-            self._follow(plan, state)
-            self._set_start(plan, state, init)
-        else:
-            theta = self._first_theta(plan, rows, init, rng)
-            state = State.start(theta, plan.optimizer, plan.averaging, rng)
+        state = self._begun(plan, rows, rng, init, resumed)
         if plan.optimizer.keeps_derivatives:
             state.belongs_to(plan.table(rows) if self.warm_start else None)
 
         data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
         with plan.blas_threads():
             return self._run(plan, task, state, plan.bind(rows), held_out, data)
+
+    def _begun(self, plan, rows, rng, init, resumed):
+        """The state before the first update of a run: a new one, or the one kept.
+
+        Parameters
+        ----------
+        plan : Plan
+        rows : Rows
+        rng : numpy.random.Generator
+        init : dict
+            Starting values by the name of the argument; None where not given.
+        resumed : bool
+        """
+        if not resumed:
+            theta = self._first_theta(plan, rows, init, rng)
+            return State.start(theta, plan.optimizer, plan.averaging, rng)
+        state = self._state.resumed(plan.optimizer, plan.averaging)
+        state.rng = rng
+        self._follow(plan, state)
+        if init:
+            self._set_start(plan, state, init)
+        return state
 
     def _random_stream(self, resumed):
         """A random stream to draw from: a new one, or a copy of the one kept."""
@@ -330,13 +345,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
 
         model = None if first else self._model.to_train()
         plan = self._plan(task, loss, rows, model, streaming=True)
-        if first:
-            rng = generator(self.random_state)
-            theta = self._first_theta(plan, rows, {}, rng)
-            state = State.start(theta, plan.optimizer, plan.averaging, rng)
-        else:
-            state = self._state.resumed(plan.optimizer, plan.averaging)
-            self._follow(plan, state)
+        rng = generator(self.random_state) if first else self._state.rng
+        state = self._begun(plan, rows, rng, {}, not first)
         plan.shuffle = False
         bound = plan.bind(rows)
         horizon = self._most_epochs(None)
@@ -512,7 +522,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         for name, value in init.items():
             if value is not None:
                 theta = self._with_init(plan.objective.model, theta, name, value)
-        return theta
+        # Points of other objectives are all allowed.
+        return theta if plan.objective.prox is None else plan.objective.inside(theta)
 
     def _follow(self, plan, state):
         """Take the state's points along if the plan's coordinates have moved."""

@@ -49,9 +49,6 @@ class Hooks(Protocol):
     def _start_theta(self, plan, rows, rng):
         """Parameters of a new model before the first update. Required."""
 
-    def _first_theta(self, plan, rows, init, rng):
-        """`_start_theta` with the user's starting values: `init` has them by name."""
-
     def _set_start(self, plan, state, init):
         """Move the state of an earlier call to the user's starting values."""
 

@@ -8,7 +8,7 @@ import inspect
 import textwrap
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sklearn.utils._param_validation import (
     Interval,
@@ -474,6 +474,95 @@ def with_parameters(
         return cls
 
     return decorate
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+# What the docstrings of methods share, by the name in braces that stands for it.
+METHODS = {
+    "rows": """
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features.
+        """,
+    "rows to fit": """
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features. float32 stays float32; sparse input stays sparse.
+        """,
+    "weights to fit": """
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights. They are scaled to mean 1, and rows of weight zero
+            are dropped first, so scaling all of them changes nothing.
+        """,
+    "rows to judge by": """
+        X_val, y_val, sample_weight_val : array-like, default=None
+            Rows to judge the weights by, as in `early_stopping`, without taking any
+            from X.
+        """,
+    "fitted": """
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For input the loss, the task or the model cannot use.
+        TypeError
+            For arrays of other libraries, which would have to be downloaded first.
+        """,
+    "one pass": """
+        Make one pass over the rows, in the order given.
+
+        ``solver="batch"`` makes one update from all rows of the call, "minibatch" one
+        for each `batch_size` rows, "sgd" one for each row.
+        """,
+    "weights of a pass": """
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights, used as given: their mean over all calls cannot be
+            known. A call in which all are zero changes nothing.
+        """,
+    "updated": """
+        Returns
+        -------
+        self : object
+            The updated estimator.
+        """,
+    "scores of classes": """
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        array of shape (n_samples,) or (n_samples, n_classes)
+            For two classes, positive for ``classes_[1]``.
+        """,
+    "probabilities": """
+        Parameters
+        ----------
+        X : {array-like, CSR matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """,
+}
+
+
+def documented(method: Method) -> Method:
+    """Put the texts of `METHODS` into the docstring of a method.
+
+    Before any other decorator, which would copy the docstring.
+    """
+    text = inspect.cleandoc(method.__doc__ or "")
+    for name, shared in METHODS.items():
+        text = text.replace(f"{{{name}}}", inspect.cleandoc(shared))
+    method.__doc__ = text
+    return method
 
 
 def _constructor(table, cls):

@@ -125,8 +125,8 @@ def check_state(state, n, n_vectors, n_scalars):
     if (
         state.theta.size == n
         and state.vectors.shape == (n_vectors, n)
-        and state.memory.size == n_scalars
-        and state.metric.size == n
+        and state.scalars.size == n_scalars
+        and state.step_sizes.size == n
         and (state.base.size == n or state.base.size == 0)
         and (state.average.size == n or state.average.size == 0)
     ):
@@ -135,8 +135,8 @@ def check_state(state, n, n_vectors, n_scalars):
         "the state",
         theta=(state.theta, n),
         vectors=(state.vectors, n_vectors * n),
-        memory=(state.memory, n_scalars),
-        metric=(state.metric, n),
+        scalars=(state.scalars, n_scalars),
+        step_sizes=(state.step_sizes, n),
         base=(state.base, 0, n),
         average=(state.average, 0, n),
     )

@@ -12,6 +12,10 @@ from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 
 from skgd._input.boundary import check_order, check_sizes
 from skgd._input.rows import as_vector
+from skgd._kernels.merging import merged
+
+# A column whose spread is this small against its size is rounding noise.
+CONSTANT_COLUMN = 1e-12
 
 # The order that stands for all rows as they come.
 EVERY_ROW = np.empty(0, np.int64)
@@ -85,47 +89,48 @@ class Moments:
             self.low = np.minimum(self.low, low)
             self.high = np.maximum(self.high, high)
             return self
-        from skgd._kernels import compiling, moments
+        from skgd._kernels import moments
 
-        element = compiling.numba_type(X.dtype)
-        kernel = compiling.kernel(moments.update, moments.moments_signature(element))
+        kernel = moments.compiled_update(X.dtype)
         mean, variance = self.mean.copy(), self.variance.copy()
         low, high = self.low.copy(), self.high.copy()
+        vector, step = as_vector(X)
         rows = EVERY_ROW if order is None else order
-        room = (
-            np.empty(moments.BLOCK_ROWS, np.int64),
-            np.empty(moments.BLOCK_ROWS),
-            np.empty((moments.BLOCK_ROWS + 2, moments.BLOCK_COLUMNS)),
-            np.empty(X.shape[1]),
+        table = moments.Table(
+            X=X, vector=vector, step=step, weights=weights, order=rows
+        )
+        columns = moments.Columns(mean=mean, variance=variance, low=low, high=high)
+        workspace = moments.Workspace(
+            rows=np.empty(moments.BLOCK_ROWS, np.int64),
+            weights=np.empty(moments.BLOCK_ROWS),
+            block=np.empty((moments.BLOCK_ROWS + 2, moments.BLOCK_COLUMNS)),
+            origin=np.empty(n_features),
         )
         self.weight = kernel(
-            X,
-            *as_vector(X),
-            weights,
-            rows,
-            self.weight,
-            mean,
-            variance,
-            (low, high),
-            room,
+            tuple(table), self.weight, tuple(columns), tuple(workspace)
         )
         self.mean, self.variance = mean, variance
         self.low, self.high = low, high
         return self
+
+    def reach(self, centre):
+        """How far the entries of each column reach from `centre`."""
+        return np.maximum(self.high - centre, centre - self.low)
 
     def _merge(self, weight, mean, variance):
         total = self.weight + weight
         share = weight / total
         # What overflows here is told by name where the moments are used.
         with np.errstate(over="ignore", invalid="ignore"):
-            delta = mean - self.mean
-            self.variance = (
-                (1 - share) * self.variance
-                + share * variance
-                + share * (1 - share) * delta**2
+            self.mean, self.variance = merged(
+                share, self.mean, self.variance, mean, variance
             )
-        self.mean = self.mean + share * delta
         self.weight = total
+
+
+def exceeds_rounding(variance, mean):
+    """Which columns have a variance that is not rounding noise of their size."""
+    return variance > (CONSTANT_COLUMN * mean) ** 2
 
 
 @dataclass

@@ -1,8 +1,9 @@
 """Checks of what users pass in that scikit-learn does not make for us."""
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from skgd._input.sparse import sound
 from skgd.testing.rehearsal import rehearse
 
 # Types of X that are trained on as they are.
@@ -18,6 +19,36 @@ _FOREIGN = {
     "cudf": "pass X.to_pandas()",
     "tensorflow": "pass X.numpy()",
 }
+
+
+def checked_rows(estimator, X, y, reset, **options):
+    """X and y as scikit-learn checks them, in a form that is trained on as it is.
+
+    Parameters
+    ----------
+    estimator : BaseGD
+        Whose features are set, or compared.
+    X, y : object
+        What the user passed.
+    reset : bool
+        Whether to set the features.
+    **options : bool
+        `multi_output` and `y_numeric` of ``validate_data``.
+
+    Returns
+    -------
+    X : float array or CSR matrix
+    y : array
+    """
+    return validate_data(
+        estimator,
+        sound(X),
+        y,
+        reset=reset,
+        accept_sparse="csr",
+        dtype=FLOATS,
+        **options,
+    )
 
 
 def refuse_foreign(**arrays):

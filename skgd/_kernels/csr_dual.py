@@ -11,25 +11,18 @@ threshold change between the passes is decided in ``_training/dual.py``.
 """
 
 import math
+from typing import NamedTuple
 
 import numba
 from numba import types
 
-from . import compiling
-from .compiling import (
-    FLOAT,
-    INDEX,
-    OPTIONS,
-    ORDER,
-    TARGETS,
-    VECTOR,
-    WEIGHTS,
-    remembered,
-)
+from .compiling import FLOAT, INDEX, OPTIONS, VECTOR, matrix, remembered
 from .elementary import exp_not_positive
-from .memory import LINE_BYTES, borrowed, part, prefetch
-from .outputs import LOGISTIC
+from .memory import borrowed, part, prefetch, prefetch_entries
+from .outputs import LOGISTIC, target_of
 from .outputs import value_and_derivative as inlined
+from .proximal import soft_threshold
+from .records import COST, ORDER, WEIGHTS, record, rows_of
 
 # How the duals of a row are found: a differentiable loss for each output, a piecewise
 # linear one whose only kink is at z = y, or the softmax over all outputs.
@@ -108,14 +101,15 @@ def log_sum(u, shares):
 
 
 @numba.njit(**OPTIONS)
-def _softmax_root(label, weight, z, old, q, curvature, room):
-    """The same for the softmax; returns phi(u), and leaves u and phi'(u) in `room`.
+def _softmax_root(label, weight, z, old, q, curvature, workspace):
+    """The same for the softmax; returns phi(u), and leaves u and phi'(u) in rows 0
+    and 1 of the workspace.
 
     Newton's method with halved steps on |u - z|^2/2 + q (phi(u) + old'u), whose second
     derivative I + q s (diag p - p p') is inverted by the formula of Sherman and
     Morrison.
     """
-    u, shares, move, trial = room[0], room[1], room[2], room[3]
+    u, shares, move, trial = workspace[0], workspace[1], workspace[2], workspace[3]
     m = z.shape[0]
     steepest = q * curvature
     log_sum(z, shares)
@@ -165,225 +159,250 @@ def _softmax_root(label, weight, z, old, q, curvature, room):
     return loss
 
 
+class Duals(NamedTuple):
+    """What the visits move.
+
+    Attributes
+    ----------
+    v : float64 array of shape (n_features * n_outputs,)
+        Row by row; see above.
+    intercept : float64 array of shape (n_outputs,)
+    duals : float64 array of shape (n_rows * n_outputs,)
+        The numbers a_i, row by row.
+    conjugates : float64 array of shape (n_rows,)
+        phi*(-a_i).
+    sums : float64 array of shape (n_outputs,)
+        Of the duals.
+    workspace : float64 array of shape (6, n_outputs)
+    """
+
+    v: object
+    intercept: object
+    duals: object
+    conjugates: object
+    sums: object
+    workspace: object
+
+
+DUALS = record(
+    Duals,
+    v=VECTOR,
+    intercept=VECTOR,
+    duals=VECTOR,
+    conjugates=VECTOR,
+    sums=VECTOR,
+    workspace=matrix(FLOAT),
+)
+
+
+class Visit(NamedTuple):
+    """What a visit of a row does.
+
+    Attributes
+    ----------
+    kind : int
+        ``SMOOTH``, ``KINK`` or ``SOFTMAX``.
+    curvature : float
+        Bound of the second derivative of the loss.
+    threshold : float
+        Of the soft threshold that turns v into weights.
+    per_weight, per_intercept : float
+        1/(lam n), and 1/(mu n) or 0.
+    moves : bool
+        Whether the duals move.
+    """
+
+    kind: int
+    curvature: float
+    threshold: float
+    per_weight: float
+    per_intercept: float
+    moves: bool
+
+
+VISIT = record(
+    Visit,
+    kind=INDEX,
+    curvature=FLOAT,
+    threshold=FLOAT,
+    per_weight=FLOAT,
+    per_intercept=FLOAT,
+    moves=types.boolean,
+)
+
+
+@numba.njit(**OPTIONS, inline="always")
+def _ask(rows, duals, ahead, n_outputs):
+    """Ask for a row to come, and for what belongs to it."""
+    prefetch(rows.targets, ahead)
+    prefetch(duals.duals, ahead * n_outputs)
+    prefetch(duals.conjugates, ahead)
+    data = rows.data
+    prefetch_entries(data.values, data.columns, data.pointers, ahead)
+
+
+@numba.njit(**OPTIONS, inline="always")
+def _look(data, first, last, duals, threshold, z, n_outputs):
+    """Put the scores of a row into z; returns the sum of its squares."""
+    values, columns, v = data.values, data.columns, duals.v
+    squares = 0.0
+    if n_outputs == 1:
+        score = duals.intercept[0]
+        if threshold > 0.0:
+            for q in range(first, last):
+                score += values[q] * soft_threshold(v[columns[q]], threshold)
+                squares += values[q] * values[q]
+        else:
+            for q in range(first, last):
+                score += values[q] * v[columns[q]]
+                squares += values[q] * values[q]
+        z[0] = score
+        return squares
+    for k in range(n_outputs):
+        z[k] = duals.intercept[k]
+    for q in range(first, last):
+        value = values[q]
+        squares += value * value
+        at = part(v, columns[q] * n_outputs, n_outputs)
+        for k in range(n_outputs):
+            z[k] += value * soft_threshold(at[k], threshold)
+    return squares
+
+
+@numba.njit(**OPTIONS, inline="always")
+def _kink_root(loss, p, y, weight, z, old, length):
+    """The dual of an exact fit, cut to the slopes on both sides; as `_smooth_root`."""
+    _, below = value_and_derivative(loss, y, y - 1.0, p)
+    _, above = value_and_derivative(loss, y, y + 1.0, p)
+    new = old + (y - z) / max(length, 1e-300)
+    new = min(max(new, -weight * above), -weight * below)
+    u = z + (new - old) * length
+    if -weight * above < new < -weight * below:
+        u = y
+    value, _ = value_and_derivative(loss, y, u, p)
+    return u, weight * value, -new
+
+
+@numba.njit(**OPTIONS, inline="always")
+def _solve(rows, i, cost, visit, workspace, old, length, n_outputs):
+    """Loss of row i as it is, and phi* of its new duals, whose negatives are left in
+    the last row of the workspace.
+    """
+    targets, weight = rows.targets, rows.weights[i]
+    kind, curvature, moves = visit.kind, visit.curvature, visit.moves
+    loss, p = cost.loss, cost.p
+    z, derivative = workspace[4], workspace[5]
+    total = 0.0
+    conjugate = 0.0
+    if kind == SOFTMAX:
+        label = int(targets[i, 0])
+        total = weight * (log_sum(part(z, 0, n_outputs), workspace[1]) - z[label])
+        if moves:
+            conjugate = -_softmax_root(
+                label, weight, z, old, length, weight * curvature, workspace
+            )
+            for k in range(n_outputs):
+                conjugate += workspace[1, k] * workspace[0, k]
+                derivative[k] = workspace[1, k]
+        return total, conjugate
+    for k in range(n_outputs):
+        y = target_of(targets, i, k, n_outputs)
+        value, slope = value_and_derivative(loss, y, z[k], p)
+        total += weight * value
+        if not moves:
+            continue
+        if kind == KINK:
+            u, value, slope = _kink_root(loss, p, y, weight, z[k], old[k], length)
+        else:
+            u, value, slope = _smooth_root(
+                loss, p, y, weight, z[k], slope, old[k], length, weight * curvature
+            )
+        derivative[k] = slope
+        conjugate += slope * u - value
+    return total, conjugate
+
+
+@numba.njit(**OPTIONS, inline="always")
+def _move(data, first, last, duals, visit, old, n_outputs):
+    """Put the new duals of a row in place of the old ones, and move v by the change."""
+    values, columns, v = data.values, data.columns, duals.v
+    derivative = duals.workspace[5]
+    moved = False
+    for k in range(n_outputs):
+        change = -derivative[k] - old[k]
+        moved |= change != 0.0
+        old[k] = -derivative[k]
+        duals.sums[k] += change
+        duals.intercept[k] += change * visit.per_intercept
+        derivative[k] = change * visit.per_weight
+    if not moved:
+        return
+    if n_outputs == 1:
+        change = derivative[0]
+        for q in range(first, last):
+            v[columns[q]] += change * values[q]
+        return
+    for q in range(first, last):
+        value = values[q]
+        at = part(v, columns[q] * n_outputs, n_outputs)
+        for k in range(n_outputs):
+            at[k] += value * derivative[k]
+
+
 @numba.njit(**OPTIONS, forceinline=True)
-def _run(given, n_outputs):
+def _run(rows, cost, duals, visit, n_outputs):
     """`run_pass` for a number of outputs that may be known to the compiler."""
-    data, targets, weights, order, kind, loss, loss_p, curvature = given[:8]
-    v, intercept, duals, conjugates, sums, room = given[8:14]
-    threshold, per_weight, per_intercept, moves = given[14:]
-    values, columns, pointers, _, _, _, _ = data
-    one_vs_rest = targets.shape[1] < n_outputs
+    order, data, workspace = rows.order, rows.data, duals.workspace
     n = order.shape[0]
-    line = LINE_BYTES // values.itemsize
-    z, derivative = room[4], room[5]
+    z = workspace[4]
     total = 0.0
     gap = 0.0
     for r in range(n):
         i = order[r]
         if r + AHEAD < n:
-            ahead = order[r + AHEAD]
-            prefetch(targets, ahead)
-            prefetch(duals, ahead * n_outputs)
-            prefetch(conjugates, ahead)
-            q, end = pointers[ahead], pointers[ahead + 1]
-            # No range: its length takes a division.
-            while q < end:
-                prefetch(values, q)
-                prefetch(columns, q)
-                q += line
-        first, last = pointers[i], pointers[i + 1]
-        squares = 0.0
-        if n_outputs == 1:
-            score = intercept[0]
-            if threshold > 0.0:
-                for q in range(first, last):
-                    w = v[columns[q]]
-                    w -= min(max(w, -threshold), threshold)
-                    score += values[q] * w
-                    squares += values[q] * values[q]
-            else:
-                for q in range(first, last):
-                    score += values[q] * v[columns[q]]
-                    squares += values[q] * values[q]
-            z[0] = score
-        else:
-            for k in range(n_outputs):
-                z[k] = intercept[k]
-            for q in range(first, last):
-                value = values[q]
-                squares += value * value
-                at = part(v, columns[q] * n_outputs, n_outputs)
-                for k in range(n_outputs):
-                    w = at[k]
-                    w -= min(max(w, -threshold), threshold)
-                    z[k] += value * w
-        weight = weights[i]
-        length = squares * per_weight + per_intercept
-        old = part(duals, i * n_outputs, n_outputs)
-        conjugate = 0.0
-        visited = conjugates[i]
-        loss_sum = 0.0
+            _ask(rows, duals, order[r + AHEAD], n_outputs)
+        first, last = data.pointers[i], data.pointers[i + 1]
+        squares = _look(data, first, last, duals, visit.threshold, z, n_outputs)
+        length = squares * visit.per_weight + visit.per_intercept
+        old = part(duals.duals, i * n_outputs, n_outputs)
+        visited = duals.conjugates[i]
         for k in range(n_outputs):
             visited += old[k] * z[k]
-        if kind == SOFTMAX:
-            label = int(targets[i, 0])
-            loss_sum = weight * (log_sum(part(z, 0, n_outputs), room[1]) - z[label])
-            if moves:
-                conjugate = -_softmax_root(
-                    label, weight, z, old, length, weight * curvature, room
-                )
-                for k in range(n_outputs):
-                    conjugate += room[1, k] * room[0, k]
-                    derivative[k] = room[1, k]
-        else:
-            for k in range(n_outputs):
-                y = targets[i, 0]
-                if one_vs_rest:
-                    y = 1.0 if y == k else -1.0
-                elif n_outputs > 1:
-                    y = targets[i, k]
-                value, slope = value_and_derivative(loss, y, z[k], loss_p)
-                loss_sum += weight * value
-                if not moves:
-                    continue
-                if kind == KINK:
-                    # The dual of an exact fit, cut to the slopes on both sides.
-                    _, below = value_and_derivative(loss, y, y - 1.0, loss_p)
-                    _, above = value_and_derivative(loss, y, y + 1.0, loss_p)
-                    new = old[k] + (y - z[k]) / max(length, 1e-300)
-                    new = min(max(new, -weight * above), -weight * below)
-                    u = z[k] + (new - old[k]) * length
-                    if -weight * above < new < -weight * below:
-                        u = y
-                    value, _ = value_and_derivative(loss, y, u, loss_p)
-                    derivative[k] = -new
-                    conjugate += -new * u - weight * value
-                else:
-                    u, value, slope = _smooth_root(
-                        loss,
-                        loss_p,
-                        y,
-                        weight,
-                        z[k],
-                        slope,
-                        old[k],
-                        length,
-                        weight * curvature,
-                    )
-                    derivative[k] = slope
-                    conjugate += slope * u - value
-        total += loss_sum
-        gap += loss_sum + visited
-        if not moves:
-            continue
-        conjugates[i] = conjugate
-        moved = False
-        for k in range(n_outputs):
-            change = -derivative[k] - old[k]
-            moved |= change != 0.0
-            old[k] = -derivative[k]
-            sums[k] += change
-            intercept[k] += change * per_intercept
-            derivative[k] = change * per_weight
-        if not moved:
-            continue
-        if n_outputs == 1:
-            change = derivative[0]
-            for q in range(first, last):
-                v[columns[q]] += change * values[q]
-        else:
-            for q in range(first, last):
-                value = values[q]
-                at = part(v, columns[q] * n_outputs, n_outputs)
-                for k in range(n_outputs):
-                    at[k] += value * derivative[k]
+        loss, conjugate = _solve(
+            rows, i, cost, visit, workspace, old, length, n_outputs
+        )
+        total += loss
+        gap += loss + visited
+        if visit.moves:
+            duals.conjugates[i] = conjugate
+            _move(data, first, last, duals, visit, old, n_outputs)
     return total, gap
 
 
-def run_pass(
-    data,
-    targets,
-    weights,
-    order,
-    kind,
-    loss,
-    loss_p,
-    curvature,
-    v,
-    intercept,
-    duals,
-    conjugates,
-    sums,
-    room,
-    threshold,
-    per_weight,
-    per_intercept,
-    moves,
-):
-    """Visit the rows of `order`; returns the sums of losses and of duality gaps.
+def run_pass(rows, cost, duals, visit):
+    """Visit the rows of the order; returns the sums of losses and of duality gaps.
 
-    A row's gap is phi(z) + phi*(-a) + a z, with z and a as the visit finds them.
-
-    `v` is (features, outputs) row by row, `duals` (rows, outputs), `conjugates` holds
-    phi*(-a) of each row, `sums` the sum of the duals of each output; they are moved if
-    `moves`. `per_weight` is 1/(lam n), `per_intercept` 1/(mu n) or 0. The rows must not
-    name a column twice.
+    A row's gap is phi(z) + phi*(-a) + a z, with z and a as the visit finds them. The
+    rows must not name a column twice.
     """
-    given = (
-        borrowed(data),
-        borrowed(targets),
-        borrowed(weights),
-        borrowed(order),
-        kind,
-        loss,
-        borrowed(loss_p),
-        curvature,
-        borrowed(v),
-        borrowed(intercept),
-        borrowed(duals),
-        borrowed(conjugates),
-        borrowed(sums),
-        borrowed(room),
-        threshold,
-        per_weight,
-        per_intercept,
-        moves,
-    )
-    n_outputs = intercept.shape[0]
+    rows, cost = borrowed(rows), borrowed(cost)
+    duals, visit = borrowed(duals), borrowed(visit)
+    n_outputs = duals.intercept.shape[0]
     if n_outputs == 1:
         # Compiled for itself: without loops over outputs.
-        return _run(given, 1)
-    return _run(given, n_outputs)
+        return _run(rows, cost, duals, visit, 1)
+    return _run(rows, cost, duals, visit, n_outputs)
 
 
 @remembered
 def pass_signature(data_type):
     """Of ``run_pass``."""
-    return types.UniTuple(FLOAT, 2)(
-        data_type,
-        TARGETS,
-        WEIGHTS,
-        ORDER,
-        INDEX,
-        types.intp,
-        VECTOR,
-        FLOAT,
-        VECTOR,
-        VECTOR,
-        VECTOR,
-        VECTOR,
-        VECTOR,
-        compiling.matrix(FLOAT),
-        FLOAT,
-        FLOAT,
-        FLOAT,
-        types.boolean,
-    )
+    return types.UniTuple(FLOAT, 2)(rows_of(data_type), COST, DUALS, VISIT)
 
 
 def mean_square(data, weights, order):
     """Weighted mean of the squared norms of the rows of `order`."""
-    values, _, pointers, _, _, _, _ = data
+    values, pointers = data.values, data.pointers
     total = 0.0
     for r in range(order.shape[0]):
         i = order[r]
@@ -404,9 +423,7 @@ def distance(v, anchor, threshold):
     """|soft(v, threshold) - anchor|^2."""
     total = 0.0
     for j in range(v.shape[0]):
-        w = v[j]
-        w -= min(max(w, -threshold), threshold)
-        total += (w - anchor[j]) ** 2
+        total += (soft_threshold(v[j], threshold) - anchor[j]) ** 2
     return total
 
 
@@ -422,8 +439,7 @@ def turn(v, anchor, weights, threshold, share, next_share, factor, momentum):
     lam after.
     """
     for j in range(v.shape[0]):
-        w = v[j]
-        w -= min(max(w, -threshold), threshold)
+        w = soft_threshold(v[j], threshold)
         dual_part = v[j] - share * anchor[j]
         anchor[j] = w + momentum * (w - weights[j])
         weights[j] = w

@@ -4,26 +4,18 @@ The same updates as ``epoch.run_epoch`` with the rule ``gd``, l2 in the gradient
 l1 proximal step, without touching the weights of absent features.
 """
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
 from numba import types
 
-from .compiling import (
-    FLOAT,
-    INDEX,
-    OPTIONS,
-    ORDER,
-    TARGETS,
-    VECTOR,
-    WEIGHTS,
-    read_only,
-    remembered,
-    vector,
-)
+from .compiling import FLOAT, INDEX, OPTIONS, VECTOR, remembered, vector
 from .elementary import is_finite
-from .memory import AHEAD_ROWS, LINE_BYTES, borrowed, prefetch
+from .memory import AHEAD_ROWS, borrowed, prefetch, prefetch_entries
 from .outputs import sum_of_losses
 from .proximal import soft_threshold
+from .records import COST, RATES, STRENGTHS, average_type, record, rows_of
 
 # Below this factor the common scale is folded back into the weights; earlier where they
 # are averaged, because the sum of weights is a difference whose parts are larger than
@@ -39,44 +31,124 @@ def _shrink(row, threshold):
 
 
 @numba.njit(**OPTIONS)
-def _write(coef, seen, scale, shrinkage, shown):
+def _write(coef, caught_up, scale, shrinkage, shown):
     """Put every weight, brought up to date, into `shown`, which may be `coef`."""
     for j in range(coef.shape[0]):
         for k in range(coef.shape[1]):
             shown[j, k] = coef[j, k]
-        if seen.shape[0] > 0:
-            _shrink(shown[j], shrinkage - seen[j])
+        if caught_up.shape[0] > 0:
+            _shrink(shown[j], shrinkage - caught_up[j])
         for k in range(coef.shape[1]):
             shown[j, k] *= scale
 
 
-def run_epoch(
-    data,
-    targets,
-    weights,
-    order,
-    batch_size,
-    output,
-    loss,
-    loss_p,
-    theta,
-    kept,
-    seen,
-    factors,
-    moved,
-    average,
-    average_start,
-    l1,
-    l2,
-    rates,
-    t,
-):
-    """Updates over the rows of `order`; returns the sum of losses and their number.
+class Kept(NamedTuple):
+    """How weights are kept between updates; see ``run_epoch``.
 
-    Moves `kept` = (v, intercepts), `seen` = q_j and `factors` = (A, q, B), and writes
-    the weights they stand for into `theta`, so that a run cut into several calls makes
-    the same operations on the same numbers as one in a single call. Without penalty and
-    average `kept` may be `theta`.
+    Attributes
+    ----------
+    weights : array of shape (n_parameters,)
+        v of each weight, and the intercepts.
+    caught_up : float64 array of shape (n_features,), or (0,) without l1
+        q_j of each feature.
+    factors : float64 array of shape (3,)
+        A, q and B.
+    moved : float64 array of shape (n_parameters,), or (0,) without an average
+        u of each weight.
+    """
+
+    weights: object
+    caught_up: object
+    factors: object
+    moved: object
+
+
+@remembered
+def kept_type(element):
+    """The type of `Kept` in a precision."""
+    return record(
+        Kept, weights=vector(element), caught_up=VECTOR, factors=VECTOR, moved=VECTOR
+    )
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def _look(rows, start, stop, kept, coef, caught_up, scale, shrinkage):
+    """The scores of a batch, whose features are brought up to date if need be."""
+    targets, order, bias = rows.targets, rows.order, rows.data.bias
+    values, columns, pointers = rows.data.values, rows.data.columns, rows.data.pointers
+    scores = rows.data.scores
+    n, n_outputs = order.shape[0], scores.shape[1]
+    intercept = kept[coef.shape[0] * n_outputs :]
+    for r in range(stop - start):
+        i = order[start + r]
+        if start + r + AHEAD_ROWS < n:
+            ahead = order[start + r + AHEAD_ROWS]
+            prefetch(targets, ahead)
+            prefetch_entries(values, columns, pointers, ahead)
+        entries = values[pointers[i] : pointers[i + 1]]
+        features = columns[pointers[i] : pointers[i + 1]]
+        if caught_up.shape[0] > 0:
+            for q in range(entries.shape[0]):
+                j = features[q]
+                if caught_up[j] < shrinkage:
+                    _shrink(coef[j], shrinkage - caught_up[j])
+                    caught_up[j] = shrinkage
+        if n_outputs == 1:
+            z = kept.dtype.type(0.0)
+            for q in range(entries.shape[0]):
+                z += entries[q] * kept[features[q]]
+            scores[r, 0] = z
+        else:
+            for k in range(n_outputs):
+                scores[r, k] = 0.0
+            for q in range(entries.shape[0]):
+                j = features[q]
+                for k in range(n_outputs):
+                    scores[r, k] += entries[q] * coef[j, k]
+        for k in range(n_outputs):
+            scores[r, k] = scale * scores[r, k] + bias * intercept[k]
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def _move(rows, start, stop, kept, coef, moved, rate, scale, counted):
+    """A step of the features of a batch, along what its scores have become."""
+    order, bias, scores = rows.order, rows.data.bias, rows.data.scores
+    values, columns, pointers = rows.data.values, rows.data.columns, rows.data.pointers
+    n_outputs = scores.shape[1]
+    intercept = kept[coef.shape[0] * n_outputs :]
+    for r in range(stop - start):
+        i = order[start + r]
+        for k in range(n_outputs):
+            intercept[k] -= rate * bias * scores[r, k]
+            scores[r, k] *= rate / scale
+        entries = values[pointers[i] : pointers[i + 1]]
+        features = columns[pointers[i] : pointers[i + 1]]
+        if counted > 0.0:
+            for q in range(entries.shape[0]):
+                for k in range(n_outputs):
+                    j = features[q] * n_outputs + k
+                    old = np.float64(kept[j])
+                    kept[j] -= entries[q] * scores[r, k]
+                    # By as much as the weight moved, rounding included.
+                    moved[j] += counted * (np.float64(kept[j]) - old)
+        elif n_outputs == 1:
+            z = scores[r, 0]
+            for q in range(entries.shape[0]):
+                kept[features[q]] -= entries[q] * z
+        else:
+            for q in range(entries.shape[0]):
+                j = features[q]
+                for k in range(n_outputs):
+                    coef[j, k] -= entries[q] * scores[r, k]
+
+
+def run_epoch(rows, batch_size, cost, theta, lazy, average, strengths, rates, t):
+    """Updates over the rows of the order; returns the sum of losses and their number.
+
+    Moves what is kept in `lazy`, and writes the weights that it stands for into
+    `theta`, so that a run cut into several calls makes the same operations on the same
+    numbers as one in a single call. Without penalty and average the weights kept may be
+    `theta`.
 
     An untouched weight goes through |w| <- max(0, (1 - lr*l2) |w| - lr*l1) at each
     step. The composition of such maps is again one: with A the product of the factors
@@ -84,17 +156,17 @@ def run_epoch(
     A at the last time feature j was seen, and q_j the q of that time. So a weight is
     brought up to date exactly when its feature appears. Needs lr*l2 < 1.
 
-    The sum of the weights after each update from `average_start` on is B v - u, with B
-    the sum of A, and u, in `moved`, increased by B times each change of v (Bottou,
-    2010); for the intercepts u is minus their sum. Where A starts again from 1, u takes
-    in -B v and B starts again from 0, so that neither grows as 1/A. An empty `moved`
-    asks for no average; with one, l1 must be 0.
+    The sum of the weights after each update from the average's start on is B v - u,
+    with B the sum of A, and u, in `moved`, increased by B times each change of v
+    (Bottou, 2010); for the intercepts u is minus their sum. Where A starts again from
+    1, u takes in -B v and B starts again from 0, so that neither grows as 1/A. An empty
+    `moved` asks for no average; with one, l1 must be 0.
     """
-    data, targets, weights = borrowed(data), borrowed(targets), borrowed(weights)
-    order, loss_p, theta = borrowed(order), borrowed(loss_p), borrowed(theta)
-    kept, seen, factors = borrowed(kept), borrowed(seen), borrowed(factors)
-    moved, average, rates = borrowed(moved), borrowed(average), borrowed(rates)
-    values, columns, pointers, _, _, bias, scores = data
+    rows, cost, theta = borrowed(rows), borrowed(cost), borrowed(theta)
+    lazy, average, rates = borrowed(lazy), borrowed(average), borrowed(rates)
+    kept, caught_up, factors, moved = lazy
+    l1, l2 = strengths
+    scores = rows.data.scores
     n_outputs = scores.shape[1]
     n_features = theta.shape[0] // n_outputs - 1
     n_weights = n_features * n_outputs
@@ -103,50 +175,15 @@ def run_epoch(
     scale, shrinkage, counted = factors
     averages = moved.shape[0] > 0
     smallest = SMALLEST_AVERAGED_SCALE if averages else SMALLEST_SCALE
-    n = order.shape[0]
-    line = LINE_BYTES // values.itemsize
+    n = rows.order.shape[0]
     total = 0.0
     n_updates = 0
     for start in range(0, n, batch_size):
         stop = min(n, start + batch_size)
-        for r in range(stop - start):
-            i = order[start + r]
-            if start + r + AHEAD_ROWS < n:
-                ahead = order[start + r + AHEAD_ROWS]
-                prefetch(targets, ahead)
-                q, end = pointers[ahead], pointers[ahead + 1]
-                # No range: its length takes a division.
-                while q < end:
-                    prefetch(values, q)
-                    prefetch(columns, q)
-                    q += line
-            entries = values[pointers[i] : pointers[i + 1]]
-            features = columns[pointers[i] : pointers[i + 1]]
-            if l1 > 0.0:
-                for q in range(entries.shape[0]):
-                    j = features[q]
-                    if seen[j] < shrinkage:
-                        _shrink(coef[j], shrinkage - seen[j])
-                        seen[j] = shrinkage
-            if n_outputs == 1:
-                z = kept.dtype.type(0.0)
-                for q in range(entries.shape[0]):
-                    z += entries[q] * kept[features[q]]
-                scores[r, 0] = z
-            else:
-                for k in range(n_outputs):
-                    scores[r, k] = 0.0
-                for q in range(entries.shape[0]):
-                    j = features[q]
-                    for k in range(n_outputs):
-                        scores[r, k] += entries[q] * coef[j, k]
-            for k in range(n_outputs):
-                scores[r, k] = scale * scores[r, k] + bias * intercept[k]
-        loss_sum = sum_of_losses(
-            output, targets, weights, order, start, stop, loss, loss_p, scores
-        )
-        total += loss_sum
-        if not is_finite(loss_sum):
+        _look(rows, start, stop, kept, coef, caught_up, scale, shrinkage)
+        loss = sum_of_losses(rows, start, stop, cost, scores)
+        total += loss
+        if not is_finite(loss):
             break
         lr = rates[n_updates]
         scale *= 1.0 - lr * l2
@@ -157,41 +194,18 @@ def run_epoch(
                 moved[j] -= counted * kept[j]
             counted = 0.0
         rate = lr / (stop - start)
-        for r in range(stop - start):
-            i = order[start + r]
-            for k in range(n_outputs):
-                intercept[k] -= rate * bias * scores[r, k]
-                scores[r, k] *= rate / scale
-            entries = values[pointers[i] : pointers[i + 1]]
-            features = columns[pointers[i] : pointers[i + 1]]
-            if counted > 0.0:
-                for q in range(entries.shape[0]):
-                    for k in range(n_outputs):
-                        j = features[q] * n_outputs + k
-                        old = np.float64(kept[j])
-                        kept[j] -= entries[q] * scores[r, k]
-                        # By as much as the weight moved, rounding included.
-                        moved[j] += counted * (np.float64(kept[j]) - old)
-            elif n_outputs == 1:
-                z = scores[r, 0]
-                for q in range(entries.shape[0]):
-                    kept[features[q]] -= entries[q] * z
-            else:
-                for q in range(entries.shape[0]):
-                    j = features[q]
-                    for k in range(n_outputs):
-                        coef[j, k] -= entries[q] * scores[r, k]
+        _move(rows, start, stop, kept, coef, moved, rate, scale, counted)
         if l1 > 0.0:
             shrinkage += lr * l1 / scale
         n_updates += 1
-        if averages and t + n_updates >= average_start:
+        if averages and t + n_updates >= average.start:
             counted += scale
             for k in range(n_outputs):
                 moved[n_weights + k] -= intercept[k]
         if starts_again:
             # From A = 1, q = 0. What B counts is the update just made, if that.
-            _write(coef, seen, scale, shrinkage, coef)
-            seen[:] = 0.0
+            _write(coef, caught_up, scale, shrinkage, coef)
+            caught_up[:] = 0.0
             if counted > 0.0:
                 counted = 1.0
             scale = 1.0
@@ -199,14 +213,15 @@ def run_epoch(
     factors[0] = scale
     factors[1] = shrinkage
     factors[2] = counted
-    if averages and t + n_updates >= average_start:
-        share = 1.0 / (t + n_updates - average_start + 1)
+    if averages and t + n_updates >= average.start:
+        share = 1.0 / (t + n_updates - average.start + 1)
+        mean = average.average
         for j in range(n_weights):
-            average[j] = share * (counted * kept[j] - moved[j])
+            mean[j] = share * (counted * kept[j] - moved[j])
         for j in range(n_weights, theta.shape[0]):
-            average[j] = -share * moved[j]
+            mean[j] = -share * moved[j]
     shown = theta[:n_weights].reshape((n_features, n_outputs))
-    _write(coef, seen, scale, shrinkage, shown)
+    _write(coef, caught_up, scale, shrinkage, shown)
     theta[n_weights:] = intercept
     return total, n_updates
 
@@ -215,23 +230,13 @@ def run_epoch(
 def lazy_signature(data_type, element):
     """Of ``run_epoch``."""
     return types.Tuple([FLOAT, INDEX])(
-        data_type,
-        TARGETS,
-        WEIGHTS,
-        ORDER,
+        rows_of(data_type),
         INDEX,
-        types.intp,
-        types.intp,
-        VECTOR,
+        COST,
         vector(element),
-        vector(element),
-        VECTOR,
-        VECTOR,
-        VECTOR,
-        vector(element),
-        INDEX,
-        FLOAT,
-        FLOAT,
-        read_only(FLOAT, 1),
+        kept_type(element),
+        average_type(element),
+        STRENGTHS,
+        RATES,
         INDEX,
     )

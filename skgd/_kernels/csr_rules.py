@@ -14,26 +14,18 @@ the intercepts. Each rule is a kernel of its own, so that no nonzero asks for it
 """
 
 import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
 from numba import types
 
-from . import compiling
-from .compiling import (
-    FLOAT,
-    INDEX,
-    OPTIONS,
-    ORDER,
-    TARGETS,
-    VECTOR,
-    WEIGHTS,
-    remembered,
-)
+from .compiling import FLOAT, INDEX, OPTIONS, VECTOR, matrix, remembered, vector
 from .csr_stream import shrunk
 from .elementary import exp_not_positive, is_finite
-from .memory import AHEAD_ROWS, LINE_BYTES, borrowed, prefetch
+from .memory import AHEAD_ROWS, LINE_BYTES, borrowed, prefetch, prefetch_entries
 from .outputs import sum_of_losses, value_and_derivative
+from .records import COST, RATES, STRENGTHS, record, rows_of
 
 ADAGRAD, MOMENTUM, NESTEROV, FTRL = 0, 1, 2, 3
 
@@ -79,12 +71,60 @@ def ftrl_weight(z, root, inverse_rate, beta, l1, l2):
     return -(z - math.copysign(l1, z)) / ((beta + root) * inverse_rate + l2)
 
 
+class Course(NamedTuple):
+    """What happens to a feature in the updates of an epoch, but for its gradients.
+
+    Attributes
+    ----------
+    p : float64 array
+        The parameters of the rule.
+    l1, l2 : float
+    own_l1, own_l2 : float
+        Strengths of FTRL that do not grow with the updates.
+    log_decay, length : float
+        Of a buffer of momentum: what it loses in an update, and how far it goes in all
+        of them.
+    powers : float64 array of shape ``POWERS``
+        Of the matrix of an update, for momentum with l2.
+    """
+
+    p: object
+    l1: float
+    l2: float
+    own_l1: float
+    own_l2: float
+    log_decay: float
+    length: float
+    powers: object
+
+
+class Moment(NamedTuple):
+    """Where an epoch is.
+
+    Attributes
+    ----------
+    now : int
+        Updates made.
+    passed : float
+        The sum of their rates.
+    rate, inverse_rate : float
+        The last rate, and one over it.
+    """
+
+    now: int
+    passed: float
+    rate: float
+    inverse_rate: float
+
+
 @numba.njit(**OPTIONS, forceinline=True)
-def _after_waiting(
-    rule, p, w, first, second, waited, passed, now, inverse_rate, l1, l2, coasting
-):
-    """The weight and the first vector after `waited` updates without a gradient."""
-    log_decay, length, powers = coasting
+def _after_waiting(rule, course, w, first, second, waited, passed, moment):
+    """The weight and the first vector after `waited` updates without a gradient.
+
+    `passed` is the sum of their rates.
+    """
+    p, l1, l2 = course.p, course.l1, course.l2
+    now, inverse_rate = moment.now, moment.inverse_rate
     if rule == ADAGRAD:
         if w != 0.0:
             w = shrunk(w, l1, l2, passed / (math.sqrt(first) + p[0]))
@@ -96,12 +136,13 @@ def _after_waiting(
             )
     elif l2 == 0.0:
         if first != 0.0:
-            decay = exp_not_positive(waited * log_decay)
-            w -= length * (1.0 - decay) * first
+            decay = exp_not_positive(waited * course.log_decay)
+            w -= course.length * (1.0 - decay) * first
             first *= decay
             if abs(first) < STANDSTILL:
                 first = 0.0
     elif first != 0.0 or w != 0.0:
+        powers = course.powers
         n_steps = np.int64(waited)
         bit = 0
         while n_steps > 0:
@@ -115,10 +156,10 @@ def _after_waiting(
 
 
 @numba.njit(**OPTIONS, forceinline=True)
-def _moved(
-    rule, p, w, first, second, g, rate, inverse_rate, now, l1, l2, own_l1, own_l2
-):
-    """(weight, vectors) after one update by the gradient of the rows."""
+def _moved(rule, course, w, first, second, g, moment):
+    """(weight, vectors) after the last update, by the gradient of the rows."""
+    p, l1, l2 = course.p, course.l1, course.l2
+    now, rate, inverse_rate = moment.now, moment.rate, moment.inverse_rate
     if rule == ADAGRAD:
         first += g * g
         length = rate / (math.sqrt(first) + p[0])
@@ -130,6 +171,7 @@ def _moved(
         root = math.sqrt(more)
         first += g - (root - math.sqrt(second)) * inverse_rate * w
         second = more
+        own_l1, own_l2 = course.own_l1, course.own_l2
         w = ftrl_weight(
             first, root, inverse_rate, p[0], own_l1 + now * l1, own_l2 + now * l2
         )
@@ -138,6 +180,55 @@ def _moved(
         first = p[0] * first + g
         w -= rate * (first if rule == MOMENTUM else g + p[0] * first)
     return w, first, second
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def _places(rule, at, k, n_outputs):
+    """Where the weight and the vectors of output k are in the record at `at`."""
+    first = at + n_outputs + k
+    return at + k, first, first + n_outputs if rule == FTRL else first
+
+
+@numba.njit(**OPTIONS, inline="always")
+def _catch_up(rule, course, records, at, n_outputs, moment):
+    """Bring a record up to date, if it is not; returns how many updates it waited."""
+    made = at + (1 + n_vectors(rule)) * n_outputs
+    waited = moment.now - records[made]
+    if waited > 0.0:
+        since = 0.0
+        if rule == ADAGRAD:
+            since = moment.passed - records[made + 1]
+        for k in range(n_outputs):
+            one, two, three = _places(rule, at, k, n_outputs)
+            records[one], records[two] = _after_waiting(
+                rule,
+                course,
+                records[one],
+                records[two],
+                records[three],
+                waited,
+                since,
+                moment,
+            )
+    return waited
+
+
+@numba.njit(**OPTIONS, inline="always")
+def _move(rule, course, records, at, k, n_outputs, g, moment):
+    """Update one weight of the record at `at`, and what the rule remembers of it."""
+    one, two, three = _places(rule, at, k, n_outputs)
+    w, first, second = _moved(
+        rule,
+        course,
+        records[one],
+        records[two],
+        records[three],
+        g,
+        moment,
+    )
+    records[one], records[two] = w, first
+    if rule == FTRL:
+        records[three] = second
 
 
 @numba.njit(**OPTIONS)
@@ -152,9 +243,9 @@ def _powers(rule, momentum, rate, l2, powers):
 
 
 @numba.njit(**OPTIONS)
-def _waits_for_nothing(rule, l1, l2, rates, last_rate):
+def _waits_for_nothing(rule, course, rates, last_rate):
     """Whether the weights of absent features stay as they are."""
-    if rule in (MOMENTUM, NESTEROV) or l1 > 0.0 or l2 > 0.0:
+    if rule in (MOMENTUM, NESTEROV) or course.l1 > 0.0 or course.l2 > 0.0:
         return False
     if rule == FTRL:
         for k in range(rates.shape[0]):
@@ -163,16 +254,46 @@ def _waits_for_nothing(rule, l1, l2, rates, last_rate):
     return True
 
 
+class Epoch(NamedTuple):
+    """What an epoch works on.
+
+    Attributes
+    ----------
+    rows : Rows
+    batch_size : int
+    cost : Cost
+    late : Late
+    rates : float64 array
+    t : int
+        Updates made before.
+    """
+
+    rows: tuple
+    batch_size: int
+    cost: tuple
+    late: tuple
+    rates: object
+    t: int
+
+
 @numba.njit(**OPTIONS, forceinline=True)
-def _one_row(given, rule, coasting):
+def _without_penalty(course):
+    """What happens to an intercept."""
+    return Course(
+        course.p, 0.0, 0.0, 0.0, 0.0, course.log_decay, course.length, course.powers
+    )
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def _one_row(epoch, rule, course):
     """Updates by single rows that name no column twice, for one output."""
-    data, targets, weights, order, _, _, loss, loss_p = given[:8]
-    p, records, passed_before, _, _, _, _, l1, l2, rates, t = given[8:]
-    values, columns, pointers, _, _, bias, _ = data
-    own_l1, own_l2 = (p[1], p[2]) if rule == FTRL else (0.0, 0.0)
-    idle = _waits_for_nothing(rule, l1, l2, rates, passed_before[1])
+    rows, records, passed_before = epoch.rows, epoch.late.records, epoch.late.passed
+    loss, loss_p, rates, t = epoch.cost.loss, epoch.cost.p, epoch.rates, epoch.t
+    targets, weights, order = rows.targets, rows.weights, rows.order
+    values, columns, pointers, _, _, bias, _ = rows.data
+    unpenalised = _without_penalty(course)
+    idle = _waits_for_nothing(rule, course, rates, passed_before[1])
     made = SECOND if rule != FTRL else SECOND + 1
-    line = LINE_BYTES // values.itemsize
     end_of_records = records.shape[0]
     intercept = end_of_records - ONE_OUTPUT
     far = end_of_records * records.itemsize > CACHE_BYTES
@@ -185,16 +306,12 @@ def _one_row(given, rule, coasting):
         if r + AHEAD_ROWS < n:
             ahead = order[r + AHEAD_ROWS]
             prefetch(targets, ahead)
-            q, end = pointers[ahead], pointers[ahead + 1]
-            while q < end:
-                prefetch(values, q)
-                prefetch(columns, q)
-                q += line
+            prefetch_entries(values, columns, pointers, ahead)
         if far and r + RECORDS_AHEAD < n:
             ahead = order[r + RECORDS_AHEAD]
             for q in range(pointers[ahead], pointers[ahead + 1]):
                 prefetch(records, np.int64(columns[q]) * ONE_OUTPUT)
-        now = t + r
+        before = Moment(t + r, passed, rate, inverse_rate)
         first, last = pointers[i], pointers[i + 1]
         z = bias * records[intercept]
         if idle:
@@ -203,25 +320,7 @@ def _one_row(given, rule, coasting):
         else:
             for q in range(first, last):
                 at = np.int64(columns[q]) * ONE_OUTPUT
-                waited = now - records[at + made]
-                if waited > 0.0:
-                    since = 0.0
-                    if rule == ADAGRAD:
-                        since = passed - records[at + made + 1]
-                    records[at + WEIGHT], records[at + FIRST] = _after_waiting(
-                        rule,
-                        p,
-                        records[at + WEIGHT],
-                        records[at + FIRST],
-                        records[at + SECOND],
-                        waited,
-                        since,
-                        now,
-                        inverse_rate,
-                        l1,
-                        l2,
-                        coasting,
-                    )
+                _catch_up(rule, course, records, at, 1, before)
                 z += values[q] * records[at + WEIGHT]
         value, slope = value_and_derivative(loss, targets[i, 0], z, loss_p)
         total += weights[i] * value
@@ -232,143 +331,82 @@ def _one_row(given, rule, coasting):
             rate = rates[r]
             inverse_rate = 1.0 / rate
         passed += rate
+        moment = Moment(t + r + 1, passed, rate, inverse_rate)
         if bias != 0.0:
-            at = intercept
-            w, vector, other = _moved(
-                rule,
-                p,
-                records[at + WEIGHT],
-                records[at + FIRST],
-                records[at + SECOND],
-                slope,
-                rate,
-                inverse_rate,
-                now + 1,
-                0.0,
-                0.0,
-                0.0,
-                0.0,
-            )
-            records[at + WEIGHT], records[at + FIRST] = w, vector
-            if rule == FTRL:
-                records[at + SECOND] = other
+            _move(rule, unpenalised, records, intercept, 0, 1, slope, moment)
         for q in range(first, last):
             at = np.int64(columns[q]) * ONE_OUTPUT
             w, vector, other = _moved(
                 rule,
-                p,
+                course,
                 records[at + WEIGHT],
                 records[at + FIRST],
                 records[at + SECOND],
                 values[q] * slope,
-                rate,
-                inverse_rate,
-                now + 1,
-                l1,
-                l2,
-                own_l1,
-                own_l2,
+                moment,
             )
             records[at + WEIGHT], records[at + FIRST] = w, vector
             if rule == FTRL:
                 records[at + SECOND] = other
             if not idle:
-                records[at + made] = now + 1
+                records[at + made] = moment.now
                 if rule == ADAGRAD:
                     records[at + made + 1] = passed
     return total, n, passed, rate
 
 
 @numba.njit(**OPTIONS, forceinline=True)
-def _any_rows(given, rule, coasting):
+def _any_rows(epoch, rule, course):
     """Updates by rows of any kind, any number at a time, for any outputs."""
-    data, targets, weights, order, batch_size, output, loss, loss_p = given[:8]
-    p, records, passed_before, _, _, _, _, l1, l2, rates, t = given[8:]
-    values, columns, pointers, _, _, bias, scores = data
+    rows, records, passed_before = epoch.rows, epoch.late.records, epoch.late.passed
+    batch_size, cost, rates, t = epoch.batch_size, epoch.cost, epoch.rates, epoch.t
+    order = rows.order
+    values, columns, pointers, _, _, bias, scores = rows.data
     n_outputs = scores.shape[1]
     size = _width(rule, n_outputs)
     made = (1 + n_vectors(rule)) * n_outputs
     n_features = records.shape[0] // size - 1
     intercepts = n_features * size
-    own_l1, own_l2 = (p[1], p[2]) if rule == FTRL else (0.0, 0.0)
+    unpenalised = _without_penalty(course)
     gradient = np.zeros(n_features * n_outputs)
     touched = np.empty(n_features, np.int64)
     slope = np.zeros(n_outputs)
-    line = LINE_BYTES // values.itemsize
     n = order.shape[0]
     total = 0.0
     passed, rate = passed_before[0], passed_before[1]
     n_updates = 0
     for start in range(0, n, batch_size):
         stop = min(n, start + batch_size)
-        now = t + n_updates
+        before = Moment(t + n_updates, passed, rate, 1.0 / rate)
         n_touched = 0
-        inverse_rate = 1.0 / rate
         for r in range(stop - start):
             i = order[start + r]
             if start + r + AHEAD_ROWS < n:
                 ahead = order[start + r + AHEAD_ROWS]
-                prefetch(targets, ahead)
-                q, end = pointers[ahead], pointers[ahead + 1]
-                while q < end:
-                    prefetch(values, q)
-                    prefetch(columns, q)
-                    q += line
+                prefetch(rows.targets, ahead)
+                prefetch_entries(values, columns, pointers, ahead)
             for k in range(n_outputs):
                 scores[r, k] = bias * records[intercepts + k]
             for q in range(pointers[i], pointers[i + 1]):
                 j = np.int64(columns[q])
                 at = j * size
-                waited = now - records[at + made]
+                waited = _catch_up(rule, course, records, at, n_outputs, before)
                 if waited >= 0.0:
-                    if waited > 0.0:
-                        since = 0.0
-                        if rule == ADAGRAD:
-                            since = passed - records[at + made + 1]
-                        for k in range(n_outputs):
-                            one, two = at + k, at + n_outputs + k
-                            three = two + n_outputs if rule == FTRL else two
-                            records[one], records[two] = _after_waiting(
-                                rule,
-                                p,
-                                records[one],
-                                records[two],
-                                records[three],
-                                waited,
-                                since,
-                                now,
-                                inverse_rate,
-                                l1,
-                                l2,
-                                coasting,
-                            )
                     # Counted as touched by the coming update.
-                    records[at + made] = now + 1
+                    records[at + made] = before.now + 1
                     touched[n_touched] = j
                     n_touched += 1
                 for k in range(n_outputs):
                     scores[r, k] += values[q] * records[at + k]
-        loss_sum = sum_of_losses(
-            output, targets, weights, order, start, stop, loss, loss_p, scores
-        )
-        total += loss_sum
-        if not is_finite(loss_sum):
+        loss = sum_of_losses(rows, start, stop, cost, scores)
+        total += loss
+        if not is_finite(loss):
             break
-        inverse = 1.0 / (stop - start)
-        slope[:] = 0.0
-        for r in range(stop - start):
-            i = order[start + r]
-            for k in range(n_outputs):
-                slope[k] += bias * inverse * scores[r, k]
-            for q in range(pointers[i], pointers[i + 1]):
-                at = np.int64(columns[q]) * n_outputs
-                for k in range(n_outputs):
-                    gradient[at + k] += values[q] * inverse * scores[r, k]
+        _add_gradients(rows, start, stop, slope, gradient)
         rate = rates[n_updates]
-        inverse_rate = 1.0 / rate
         passed += rate
         n_updates += 1
-        now = t + n_updates
+        moment = Moment(t + n_updates, passed, rate, 1.0 / rate)
         # The intercepts with the features, without a penalty.
         for m in range(n_touched + (1 if bias != 0.0 else 0)):
             is_feature = m < n_touched
@@ -378,57 +416,41 @@ def _any_rows(given, rule, coasting):
                 records[at + made + 1] = passed
             for k in range(n_outputs):
                 g = slope[k]
+                chosen = unpenalised
                 if is_feature:
                     g = gradient[j * n_outputs + k]
                     gradient[j * n_outputs + k] = 0.0
-                one, two = at + k, at + n_outputs + k
-                three = two + n_outputs if rule == FTRL else two
-                w, vector, other = _moved(
-                    rule,
-                    p,
-                    records[one],
-                    records[two],
-                    records[three],
-                    g,
-                    rate,
-                    inverse_rate,
-                    now,
-                    l1 if is_feature else 0.0,
-                    l2 if is_feature else 0.0,
-                    own_l1 if is_feature else 0.0,
-                    own_l2 if is_feature else 0.0,
-                )
-                records[one], records[two] = w, vector
-                if rule == FTRL:
-                    records[three] = other
+                    chosen = course
+                _move(rule, chosen, records, at, k, n_outputs, g, moment)
     return total, n_updates, passed, rate
 
 
 @numba.njit(**OPTIONS, forceinline=True)
-def _run(given, rule):
-    """An epoch of the rule, and then all features as they are by now."""
-    p, records, passed_before, theta, vectors, distinct = given[8:14]
-    powers, l1, l2, rates, t = given[14:]
-    n_outputs = given[0][6].shape[1]
-    log_decay, length = 0.0, 0.0
-    if rule in (MOMENTUM, NESTEROV):
-        _powers(rule, p[0], rates[0], l2, powers)
-        log_decay = math.log(max(p[0], STANDSTILL))
-        length = rates[0] * p[0] / (1.0 - p[0])
-        if rule == NESTEROV:
-            length *= p[0]
-    coasting = (log_decay, length, powers)
-    if n_outputs == 1 and given[4] == 1 and distinct:
-        total, n_updates, passed, rate = _one_row(given, rule, coasting)
-    else:
-        total, n_updates, passed, rate = _any_rows(given, rule, coasting)
-    passed_before[0], passed_before[1] = passed, rate
+def _add_gradients(rows, start, stop, slope, gradient):
+    """The mean gradients of a batch, from the derivatives that its scores became."""
+    order, scores = rows.order, rows.data.scores
+    values, columns, pointers = rows.data.values, rows.data.columns, rows.data.pointers
+    n_outputs = scores.shape[1]
+    bias, inverse = rows.data.bias, 1.0 / (stop - start)
+    slope[:] = 0.0
+    for r in range(stop - start):
+        i = order[start + r]
+        for k in range(n_outputs):
+            slope[k] += bias * inverse * scores[r, k]
+        for q in range(pointers[i], pointers[i + 1]):
+            at = np.int64(columns[q]) * n_outputs
+            for k in range(n_outputs):
+                gradient[at + k] += values[q] * inverse * scores[r, k]
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def _show(rule, course, late, n_outputs, now, theta, vectors, idle):
+    """Put every weight and what the rule remembers, up to date, where others look."""
+    records, passed, rate = late.records, late.passed[0], late.passed[1]
+    moment = Moment(now, passed, rate, 1.0 / rate)
     size = _width(rule, n_outputs)
     made = (1 + n_vectors(rule)) * n_outputs
     n_features = records.shape[0] // size - 1
-    idle = _waits_for_nothing(rule, l1, l2, rates, rate)
-    now = t + n_updates
-    inverse_rate = 1.0 / rate
     for j in range(n_features + 1):
         at = j * size
         since = 0.0
@@ -436,25 +458,20 @@ def _run(given, rule):
             since = passed - records[at + made + 1]
         # Nothing happens to intercepts while they wait for the next call.
         waited = now - records[at + made]
-        late = not idle and j < n_features and waited > 0.0
+        waits = not idle and j < n_features and waited > 0.0
         for k in range(n_outputs):
-            one, two = at + k, at + n_outputs + k
-            three = two + n_outputs if rule == FTRL else two
+            one, two, three = _places(rule, at, k, n_outputs)
             w, first = records[one], records[two]
-            if late:
+            if waits:
                 w, first = _after_waiting(
                     rule,
-                    p,
+                    course,
                     w,
                     first,
                     records[three],
                     waited,
                     since,
-                    now,
-                    inverse_rate,
-                    l1,
-                    l2,
-                    coasting,
+                    moment,
                 )
             theta[j * n_outputs + k] = w
             vectors[0, j * n_outputs + k] = first
@@ -462,61 +479,77 @@ def _run(given, rule):
                 vectors[1, j * n_outputs + k] = records[three]
                 # From the sums alone, so that it may as well be remembered.
                 records[one] = w
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def _course(rule, p, strengths, rates, powers):
+    """What happens to features at these rates; those of momentum are equal."""
+    l1, l2 = strengths
+    own_l1, own_l2 = (p[1], p[2]) if rule == FTRL else (0.0, 0.0)
+    log_decay, length = 0.0, 0.0
+    if rule in (MOMENTUM, NESTEROV):
+        _powers(rule, p[0], rates[0], l2, powers)
+        log_decay = math.log(max(p[0], STANDSTILL))
+        length = rates[0] * p[0] / (1.0 - p[0])
+        if rule == NESTEROV:
+            length *= p[0]
+    return Course(p, l1, l2, own_l1, own_l2, log_decay, length, powers)
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def _run(epoch, rule, course, distinct, theta, vectors):
+    """An epoch of the rule, and then all features as they are by now."""
+    late = epoch.late
+    n_outputs = epoch.rows.data.scores.shape[1]
+    if n_outputs == 1 and epoch.batch_size == 1 and distinct:
+        total, n_updates, passed, rate = _one_row(epoch, rule, course)
+    else:
+        total, n_updates, passed, rate = _any_rows(epoch, rule, course)
+    late.passed[0], late.passed[1] = passed, rate
+    idle = _waits_for_nothing(rule, course, epoch.rates, rate)
+    _show(rule, course, late, n_outputs, epoch.t + n_updates, theta, vectors, idle)
     return total, n_updates
 
 
-def _epoch_of(rule, name):
-    def run_epoch(
-        data,
-        targets,
-        weights,
-        order,
-        batch_size,
-        output,
-        loss,
-        loss_p,
-        p,
-        records,
-        passed_before,
-        theta,
-        vectors,
-        distinct,
-        powers,
-        l1,
-        l2,
-        rates,
-        t,
-    ):
-        """Updates over the rows of `order`; the sum of losses, and their number.
+class Late(NamedTuple):
+    """What is kept of the features between two calls.
 
-        Moves `records`; see ``begin``. The sum of all rates and the last one are in
-        `passed_before`. Features that wait stay as they are, so that a run cut into
+    Attributes
+    ----------
+    records : float64 array
+        See ``begin``.
+    passed : float64 array of shape (2,)
+        The sum of all rates, and the last one.
+    powers : float64 array of shape ``POWERS``
+        Room for the powers of a matrix.
+    distinct : bool
+        Whether no row names a column twice.
+    """
+
+    records: object
+    passed: object
+    powers: object
+    distinct: bool
+
+
+LATE = record(
+    Late, records=VECTOR, passed=VECTOR, powers=matrix(FLOAT), distinct=types.boolean
+)
+
+
+def _epoch_of(rule, name):
+    def run_epoch(rows, batch_size, cost, theta, vectors, p, late, strengths, rates, t):
+        """Updates over the rows of the order; the sum of losses, and their number.
+
+        Features that wait stay as they are in the records, so that a run cut into
         several calls makes the same operations on the same numbers; all features up to
         date go to `theta` and `vectors`. The rates of momentum must be equal.
-        `distinct` says that no row names a column twice; `powers` is room for them.
         """
-        given = (
-            borrowed(data),
-            borrowed(targets),
-            borrowed(weights),
-            borrowed(order),
-            batch_size,
-            output,
-            loss,
-            borrowed(loss_p),
-            borrowed(p),
-            borrowed(records),
-            borrowed(passed_before),
-            borrowed(theta),
-            borrowed(vectors),
-            distinct,
-            borrowed(powers),
-            l1,
-            l2,
-            borrowed(rates),
-            t,
-        )
-        return _run(given, rule)
+        late, rates, p = borrowed(late), borrowed(rates), borrowed(p)
+        theta, vectors = borrowed(theta), borrowed(vectors)
+        course = _course(rule, p, strengths, rates, late.powers)
+        epoch = Epoch(borrowed(rows), batch_size, borrowed(cost), late, rates, t)
+        return _run(epoch, rule, course, late.distinct, theta, vectors)
 
     run_epoch.__name__ = run_epoch.__qualname__ = name
     return run_epoch
@@ -538,9 +571,9 @@ def begin(rule, theta, vectors, n_outputs, t):
     """
     n = theta.size // n_outputs
     size, kept = width(rule, n_outputs), 2 if rule == FTRL else 1
-    room = np.zeros(n * size + LINE_BYTES // 8)
-    start = -room.ctypes.data % LINE_BYTES // 8
-    records = room[start : start + n * size]
+    longer = np.zeros(n * size + LINE_BYTES // 8)
+    start = -longer.ctypes.data % LINE_BYTES // 8
+    records = longer[start : start + n * size]
     table = records.reshape(n, size)
     table[:, :n_outputs] = theta.reshape(n, n_outputs)
     for m in range(kept):
@@ -554,23 +587,14 @@ def begin(rule, theta, vectors, n_outputs, t):
 def epoch_signature(data_type, element):
     """Of each of ``EPOCHS``."""
     return types.Tuple([FLOAT, INDEX])(
-        data_type,
-        TARGETS,
-        WEIGHTS,
-        ORDER,
+        rows_of(data_type),
         INDEX,
-        types.intp,
-        types.intp,
+        COST,
+        vector(element),
+        matrix(element),
         VECTOR,
-        VECTOR,
-        VECTOR,
-        VECTOR,
-        compiling.vector(element),
-        compiling.matrix(element),
-        types.boolean,
-        compiling.matrix(FLOAT),
-        FLOAT,
-        FLOAT,
-        compiling.read_only(FLOAT, 1),
+        LATE,
+        STRENGTHS,
+        RATES,
         INDEX,
     )

@@ -14,19 +14,12 @@ import numpy as np
 from numba import types
 
 from . import compiling
-from .compiling import (
-    FLOAT,
-    INDEX,
-    OPTIONS,
-    ORDER,
-    TARGETS,
-    VECTOR,
-    WEIGHTS,
-    remembered,
-)
+from .compiling import FLOAT, INDEX, OPTIONS, VECTOR, remembered
 from .csr_dual import AHEAD, SOFTMAX, log_sum, value_and_derivative
 from .elementary import exp_not_positive
-from .memory import LINE_BYTES, borrowed, part, prefetch
+from .memory import borrowed, part, prefetch, prefetch_entries
+from .outputs import target_of
+from .records import ORDER, TARGETS, WEIGHTS
 
 MOST_TRIALS = 200
 
@@ -124,22 +117,15 @@ def run_pass(
     values, columns, pointers, _, _, bias, scores = data
     n_outputs = scores.shape[1]
     n_weights = theta.shape[0] - n_outputs
-    one_vs_rest = targets.shape[1] < n_outputs
     penalised = l1 > 0.0 or l2 > 0.0
     z, slope, q_sum, move = room[0], room[1], room[2], room[3]
-    line = LINE_BYTES // values.itemsize
     n = order.shape[0]
     total = 0.0
     for r in range(n):
         i = order[r]
         if r + AHEAD < n:
-            ahead = order[r + AHEAD]
-            prefetch(targets, ahead)
-            q, end = pointers[ahead], pointers[ahead + 1]
-            while q < end:
-                prefetch(values, q)
-                prefetch(columns, q)
-                q += line
+            prefetch(targets, order[r + AHEAD])
+            prefetch_entries(values, columns, pointers, order[r + AHEAD])
         now = t + r
         first, last = pointers[i], pointers[i + 1]
         for k in range(n_outputs):
@@ -174,11 +160,7 @@ def run_pass(
             slope[label] -= 1.0
         else:
             for k in range(n_outputs):
-                y = targets[i, 0]
-                if one_vs_rest:
-                    y = 1.0 if y == k else -1.0
-                elif n_outputs > 1:
-                    y = targets[i, k]
+                y = target_of(targets, i, k, n_outputs)
                 value, slope[k] = value_and_derivative(loss, y, z[k], loss_p)
                 row_loss += value
         total += weight * row_loss
@@ -206,11 +188,7 @@ def run_pass(
                 # A step of the bound of the curvature: no further than the root.
                 move[k] = weight * g / (1.0 + weight * curvature * q_sum[k])
             else:
-                y = targets[i, 0]
-                if one_vs_rest:
-                    y = 1.0 if y == k else -1.0
-                elif n_outputs > 1:
-                    y = targets[i, k]
+                y = target_of(targets, i, k, n_outputs)
                 u = implicit_score(loss, loss_p, y, weight, z[k], g, q_sum[k])
                 move[k] = (z[k] - u) / q_sum[k]
             if bias != 0.0:

@@ -8,20 +8,11 @@ features than entries in those rows. Nothing depends on where a caller cuts the 
 
 import numba
 import numpy as np
-from numba import types
 
-from .compiling import (
-    FLOAT,
-    OPTIONS,
-    ORDER,
-    TARGETS,
-    VECTOR,
-    WEIGHTS,
-    remembered,
-    vector,
-)
+from .compiling import FLOAT, OPTIONS, VECTOR, remembered, vector
 from .memory import borrowed
 from .outputs import sum_of_losses
+from .records import COST, rows_of
 
 # From so many features on the sums in between cost more than they are worth.
 WIDE = 1 << 14
@@ -31,10 +22,10 @@ ROWS = 256
 
 
 @numba.njit(**OPTIONS, forceinline=True)
-def _run(given, n_outputs):
+def _run(rows, cost, theta, gradient, n_outputs):
     """`sum_rows` for a number of outputs that may be known to the compiler."""
-    data, targets, weights, order, output, loss, loss_p, theta, gradient = given
-    values, columns, pointers, _, _, bias, scores = data
+    order = rows.order
+    values, columns, pointers, _, _, bias, scores = rows.data
     n_weights = theta.shape[0] - n_outputs
     n = order.shape[0]
     block = scores.shape[0]
@@ -56,9 +47,7 @@ def _run(given, n_outputs):
                 at = np.int64(columns[q]) * n_outputs
                 for k in range(n_outputs):
                     scores[r, k] += values[q] * theta[at + k]
-        total += sum_of_losses(
-            output, targets, weights, order, start, stop, loss, loss_p, scores
-        )
+        total += sum_of_losses(rows, start, stop, cost, scores)
         if gradient.shape[0] == 0:
             continue
         for r in range(stop - start):
@@ -79,40 +68,21 @@ def _run(given, n_outputs):
     return total
 
 
-def sum_rows(data, targets, weights, order, output, loss, loss_p, theta, gradient):
-    """Sum of losses over the rows of `order`; that of gradients joins `gradient`.
+def sum_rows(rows, cost, theta, gradient):
+    """Sum of losses over the rows of the order; that of gradients joins `gradient`.
 
     An empty `gradient` asks for the losses only.
     """
-    given = (
-        borrowed(data),
-        borrowed(targets),
-        borrowed(weights),
-        borrowed(order),
-        output,
-        loss,
-        borrowed(loss_p),
-        borrowed(theta),
-        borrowed(gradient),
-    )
-    n_outputs = data[6].shape[1]
+    rows, cost = borrowed(rows), borrowed(cost)
+    theta, gradient = borrowed(theta), borrowed(gradient)
+    n_outputs = rows.data.scores.shape[1]
     if n_outputs == 1:
         # Compiled for itself: without loops over outputs.
-        return _run(given, 1)
-    return _run(given, n_outputs)
+        return _run(rows, cost, theta, gradient, 1)
+    return _run(rows, cost, theta, gradient, n_outputs)
 
 
 @remembered
 def sum_signature(data_type, element):
     """Of ``sum_rows``."""
-    return FLOAT(
-        data_type,
-        TARGETS,
-        WEIGHTS,
-        ORDER,
-        types.intp,
-        types.intp,
-        VECTOR,
-        vector(element),
-        VECTOR,
-    )
+    return FLOAT(rows_of(data_type), COST, vector(element), VECTOR)

@@ -8,30 +8,12 @@ import numba
 import numpy as np
 from numba import types
 
-from .compiling import (
-    FLOAT,
-    INDEX,
-    OPTIONS,
-    ORDER,
-    TARGETS,
-    VECTOR,
-    WEIGHTS,
-    read_only,
-    remembered,
-    vector,
-)
-from .dense_rows import in_pieces, step_and_score
+from .compiling import FLOAT, INDEX, OPTIONS, remembered, vector
+from .dense_rows import ask_ahead, in_pieces, step_and_score
 from .elementary import is_finite
-from .memory import (
-    PIECE,
-    borrowed,
-    flat,
-    part,
-    prefetch,
-    prefetch_part,
-    rows_ahead,
-)
+from .memory import PIECE, borrowed, flat, part, rows_ahead
 from .outputs import sum_of_losses
+from .records import COST, RATES, STRENGTHS, rows_of
 
 
 @numba.njit(**OPTIONS)
@@ -44,32 +26,17 @@ def _by_output(theta, n_features, n_outputs):
     return W
 
 
-def run_epoch(
-    data,
-    targets,
-    weights,
-    order,
-    output,
-    loss,
-    p,
-    theta,
-    l1,
-    l2,
-    rates,
-):
-    """One update for each row of `order`.
+def run_epoch(rows, cost, theta, strengths, rates):
+    """One update for each row of the order.
 
     Returns the sum of losses, each taken before the update its row took part in, and
     the number of updates made: fewer than rows if the loss stopped being finite.
     """
-    data, targets, weights = borrowed(data), borrowed(targets), borrowed(weights)
-    order, p, theta, rates = (
-        borrowed(order),
-        borrowed(p),
-        borrowed(theta),
-        borrowed(rates),
-    )
-    bias, X, vector, step, _, _, _, scores = data
+    rows, cost = borrowed(rows), borrowed(cost)
+    theta, rates = borrowed(theta), borrowed(rates)
+    order = rows.order
+    X, vector, step, _, _, bias, _, scores = rows.data
+    l1, l2 = strengths
     n = order.shape[0]
     n_features, n_outputs = X.shape[1], scores.shape[1]
     W = _by_output(theta, n_features, n_outputs)
@@ -99,17 +66,10 @@ def run_epoch(
             scores[0, k] = z + bias * intercept[k]
         if s == n:
             break
-        at = next_at
-        ahead = order[min(s + distance, n - 1)]
-        prefetch(targets, ahead)
-        ahead *= step
-        if n_features <= PIECE:
-            prefetch_part(vector, ahead, ahead + n_features)
-        loss_sum = sum_of_losses(
-            output, targets, weights, order, s, s + 1, loss, p, scores
-        )
-        total += loss_sum
-        if not is_finite(loss_sum):
+        at, ahead = next_at, ask_ahead(rows, s + distance)
+        loss = sum_of_losses(rows, s, s + 1, cost, scores)
+        total += loss
+        if not is_finite(loss):
             return total, s
         rate = element(rates[s])
         shrink = element(1.0 - rates[s] * l2)
@@ -124,15 +84,5 @@ def run_epoch(
 def outputs_signature(data_type, element):
     """Of ``run_epoch``."""
     return types.Tuple([FLOAT, INDEX])(
-        data_type,
-        TARGETS,
-        WEIGHTS,
-        ORDER,
-        types.intp,
-        types.intp,
-        VECTOR,
-        vector(element),
-        FLOAT,
-        FLOAT,
-        read_only(FLOAT, 1),
+        rows_of(data_type), COST, vector(element), STRENGTHS, RATES
     )

@@ -8,22 +8,12 @@ lie in one piece.
 import numba
 from numba import types
 
-from .compiling import (
-    FLOAT,
-    INDEX,
-    OPTIONS,
-    ORDER,
-    TARGETS,
-    VECTOR,
-    WEIGHTS,
-    read_only,
-    remembered,
-    vector,
-)
+from .compiling import FLOAT, INDEX, OPTIONS, remembered, vector
 from .elementary import is_finite
 from .memory import PIECE, borrowed, part, prefetch, prefetch_part, rows_ahead
 from .outputs import LOGISTIC, value_and_derivative
 from .proximal import soft_threshold
+from .records import COST, RATES, STRENGTHS, average_type, rows_of
 
 
 @numba.njit(**OPTIONS, forceinline=True)
@@ -63,11 +53,31 @@ def in_pieces(theta, vector, at, next_at, ahead, shrink, rate, threshold):
 
 
 @numba.njit(**OPTIONS, forceinline=True)
-def _run(given, loss, averages):
+def ask_ahead(rows, s):
+    """Ask for row number s of the order and its target; returns where it begins.
+
+    Longer rows are asked for piece by piece.
+    """
+    order, n_features = rows.order, rows.data.X.shape[1]
+    ahead = order[min(s, order.shape[0] - 1)]
+    prefetch(rows.targets, ahead)
+    ahead *= rows.data.step
+    if n_features <= PIECE:
+        prefetch_part(rows.data.vector, ahead, ahead + n_features)
+    return ahead
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def _run(rows, loss, p, theta, averages, average, strengths, rates, t):
     """`run_epoch` for a loss and an average that may be known to the compiler."""
-    data, targets, weights, order, p, theta = given[:6]
-    average, average_start, l1, l2, rates, t = given[6:]
-    X, vector, step, _, _, bias, _, _ = data
+    targets, weights, order = rows.targets, rows.weights, rows.order
+    X, vector, step, bias = (
+        rows.data.X,
+        rows.data.vector,
+        rows.data.step,
+        rows.data.bias,
+    )
+    l1, l2 = strengths
     n = order.shape[0]
     n_features = X.shape[1]
     coef = part(theta, 0, n_features)
@@ -91,18 +101,14 @@ def _run(given, loss, averages):
             z += step_and_score(coef, row, next_row, shrink, rate, threshold)
         else:
             z += in_pieces(coef, vector, at, next_at, ahead, shrink, rate, threshold)
-        if averages and s > 0 and t + s >= average_start:
-            share = element(1.0 / (t + s + 1 - average_start))
+        if averages and s > 0 and t + s >= average.start:
+            share = element(1.0 / (t + s + 1 - average.start))
+            mean = average.average
             for j in range(n_features + 1):
-                average[j] += (theta[j] - average[j]) * share
+                mean[j] += (theta[j] - mean[j]) * share
         if s == n:
             break
-        at = next_at
-        ahead = order[min(s + distance, n - 1)]
-        prefetch(targets, ahead)
-        ahead *= step
-        if n_features <= PIECE:
-            prefetch_part(vector, ahead, ahead + n_features)
+        at, ahead = next_at, ask_ahead(rows, s + distance)
         value, derivative = value_and_derivative(loss, targets[following, 0], z, p)
         total += weights[following] * value
         if not is_finite(value):
@@ -113,66 +119,33 @@ def _run(given, loss, averages):
     return total, n
 
 
-def run_epoch(
-    data,
-    targets,
-    weights,
-    order,
-    loss,
-    p,
-    theta,
-    average,
-    average_start,
-    l1,
-    l2,
-    rates,
-    t,
-):
-    """One update for each row of `order`.
+def run_epoch(rows, cost, theta, average, strengths, rates, t):
+    """One update for each row of the order.
 
-    `average`, unless empty, is the mean of theta after each update from
-    `average_start` on.
+    `average` is the mean of theta after each update from its start on.
 
     Returns the sum of losses, each taken before the update its row took part in, and
     the number of updates made: fewer than rows if the loss stopped being finite.
     """
-    given = (
-        borrowed(data),
-        borrowed(targets),
-        borrowed(weights),
-        borrowed(order),
-        borrowed(p),
-        borrowed(theta),
-        borrowed(average),
-        average_start,
-        l1,
-        l2,
-        borrowed(rates),
-        t,
-    )
-    averages = average.shape[0] > 0
-    if loss == LOGISTIC and not averages:
+    rows, p, theta = borrowed(rows), borrowed(cost.p), borrowed(theta)
+    average, rates = borrowed(average), borrowed(rates)
+    averages = average.average.shape[0] > 0
+    if cost.loss == LOGISTIC and not averages:
         # Compiled for itself. A processor looks some hundred instructions ahead for
         # what to fetch from memory; with fewer for a row it sees more rows.
-        return _run(given, LOGISTIC, False)
-    return _run(given, loss, averages)
+        return _run(rows, LOGISTIC, p, theta, False, average, strengths, rates, t)
+    return _run(rows, cost.loss, p, theta, averages, average, strengths, rates, t)
 
 
 @remembered
 def rows_signature(data_type, element):
     """Of ``run_epoch``."""
     return types.Tuple([FLOAT, INDEX])(
-        data_type,
-        TARGETS,
-        WEIGHTS,
-        ORDER,
-        types.intp,
-        VECTOR,
+        rows_of(data_type),
+        COST,
         vector(element),
-        vector(element),
-        INDEX,
-        FLOAT,
-        FLOAT,
-        read_only(FLOAT, 1),
+        average_type(element),
+        STRENGTHS,
+        RATES,
         INDEX,
     )

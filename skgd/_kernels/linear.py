@@ -8,20 +8,114 @@ The sum is added to `gradient`, which is zero on entry; an empty one asks for th
 losses only.
 """
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
-from numba import types
-from numba.extending import overload
 
-from .compiling import OPTIONS
+from .compiling import INDEX, OPTIONS, matrix, read_only, remembered, vector
 from .memory import PIECE, flat, part, prefetch, prefetch_part, prefetch_row, rows_ahead
 from .outputs import sum_of_losses
-from .pointers import call_float
+from .records import record
 
 # From so many rows on a matrix product pays for its call; for one row it does only with
 # more outputs than this.
 FEW_ROWS = 4
 FEW_OUTPUTS = 4
+
+
+class OneOutput(NamedTuple):
+    """Dense rows for a model with one output.
+
+    Attributes
+    ----------
+    X : array of shape (n_rows, n_features)
+        Of any strides.
+    vector : array
+        The same numbers in one piece, row after row; empty if they lie otherwise.
+    step : int
+        Distance of the rows in `vector`.
+    mean : array of shape (n_features,)
+    scale : array of shape (n_features,) or (0,)
+    bias : float
+    buffer : array of shape (block rows + 1, n_features)
+        For copies of rows; the last one for the weights of scaled features.
+    scores : array of shape (block rows, 1)
+    """
+
+    X: object
+    vector: object
+    step: int
+    mean: object
+    scale: object
+    bias: float
+    buffer: object
+    scores: object
+
+
+class SeveralOutputs(OneOutput):
+    """Dense rows for a model with several outputs; fields as of `OneOutput`.
+
+    A type of its own, so that the loops over batches are compiled for each, and only
+    for the one that is used.
+    """
+
+    __slots__ = ()
+
+
+class SparseRows(NamedTuple):
+    """CSR rows.
+
+    Attributes
+    ----------
+    values : array of shape (n_entries,)
+    columns : integer array of shape (n_entries,)
+    pointers : integer array of shape (n_rows + 1,)
+        Where the entries of each row begin.
+    mean : array of shape (n_features,) or (0,)
+    scale : array of shape (n_features,) or (0,)
+    bias : float
+    scores : array of shape (block rows, n_outputs)
+    """
+
+    values: object
+    columns: object
+    pointers: object
+    mean: object
+    scale: object
+    bias: float
+    scores: object
+
+
+@remembered
+def dense_type(cls, element):
+    """The type of `OneOutput` or `SeveralOutputs` in a precision."""
+    return record(
+        cls,
+        X=read_only(element, 2),
+        vector=read_only(element, 1, "C"),
+        step=INDEX,
+        mean=vector(element),
+        scale=vector(element),
+        bias=element,
+        buffer=matrix(element),
+        scores=matrix(element),
+    )
+
+
+@remembered
+def sparse_type(element, index):
+    """The type of `SparseRows` in a precision, with columns of an integer type."""
+    return record(
+        SparseRows,
+        values=read_only(element, 1, "C"),
+        columns=read_only(index, 1, "C"),
+        pointers=read_only(index, 1, "C"),
+        mean=vector(element),
+        scale=vector(element),
+        bias=element,
+        scores=matrix(element),
+    )
 
 
 @numba.njit(**OPTIONS)
@@ -91,19 +185,18 @@ def _four_parts(rows, places, start, size):
     )
 
 
-def one_output_block(
-    data, targets, weights, order, start, stop, output, loss, p, theta, gradient
-):
+def one_output_block(rows, start, stop, cost, theta, gradient):
     """For one output. Rows that lie in one piece are read where they lie.
 
     The scale moves from the rows to the weights and to the finished sum, so that a row
     costs a subtraction more than raw features would.
     """
-    X, vector, step, mean, scale, bias, buffer, scores = data
+    targets, order = rows.targets, rows.order
+    X, vector, step, mean, scale, bias, buffer, scores = rows.data
     n_features = mean.shape[0]
     block = scores.shape[0]
     in_place = vector.shape[0] > 0
-    rows = vector if in_place else flat(buffer)
+    numbers = vector if in_place else flat(buffer)
     if not in_place:
         step = n_features
     scaled = scale.shape[0] > 0
@@ -139,13 +232,13 @@ def one_output_block(
             # of if it is told.
             size = min(n_features, PIECE)
             _ask(vector, targets, order, ahead, asked, step, 0, size)
-            a, b, c, d = _four_parts(rows, places, 0, size)
+            a, b, c, d = _four_parts(numbers, places, 0, size)
             du, dv, dw, dx = _score_four(a, b, c, d, part(mean, 0, size), coef)
             u, v, w, x = u + du, v + dv, w + dw, x + dx
             for j in range(PIECE, n_features, PIECE):
                 size = min(n_features - j, PIECE)
                 _ask(vector, targets, order, ahead, asked, step, j, size)
-                a, b, c, d = _four_parts(rows, places, j, size)
+                a, b, c, d = _four_parts(numbers, places, j, size)
                 du, dv, dw, dx = _score_four(
                     a, b, c, d, part(mean, j, size), part(coef, j, size)
                 )
@@ -157,10 +250,8 @@ def one_output_block(
                 ahead = first + distance + r
                 _ask(vector, targets, order, ahead, 1, step, 0, n_features)
             a = _place(order, first, r, in_place, step)
-            scores[r, 0] = intercept + _score(part(rows, a, n_features), mean, coef)
-        total += sum_of_losses(
-            output, targets, weights, order, first, first + m, loss, p, scores
-        )
+            scores[r, 0] = intercept + _score(part(numbers, a, n_features), mean, coef)
+        total += sum_of_losses(rows, first, first + m, cost, scores)
         if gradient.shape[0] == 0:
             continue
         for r in range(0, fours, 4):
@@ -173,11 +264,12 @@ def one_output_block(
                 size = min(n_features - j, PIECE)
                 if in_sequence:
                     _ask(vector, targets, order, ahead, asked, step, j, size)
-                a, b, c, d = _four_parts(rows, places, j, size)
+                a, b, c, d = _four_parts(numbers, places, j, size)
                 middle, sums = part(mean, j, size), part(gradient, j, size)
                 _add_four(a, b, c, d, middle, u, v, w, x, sums)
         for r in range(fours, m):
-            row = part(rows, _place(order, first, r, in_place, step), n_features)
+            place = _place(order, first, r, in_place, step)
+            row = part(numbers, place, n_features)
             u = scores[r, 0]
             slope += u
             for j in range(n_features):
@@ -224,11 +316,10 @@ def _add_outer_products(rows, scores, gradient, is_zero):
                 gradient[j * n_outputs + k] += x * scores[r, k]
 
 
-def several_outputs_block(
-    data, targets, weights, order, start, stop, output, loss, p, theta, gradient
-):
+def several_outputs_block(rows, start, stop, cost, theta, gradient):
     """For any number of outputs: a copy of some rows at a time, and matrix products."""
-    bias, X, vector, step, mean, scale, buffer, scores = data
+    targets, order = rows.targets, rows.order
+    X, vector, step, mean, scale, bias, buffer, scores = rows.data
     n_features = X.shape[1]
     n_outputs = scores.shape[1]
     block = scores.shape[0]
@@ -257,32 +348,81 @@ def several_outputs_block(
                     copy[j] = X[i, j] - mean[j]
             for j in range(scale.shape[0]):
                 copy[j] *= scale[j]
-        rows, z = buffer[:m], scores[:m]
-        _scores_of_rows(rows, coef, z)
+        copies, z = buffer[:m], scores[:m]
+        _scores_of_rows(copies, coef, z)
         for r in range(m):
             for k in range(n_outputs):
                 z[r, k] += bias * intercept[k]
-        total += sum_of_losses(
-            output, targets, weights, order, first, first + m, loss, p, scores
-        )
+        total += sum_of_losses(rows, first, first + m, cost, scores)
         if wanted:
-            _add_outer_products(rows, z, gradient, first == start)
+            _add_outer_products(copies, z, gradient, first == start)
             for r in range(m):
                 for k in range(n_outputs):
                     gradient[n_weights + k] += bias * z[r, k]
     return total
 
 
-def csr_block(
-    data, targets, weights, order, start, stop, output, loss, p, theta, gradient
-):
-    values, columns, pointers, mean, scale, bias, scores = data
+@numba.njit(**OPTIONS, forceinline=True)
+def _scores_of_entries(data, order, first, m, theta, offset):
+    """Fill in the scores of some CSR rows."""
+    values, columns, pointers, _, scale, _, scores = data
+    n_outputs = scores.shape[1]
+    scaled = scale.shape[0] > 0
+    for r in range(m):
+        i = order[first + r]
+        for k in range(n_outputs):
+            scores[r, k] = offset[k]
+        entries = values[pointers[i] : pointers[i + 1]]
+        features = columns[pointers[i] : pointers[i + 1]]
+        if n_outputs == 1 and not scaled:
+            z = scores[r, 0]
+            for q in range(entries.shape[0]):
+                z += entries[q] * theta[features[q]]
+            scores[r, 0] = z
+            continue
+        for q in range(entries.shape[0]):
+            j = features[q]
+            x = entries[q]
+            if scaled:
+                x *= scale[j]
+            for k in range(n_outputs):
+                scores[r, k] += x * theta[j * n_outputs + k]
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def _add_entries(data, order, first, m, derivative_sum, gradient):
+    """Add some CSR rows, times the derivatives that their scores have become."""
+    values, columns, pointers, _, scale, _, scores = data
+    n_outputs = scores.shape[1]
+    scaled = scale.shape[0] > 0
+    for r in range(m):
+        i = order[first + r]
+        for k in range(n_outputs):
+            derivative_sum[k] += scores[r, k]
+        entries = values[pointers[i] : pointers[i + 1]]
+        features = columns[pointers[i] : pointers[i + 1]]
+        if n_outputs == 1 and not scaled:
+            for q in range(entries.shape[0]):
+                gradient[features[q]] += entries[q] * scores[r, 0]
+            continue
+        for q in range(entries.shape[0]):
+            j = features[q]
+            x = entries[q]
+            if scaled:
+                x *= scale[j]
+            for k in range(n_outputs):
+                gradient[j * n_outputs + k] += x * scores[r, k]
+
+
+def csr_block(rows, start, stop, cost, theta, gradient):
+    """For CSR rows and any number of outputs."""
+    data, order = rows.data, rows.order
+    mean, scale, bias, scores = data.mean, data.scale, data.bias, data.scores
     n_outputs = scores.shape[1]
     block = scores.shape[0]
     n_features = theta.shape[0] // n_outputs - 1
     n_weights = n_features * n_outputs
     centred = mean.shape[0] > 0
-    scaled = scale.shape[0] > 0
     # Centring without touching the zeros: (x - mean) * scale @ W + b
     # = (x * scale) @ W + (b - (mean * scale) @ W).
     offset = bias * theta[n_weights:]
@@ -294,47 +434,10 @@ def csr_block(
     total = 0.0
     for first in range(start, stop, block):
         m = min(block, stop - first)
-        for r in range(m):
-            i = order[first + r]
-            for k in range(n_outputs):
-                scores[r, k] = offset[k]
-            entries = values[pointers[i] : pointers[i + 1]]
-            features = columns[pointers[i] : pointers[i + 1]]
-            if n_outputs == 1 and not scaled:
-                z = scores[r, 0]
-                for q in range(entries.shape[0]):
-                    z += entries[q] * theta[features[q]]
-                scores[r, 0] = z
-                continue
-            for q in range(entries.shape[0]):
-                j = features[q]
-                x = entries[q]
-                if scaled:
-                    x *= scale[j]
-                for k in range(n_outputs):
-                    scores[r, k] += x * theta[j * n_outputs + k]
-        total += sum_of_losses(
-            output, targets, weights, order, first, first + m, loss, p, scores
-        )
-        if gradient.shape[0] == 0:
-            continue
-        for r in range(m):
-            i = order[first + r]
-            for k in range(n_outputs):
-                derivative_sum[k] += scores[r, k]
-            entries = values[pointers[i] : pointers[i + 1]]
-            features = columns[pointers[i] : pointers[i + 1]]
-            if n_outputs == 1 and not scaled:
-                for q in range(entries.shape[0]):
-                    gradient[features[q]] += entries[q] * scores[r, 0]
-                continue
-            for q in range(entries.shape[0]):
-                j = features[q]
-                x = entries[q]
-                if scaled:
-                    x *= scale[j]
-                for k in range(n_outputs):
-                    gradient[j * n_outputs + k] += x * scores[r, k]
+        _scores_of_entries(data, order, first, m, theta, offset)
+        total += sum_of_losses(rows, first, first + m, cost, scores)
+        if gradient.shape[0] > 0:
+            _add_entries(data, order, first, m, derivative_sum, gradient)
     if gradient.shape[0] > 0:
         for k in range(n_outputs):
             gradient[n_weights + k] += bias * derivative_sum[k]
@@ -345,100 +448,3 @@ def csr_block(
                         mean[j] * scale[j] * derivative_sum[k]
                     )
     return total
-
-
-def sum_gradients(
-    block, data, targets, weights, order, start, stop, output, loss, p, theta, gradient
-):
-    """What `block` does, by its address or, where it is 0, as ``one_output_block``.
-
-    That one is compiled into the loops over batches, because the call alone would take
-    longer than a row.
-    """
-    raise NotImplementedError("compiled code only")
-
-
-@overload(sum_gradients, jit_options=OPTIONS | {"forceinline": True})
-def _sum_gradients(
-    block, data, targets, weights, order, start, stop, output, loss, p, theta, gradient
-):
-    if isinstance(data[0], types.Array) and data[0].ndim == 2:
-
-        def compiled_in(
-            block,
-            data,
-            targets,
-            weights,
-            order,
-            start,
-            stop,
-            output,
-            loss,
-            p,
-            theta,
-            gradient,
-        ):
-            if block == 0:
-                return _one_output_block(
-                    data,
-                    targets,
-                    weights,
-                    order,
-                    start,
-                    stop,
-                    output,
-                    loss,
-                    p,
-                    theta,
-                    gradient,
-                )
-            return call_float(
-                block,
-                data,
-                targets,
-                weights,
-                order,
-                start,
-                stop,
-                output,
-                loss,
-                p,
-                theta,
-                gradient,
-            )
-
-        return compiled_in
-
-    def called(
-        block,
-        data,
-        targets,
-        weights,
-        order,
-        start,
-        stop,
-        output,
-        loss,
-        p,
-        theta,
-        gradient,
-    ):
-        return call_float(
-            block,
-            data,
-            targets,
-            weights,
-            order,
-            start,
-            stop,
-            output,
-            loss,
-            p,
-            theta,
-            gradient,
-        )
-
-    return called
-
-
-_one_output_block = numba.njit(**OPTIONS, inline="always")(one_output_block)

@@ -3,10 +3,10 @@
 A kind of rows is the type of the data that kernels read, and the type of theta.
 """
 
+import functools
 from functools import cached_property
 
-from . import compiling
-from .compiling import address, kernel, remembered
+from .compiling import address, kernel, numba_type
 
 
 class Loops:
@@ -18,39 +18,59 @@ class Loops:
         Of the data that a model binds.
     element : numba type
         Of theta.
+    block : int
+        Address of the sum of gradients over a block of rows; 0 where it is compiled in.
     """
 
-    def __init__(self, data_type, element):
+    def __init__(self, data_type, element, block):
         self.types = data_type, element
+        self.data_type = data_type
         self.element = element
+        self.block = block
 
     @cached_property
     def sum_rows(self):
         """Sum of losses, and of their gradients."""
-        from . import epoch
+        from . import sums
 
-        return kernel(epoch.sum_rows, epoch.sum_signature(*self.types))
+        return kernel(sums.sum_rows, sums.sum_signature(*self.types))
 
     @cached_property
     def shard_sums(self):
         """The same shard by shard, for threads."""
-        from . import epoch
+        from . import sums
 
-        return kernel(epoch.shard_sums, epoch.shard_signature(*self.types))
+        return kernel(sums.shard_sums, sums.shard_signature(*self.types))
 
     @cached_property
     def add_shards(self):
         """Adds up what `shard_sums` left."""
-        from . import epoch
+        from . import sums
 
-        return kernel(epoch.add_shards, epoch.add_signature(self.element))
+        return kernel(sums.add_shards, sums.add_signature(self.element))
+
+    @cached_property
+    def sums_of_wide_rows(self):
+        """As `sum_rows`, for sparse rows of many features."""
+        from . import csr_sums
+
+        return kernel(csr_sums.sum_rows, csr_sums.sum_signature(*self.types))
 
     @cached_property
     def any_rule(self):
         """Updates by any rule, at a cost of all parameters."""
-        from . import epoch
+        from . import epoch, update
 
-        return kernel(epoch.run_epoch, epoch.epoch_signature(*self.types))
+        rule = update.rule_type(self.element)
+        return kernel(epoch.run_epoch, epoch.epoch_signature(*self.types, rule))
+
+    @cached_property
+    def saga(self):
+        """Updates by SAGA."""
+        from . import epoch, saga
+
+        rule = saga.saga_type(self.element)
+        return kernel(epoch.run_epoch, epoch.epoch_signature(*self.types, rule))
 
     @cached_property
     def single_rows(self):
@@ -82,11 +102,11 @@ class Loops:
         return kernel(csr_rules.EPOCHS[number], signature)
 
     @cached_property
-    def free_nonzeros(self):
+    def dowg_of_nonzeros(self):
         """DoWG on sparse rows."""
-        from . import csr_free
+        from . import csr_dowg
 
-        return kernel(csr_free.run_epoch, csr_free.free_signature(*self.types))
+        return kernel(csr_dowg.run_epoch, csr_dowg.dowg_signature(*self.types))
 
     @cached_property
     def softmax(self):
@@ -111,11 +131,56 @@ class Loops:
     def _output(self, name):
         from . import outputs
 
-        signature = compiling.output_signature(self.element)
+        signature = outputs.output_signature(self.element)
         return address(getattr(outputs, name), signature)
 
 
-@remembered
-def loops_over(data_type, element):
-    """The `Loops` of a kind of rows."""
-    return Loops(data_type, element)
+def _loops(function, data_type, dtype):
+    """`Loops` of rows whose gradients an address sums up."""
+    from . import blocks
+
+    element = numba_type(dtype)
+    block = address(function, blocks.block_signature(data_type, element))
+    return Loops(data_type, element, block)
+
+
+@functools.cache
+def dense(dtype, n_outputs):
+    """`Loops` over dense rows of a linear model in a precision.
+
+    `n_outputs` may be cut to 2: for all numbers above 1 they are the same.
+    """
+    from . import linear
+
+    element = numba_type(dtype)
+    if n_outputs == 1:
+        # Compiled into the loops: there is no address.
+        return Loops(linear.dense_type(linear.OneOutput, element), element, 0)
+    data_type = linear.dense_type(linear.SeveralOutputs, element)
+    return _loops(linear.several_outputs_block, data_type, dtype)
+
+
+@functools.cache
+def sparse(dtype, index):
+    """`Loops` over CSR rows of a linear model, with columns of an integer type."""
+    from . import linear
+
+    data_type = linear.sparse_type(numba_type(dtype), numba_type(index))
+    return _loops(linear.csr_block, data_type, dtype)
+
+
+@functools.cache
+def dense_network(dtype):
+    """`Loops` over dense rows of a network in a precision."""
+    from . import network
+
+    return _loops(network.dense_block, network.dense_type(numba_type(dtype)), dtype)
+
+
+@functools.cache
+def sparse_network(dtype, index):
+    """`Loops` over CSR rows of a network, with columns of an integer type."""
+    from . import network
+
+    data_type = network.sparse_type(numba_type(dtype), numba_type(index))
+    return _loops(network.csr_block, data_type, dtype)

@@ -73,6 +73,18 @@ def prefetch_row(vector, targets, i, step, n_features):
     prefetch_part(vector, i * step, i * step + n_features)
 
 
+@numba.njit(**OPTIONS, forceinline=True)
+def prefetch_entries(values, columns, pointers, i):
+    """Ask for the entries of CSR row i."""
+    line = LINE_BYTES // values.itemsize
+    q, end = pointers[i], pointers[i + 1]
+    # No range: its length takes a division.
+    while q < end:
+        prefetch(values, q)
+        prefetch(columns, q)
+        q += line
+
+
 def _without_owner(context, builder, kind, value):
     if isinstance(kind, types.Array):
         array = context.make_array(kind)(context, builder, value)

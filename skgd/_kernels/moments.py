@@ -6,22 +6,26 @@ and LeVeque (1983). All arithmetic is done on the copy, which is the same for ev
 memory layout, so that results do not depend on it.
 """
 
+import functools
+from typing import NamedTuple
+
 import numba
-from numba import types
 
 from .compiling import (
     FLOAT,
     INDEX,
     OPTIONS,
-    ORDER,
     VECTOR,
-    WEIGHTS,
+    kernel,
     matrix,
+    numba_type,
     read_only,
     remembered,
     vector,
 )
 from .memory import borrowed
+from .merging import merged
+from .records import ORDER, WEIGHTS, record
 
 # A block fills a third of the first-level cache.
 BLOCK_ROWS = 32
@@ -65,17 +69,16 @@ def _deviations(X, vector, step, rows, left, origin, block):
             block[r, j] = X[rows[r], left + j] - origin[j]
 
 
+_merged = numba.njit(**OPTIONS, inline="always")(merged)
+
+
 @numba.njit(**OPTIONS, forceinline=True)
 def _merge(share, centre, squares, added, mean, variance):
     """Moments of a block into those of the rows before, of which it is a share."""
     for j in range(mean.shape[0]):
-        delta = centre[j] - mean[j]
-        variance[j] = (
-            (1.0 - share) * variance[j]
-            + share * (squares[j] / added)
-            + share * (1.0 - share) * delta**2
+        mean[j], variance[j] = _merged(
+            share, mean[j], variance[j], centre[j], squares[j] / added
         )
-        mean[j] += share * delta
 
 
 @numba.njit(**OPTIONS, forceinline=True)
@@ -88,42 +91,115 @@ def _widen(block, n_rows, origin, low, high):
             high[j] = max(high[j], row[j] + origin[j])
 
 
-def update(X, vector, step, weights, order, weight, mean, variance, ends, room):
-    """Take in the rows of `order`, or all if it is empty; `mean` and `variance` move.
+class Table(NamedTuple):
+    """Dense rows.
 
-    Parameters
+    Attributes
     ----------
     X : array of shape (n_rows, n_features)
-    vector, step : array, int
-        X as one vector and the distance of its rows there; empty where neighbours in a
-        row are not neighbours in memory.
+    vector : array
+        X as one vector; empty where neighbours in a row are not neighbours in memory.
+    step : int
+        Distance of the rows in `vector`.
     weights : float64 array of shape (n_rows,)
         None negative.
     order : int64 array
+        The rows that count; all if it is empty.
+    """
+
+    X: object
+    vector: object
+    step: int
+    weights: object
+    order: object
+
+
+class Columns(NamedTuple):
+    """What is known of the columns, in float64 arrays of shape (n_features,).
+
+    Attributes
+    ----------
+    mean, variance : array
+        Zero before the first row.
+    low, high : array
+        The smallest and largest entries.
+    """
+
+    mean: object
+    variance: object
+    low: object
+    high: object
+
+
+class Workspace(NamedTuple):
+    """To work in: made by the kernel it would take a second to compile.
+
+    Attributes
+    ----------
+    rows : int64 array of shape (BLOCK_ROWS,)
+    weights : float64 array of shape (BLOCK_ROWS,)
+    block : float64 array of shape (BLOCK_ROWS + 2, BLOCK_COLUMNS)
+    origin : float64 array of shape (n_features,)
+    """
+
+    rows: object
+    weights: object
+    block: object
+    origin: object
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def _heaviest(s, m):
+    """The row of a block with the largest weight."""
+    heaviest = 0
+    for r in range(m):
+        if s[r] > s[heaviest]:
+            heaviest = r
+    return heaviest
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def _take_in(table, rows, s, block, left, added, share, origin, columns):
+    """The moments of some columns of a block, into those of the rows before."""
+    width, m = origin.shape[0], rows.shape[0]
+    mean, variance, low, high = columns
+    _deviations(table.X, table.vector, table.step, rows, left, origin, block)
+    _widen(block, m, origin, low, high)
+    centre, squares = block[BLOCK_ROWS][:width], block[BLOCK_ROWS + 1][:width]
+    centre[:] = 0.0
+    for r in range(0, m, 4):
+        _add_four(block, s, r, centre)
+    for j in range(width):
+        centre[j] /= added
+    squares[:] = 0.0
+    for r in range(0, m, 4):
+        _add_four_squares(block, s, r, centre, squares)
+    _merge(share, centre, squares, added, mean, variance)
+
+
+def update(table, weight, columns, workspace):
+    """Take in the rows of a table; the columns move.
+
+    Parameters
+    ----------
+    table : Table
     weight : float
         Of the rows taken in before.
-    mean, variance : float64 arrays of shape (n_features,)
-        Of the rows taken in before, zero if there were none; afterwards of all.
-    ends : two float64 arrays of shape (n_features,)
-        The smallest and largest entries of the rows taken in before; moved likewise.
-    room : tuple
-        To work in: int64 array of shape (BLOCK_ROWS,), float64 arrays of shape
-        (BLOCK_ROWS,), (BLOCK_ROWS + 2, BLOCK_COLUMNS) and (n_features,). Made here
-        they would take a second to compile.
+    columns : Columns
+    workspace : Workspace
 
     Returns
     -------
     float
         Weight of all rows.
     """
-    X, vector, weights = borrowed(X), borrowed(vector), borrowed(weights)
-    order, mean, variance = borrowed(order), borrowed(mean), borrowed(variance)
-    low, high = borrowed(ends)
+    table, columns = borrowed(table), borrowed(columns)
+    rows, s, block, origin = borrowed(workspace)
+    X, order = table.X, table.order
+    mean, variance, low, high = columns
     every = order.shape[0] == 0
     n = X.shape[0] if every else order.shape[0]
     n_features = X.shape[1]
-    rows, s, block, origin = borrowed(room)
-    centres, sums = block[BLOCK_ROWS], block[BLOCK_ROWS + 1]
     origin[:] = 0.0
     begun = False
     for first in range(0, n, BLOCK_ROWS):
@@ -131,18 +207,14 @@ def update(X, vector, step, weights, order, weight, mean, variance, ends, room):
         added = 0.0
         for r in range(m):
             rows[r] = first + r if every else order[first + r]
-            s[r] = weights[rows[r]]
+            s[r] = table.weights[rows[r]]
             added += s[r]
         if added == 0.0:
             continue
         if not begun:
             # Deviations from one of the rows keep offsets out of the sums.
             begun = True
-            heaviest = 0
-            for r in range(m):
-                if s[r] > s[heaviest]:
-                    heaviest = r
-            some = rows[heaviest]
+            some = rows[_heaviest(s, m)]
             for j in range(n_features):
                 origin[j] = X[some, j]
                 if weight > 0.0:
@@ -152,40 +224,56 @@ def update(X, vector, step, weights, order, weight, mean, variance, ends, room):
             rows[m], s[m] = rows[0], 0.0
             m += 1
         weight += added
+        share = added / weight
         for left in range(0, n_features, BLOCK_COLUMNS):
             right = min(left + BLOCK_COLUMNS, n_features)
-            _deviations(X, vector, step, rows[:m], left, origin[left:right], block)
-            _widen(block, m, origin[left:right], low[left:right], high[left:right])
-            centre, squares = centres[: right - left], sums[: right - left]
-            centre[:] = 0.0
-            for r in range(0, m, 4):
-                _add_four(block, s, r, centre)
-            for j in range(centre.shape[0]):
-                centre[j] /= added
-            squares[:] = 0.0
-            for r in range(0, m, 4):
-                _add_four_squares(block, s, r, centre, squares)
-            share = added / weight
-            _merge(
-                share, centre, squares, added, mean[left:right], variance[left:right]
+            some_columns = Columns(
+                mean[left:right],
+                variance[left:right],
+                low[left:right],
+                high[left:right],
+            )
+            _take_in(
+                table,
+                rows[:m],
+                s,
+                block,
+                left,
+                added,
+                share,
+                origin[left:right],
+                some_columns,
             )
     for j in range(n_features):
         mean[j] += origin[j]
     return weight
 
 
+COLUMNS = record(Columns, mean=VECTOR, variance=VECTOR, low=VECTOR, high=VECTOR)
+WORKSPACE = record(
+    Workspace,
+    rows=vector(INDEX),
+    weights=VECTOR,
+    block=matrix(FLOAT),
+    origin=VECTOR,
+)
+
+
 @remembered
 def moments_signature(element):
     """Of ``update``."""
-    return FLOAT(
-        read_only(element, 2),
-        read_only(element, 1, "C"),
-        INDEX,
-        WEIGHTS,
-        ORDER,
-        FLOAT,
-        VECTOR,
-        VECTOR,
-        types.UniTuple(VECTOR, 2),
-        types.Tuple([vector(INDEX), VECTOR, matrix(FLOAT), VECTOR]),
+    table = record(
+        Table,
+        X=read_only(element, 2),
+        vector=read_only(element, 1, "C"),
+        step=INDEX,
+        weights=WEIGHTS,
+        order=ORDER,
     )
+    return FLOAT(table, FLOAT, COLUMNS, WORKSPACE)
+
+
+@functools.cache
+def compiled_update(dtype):
+    """``update`` for rows in a precision."""
+    return kernel(update, moments_signature(numba_type(dtype)))

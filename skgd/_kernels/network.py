@@ -4,11 +4,15 @@ Forward pass, dropout and backpropagation on preallocated buffers. Activations a
 losses come as addresses; sizes come as numbers: one compilation serves every network.
 """
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
+from numba import types
 
-from .compiling import OPTIONS
+from .compiling import FLOAT, INDEX, OPTIONS, matrix, read_only, remembered, vector
 from .pointers import call_float, call_nothing
+from .records import record
 from .shuffling import GOLDEN, mixed
 
 # To pass an array costs more than what most helpers do with it.
@@ -26,6 +30,142 @@ TO_UNIT = 2.0**-53
 # Numbers that pass through intercepts and activation in one go: 16 kB, so that the
 # second finds them in the first-level cache.
 CHUNK = 2048
+
+
+class Layers(NamedTuple):
+    """What the layers of a network work on.
+
+    Attributes
+    ----------
+    layout : int64 array of shape (4, n_layers)
+        Sizes and places; see ``WIDTH`` and the following.
+    activations : int64 array of shape (n_hidden,)
+        Addresses.
+    constants : float64 array of shape (n_hidden, any)
+        Parameters of the activations.
+    values, slopes, deltas : arrays
+        For the rows of a block: what the layers give, the slopes of their activations,
+        and the derivatives of the loss.
+    scratch : array of shape (n_parameters,)
+        For a gradient.
+    dropout : float
+        Share of the hidden units that a row does without.
+    stream : uint64 array of shape (2,)
+        Seed of the random numbers, and rows trained on.
+    """
+
+    layout: object
+    activations: object
+    constants: object
+    values: object
+    slopes: object
+    deltas: object
+    scratch: object
+    dropout: float
+    stream: object
+
+
+class Units(NamedTuple):
+    """The units of the scores: y is z * scale + shift, and dy/dz is `gain`.
+
+    Each of shape (n_outputs,).
+    """
+
+    shift: object
+    scale: object
+    gain: object
+
+
+class DenseInput(NamedTuple):
+    """Dense rows for a network; the first fields as of ``linear.OneOutput``.
+
+    Attributes
+    ----------
+    X, vector, step : array, array, int
+    mean, scale : arrays of shape (n_features,)
+    block : int
+        Rows handled at a time.
+    units : Units
+    layers : Layers
+    """
+
+    X: object
+    vector: object
+    step: int
+    mean: object
+    scale: object
+    block: int
+    units: tuple
+    layers: tuple
+
+
+class SparseInput(NamedTuple):
+    """CSR rows for a network; see `DenseInput`.
+
+    Attributes
+    ----------
+    values, columns, pointers : arrays
+        Entries, their features, and where those of each row begin.
+    """
+
+    values: object
+    columns: object
+    pointers: object
+    mean: object
+    scale: object
+    block: int
+    units: tuple
+    layers: tuple
+
+
+@remembered
+def _shared_types(element):
+    """Types of the fields that `DenseInput` and `SparseInput` end with."""
+    numbers = vector(element)
+    layers = record(
+        Layers,
+        layout=matrix(INDEX),
+        activations=vector(INDEX),
+        constants=matrix(FLOAT),
+        values=numbers,
+        slopes=numbers,
+        deltas=numbers,
+        scratch=numbers,
+        dropout=FLOAT,
+        stream=vector(types.uint64),
+    )
+    units = record(Units, shift=numbers, scale=numbers, gain=numbers)
+    return {
+        "mean": numbers,
+        "scale": numbers,
+        "block": INDEX,
+        "units": units,
+        "layers": layers,
+    }
+
+
+@remembered
+def dense_type(element):
+    """The type of `DenseInput` in a precision."""
+    return record(
+        DenseInput,
+        X=read_only(element, 2),
+        vector=read_only(element, 1, "C"),
+        step=INDEX,
+        **_shared_types(element),
+    )
+
+
+@remembered
+def sparse_type(element, index):
+    """The type of `SparseInput` in a precision, with columns of an integer type."""
+    return record(
+        SparseInput,
+        values=read_only(element, 1, "C"),
+        columns=read_only(index, 1, "C"),
+        pointers=read_only(index, 1, "C"),
+        **_shared_types(element),
+    )
 
 
 @numba.njit(**INLINED)
@@ -94,7 +234,8 @@ def _forward(network, theta, m, row, intercepts):
     `row` is the number of the first row for dropout, or negative for none;
     `intercepts` are those of the first layer.
     """
-    layout, activations, activation_p, values, slopes, _, _, dropout, stream = network
+    layout, values, slopes = network.layout, network.values, network.slopes
+    dropout, stream = network.dropout, network.stream
     last = layout.shape[1] - 1
     for layer in range(1, last + 1):
         z = _rows_of(values, layout, layer, m)
@@ -113,10 +254,10 @@ def _forward(network, theta, m, row, intercepts):
             stop = min(m, r + chunk)
             _add_intercepts(z, intercepts, r, stop)
             call_nothing(
-                activations[layer - 1],
+                network.activations[layer - 1],
                 flat[r * width : stop * width],
                 slope[r * width : stop * width],
-                activation_p[layer - 1],
+                network.constants[layer - 1],
             )
         if row >= 0:
             # Layers get streams of their own: consecutive seeds are independent.
@@ -151,7 +292,8 @@ def _backward(network, theta, gradient, m):
     Writes the gradient of all layers but the first, whose input differs between dense
     and sparse rows, and adds to the intercepts' part.
     """
-    layout, _, _, values, slopes, deltas, _, _, _ = network
+    layout, values = network.layout, network.values
+    slopes, deltas = network.slopes, network.deltas
     last = layout.shape[1] - 1
     delta = _rows_of(deltas, layout, last, m)
     _sum_columns(delta, _intercepts_of(gradient, layout, last))
@@ -169,18 +311,19 @@ def _backward(network, theta, gradient, m):
 
 
 @numba.njit(**INLINED)
-def _judge(network, answer, targets, weights, order, first, m, output, loss, p):
+def _judge(network, units, rows, first, m, cost):
     """The scores in the units of y, and their loss; leaves derivatives in `deltas`."""
-    layout, _, _, values, _, deltas, _, _, _ = network
-    shift, scale, gain = answer
+    shift, scale, gain = units
+    layout = network.layout
     last = layout.shape[1] - 1
-    z = _rows_of(values, layout, last, m)
-    delta = _rows_of(deltas, layout, last, m)
+    z = _rows_of(network.values, layout, last, m)
+    delta = _rows_of(network.deltas, layout, last, m)
     for r in range(m):
         for k in range(z.shape[1]):
             delta[r, k] = z[r, k] * scale[k] + shift[k]
+    targets, weights, order = rows.targets, rows.weights, rows.order
     total = call_float(
-        output, targets, weights, order, first, first + m, loss, p, delta
+        cost.output, targets, weights, order, first, first + m, cost, delta
     )
     for r in range(m):
         for k in range(z.shape[1]):
@@ -195,7 +338,13 @@ def _copy_rows(inputs, order, first, m, rows):
     From the vector that holds them one after the other, if there is one: it can be read
     at full vector width.
     """
-    X, vector, step, mean, scale = inputs
+    X, vector, step, mean, scale = (
+        inputs.X,
+        inputs.vector,
+        inputs.step,
+        inputs.mean,
+        inputs.scale,
+    )
     n_features = X.shape[1]
     for r in range(m):
         i = order[first + r]
@@ -209,56 +358,107 @@ def _copy_rows(inputs, order, first, m, rows):
                 row[j] = (X[i, j] - mean[j]) * scale[j]
 
 
-def dense_block(
-    data, targets, weights, order, start, stop, output, loss, p, theta, gradient
-):
-    """Adds to a `gradient` that is zero on entry; an empty one asks for the loss."""
-    inputs, block, answer, network = data
-    layout, _, _, values, _, deltas, scratch, dropout, stream = network
+@numba.njit(**INLINED)
+def _pass(rows, start, first, m, cost, theta, gradient, intercepts):
+    """Forward from the products with the first weights, and back to them.
+
+    The gradients of the other weights go into `gradient` or, for all blocks of a call
+    but the first one, into the scratch: products cannot add to what is there.
+    """
+    network = rows.data.layers
+    dropout, scratch = network.dropout, network.scratch
     learns = gradient.shape[0] > 0
-    drops = learns and dropout > 0.0
-    total = 0.0
-    for first in range(start, stop, block):
-        m = min(block, stop - first)
-        rows = _rows_of(values, layout, 0, m)
-        _copy_rows(inputs, order, first, m, rows)
-        z = _rows_of(values, layout, 1, m)
-        np.dot(rows, _weights_of(theta, layout, 1), z)
-        row = np.int64(stream[1]) + first - start if drops else -1
-        _forward(network, theta, m, row, _intercepts_of(theta, layout, 1))
-        total += _judge(
-            network, answer, targets, weights, order, first, m, output, loss, p
-        )
-        if not learns:
-            continue
-        # Products cannot add to what is there, so later blocks take a detour.
-        part = gradient
+    row = -1
+    if learns and dropout > 0.0:
+        row = np.int64(network.stream[1]) + first - start
+    _forward(network, theta, m, row, intercepts)
+    total = _judge(network, rows.data.units, rows, first, m, cost)
+    if learns:
         if first > start:
             scratch[:] = 0.0
-            part = scratch
-        _backward(network, theta, part, m)
-        delta = _rows_of(deltas, layout, 1, m)
-        np.dot(rows.T, delta, _weights_of(part, layout, 1))
-        if first > start:
-            for j in range(gradient.shape[0]):
-                gradient[j] += scratch[j]
-    if drops:
-        stream[1] += np.uint64(stop - start)
+            _backward(network, theta, scratch, m)
+        else:
+            _backward(network, theta, gradient, m)
     return total
 
 
-def csr_block(
-    data, targets, weights, order, start, stop, output, loss, p, theta, gradient
-):
+@numba.njit(**INLINED)
+def _count(network, learns, n_rows):
+    """Remember how many rows have been trained on, where dropout asks for it."""
+    if learns and network.dropout > 0.0:
+        network.stream[1] += np.uint64(n_rows)
+
+
+@numba.njit(**INLINED)
+def _add(gradient, scratch):
+    for j in range(gradient.shape[0]):
+        gradient[j] += scratch[j]
+
+
+def dense_block(rows, start, stop, cost, theta, gradient):
+    """Adds to a `gradient` that is zero on entry; an empty one asks for the loss."""
+    block, network = rows.data.block, rows.data.layers
+    layout, values, scratch = network.layout, network.values, network.scratch
+    learns = gradient.shape[0] > 0
+    intercepts = _intercepts_of(theta, layout, 1)
+    total = 0.0
+    for first in range(start, stop, block):
+        m = min(block, stop - first)
+        given = _rows_of(values, layout, 0, m)
+        _copy_rows(rows.data, rows.order, first, m, given)
+        z = _rows_of(values, layout, 1, m)
+        np.dot(given, _weights_of(theta, layout, 1), z)
+        total += _pass(rows, start, first, m, cost, theta, gradient, intercepts)
+        if not learns:
+            continue
+        delta = _rows_of(network.deltas, layout, 1, m)
+        if first > start:
+            np.dot(given.T, delta, _weights_of(scratch, layout, 1))
+            _add(gradient, scratch)
+        else:
+            np.dot(given.T, delta, _weights_of(gradient, layout, 1))
+    _count(network, learns, stop - start)
+    return total
+
+
+@numba.njit(**INLINED)
+def _first_products(data, order, first, coef, z):
+    """Products of some rows and the first weights."""
+    values, columns, pointers = data.values, data.columns, data.pointers
+    for r in range(z.shape[0]):
+        i = order[first + r]
+        for k in range(z.shape[1]):
+            z[r, k] = 0.0
+        for q in range(pointers[i], pointers[i + 1]):
+            j = columns[q]
+            x = values[q] * data.scale[j]
+            for k in range(z.shape[1]):
+                z[r, k] += x * coef[j, k]
+
+
+@numba.njit(**INLINED)
+def _add_first_products(data, order, first, delta, coef_gradient):
+    """Products of the transposed rows and their derivatives join the gradient."""
+    values, columns, pointers = data.values, data.columns, data.pointers
+    for r in range(delta.shape[0]):
+        i = order[first + r]
+        for q in range(pointers[i], pointers[i + 1]):
+            j = columns[q]
+            x = values[q] * data.scale[j]
+            for k in range(delta.shape[1]):
+                coef_gradient[j, k] += x * delta[r, k]
+
+
+def csr_block(rows, start, stop, cost, theta, gradient):
     """As `dense_block`. Rows are centred without touching their zeros:
     (x - mean) * scale @ W + b = (x * scale) @ W + (b - (mean * scale) @ W).
     """
-    entries, columns, pointers, mean, scale, block, answer, network = data
-    layout, _, _, values, _, deltas, scratch, dropout, stream = network
+    data, order, network = rows.data, rows.order, rows.data.layers
+    mean, scale, block = data.mean, data.scale, data.block
+    layout = network.layout
     n_features = layout[WIDTH, 0]
     width = layout[WIDTH, 1]
     learns = gradient.shape[0] > 0
-    drops = learns and dropout > 0.0
     coef = _weights_of(theta, layout, 1)
     coef_gradient = _weights_of(gradient if learns else theta, layout, 1)
     offset = _intercepts_of(theta, layout, 1).copy()
@@ -271,46 +471,21 @@ def csr_block(
     total = 0.0
     for first in range(start, stop, block):
         m = min(block, stop - first)
-        z = _rows_of(values, layout, 1, m)
-        for r in range(m):
-            i = order[first + r]
-            for k in range(width):
-                z[r, k] = 0.0
-            for q in range(pointers[i], pointers[i + 1]):
-                j = columns[q]
-                x = entries[q] * scale[j]
-                for k in range(width):
-                    z[r, k] += x * coef[j, k]
-        row = np.int64(stream[1]) + first - start if drops else -1
-        _forward(network, theta, m, row, offset)
-        total += _judge(
-            network, answer, targets, weights, order, first, m, output, loss, p
-        )
+        z = _rows_of(network.values, layout, 1, m)
+        _first_products(data, order, first, coef, z)
+        total += _pass(rows, start, first, m, cost, theta, gradient, offset)
         if not learns:
             continue
-        part = gradient
         if first > start:
-            scratch[:] = 0.0
-            part = scratch
-        _backward(network, theta, part, m)
-        if first > start:
-            for j in range(gradient.shape[0]):
-                gradient[j] += scratch[j]
-        delta = _rows_of(deltas, layout, 1, m)
+            _add(gradient, network.scratch)
+        delta = _rows_of(network.deltas, layout, 1, m)
         _sum_columns(delta, sums)
-        for r in range(m):
-            i = order[first + r]
-            for q in range(pointers[i], pointers[i + 1]):
-                j = columns[q]
-                x = entries[q] * scale[j]
-                for k in range(width):
-                    coef_gradient[j, k] += x * delta[r, k]
+        _add_first_products(data, order, first, delta, coef_gradient)
     if learns:
         for j in range(n_features):
             shift = mean[j] * scale[j]
             if shift != 0.0:
                 for k in range(width):
                     coef_gradient[j, k] -= shift * sums[k]
-    if drops:
-        stream[1] += np.uint64(stop - start)
+    _count(network, learns, stop - start)
     return total

@@ -9,10 +9,11 @@ import math
 import numba
 import numpy as np
 
-from .compiling import OPTIONS
+from .compiling import FLOAT, INDEX, OPTIONS, matrix, remembered
 from .elementary import exp_not_positive, log1p_fraction
 from .memory import flat
 from .pointers import call_float, call_float_pair
+from .records import COST, ORDER, TARGETS, WEIGHTS
 
 # In place of a loss's address: the logistic loss, compiled into the loops. The call and
 # the C library would take longer than the rest of a row.
@@ -48,8 +49,21 @@ def value_and_derivative(loss, y, z, p):
 
 
 @numba.njit(**OPTIONS, forceinline=True)
-def _column(targets, weights, order, start, stop, loss, p, z):
+def target_of(targets, i, k, n_outputs):
+    """The target of row i for output k.
+
+    With one target column and several outputs the target is a class index, coded as
+    +1 for its own output and -1 for the others: one-vs-rest in one pass.
+    """
+    if targets.shape[1] < n_outputs:
+        return 1.0 if targets[i, 0] == k else -1.0
+    return targets[i, k]
+
+
+@numba.njit(**OPTIONS, forceinline=True)
+def _column(targets, weights, order, start, stop, cost, z):
     """`separable` for one output."""
+    loss, p = cost.loss, cost.p
     m = stop - start
     total = 0.0
     if loss == LOGISTIC and weights.strides[0] == 0 and m >= VECTOR:
@@ -73,35 +87,28 @@ def _column(targets, weights, order, start, stop, loss, p, z):
     return total
 
 
-def separable(targets, weights, order, start, stop, loss, p, scores):
-    """One scalar loss for each output; the loss of a row is their sum.
-
-    With one target column and several outputs the target is a class index, coded as
-    +1 for its own output and -1 for the others: one-vs-rest in one pass.
-    """
+def separable(targets, weights, order, start, stop, cost, scores):
+    """One scalar loss for each output; the loss of a row is their sum."""
     n_outputs = scores.shape[1]
     if n_outputs == 1:
-        return _column(targets, weights, order, start, stop, loss, p, flat(scores))
-    one_vs_rest = targets.shape[1] < n_outputs
+        return _column(targets, weights, order, start, stop, cost, flat(scores))
+    loss, p = cost.loss, cost.p
     total = 0.0
     for r in range(stop - start):
         i = order[start + r]
         weight = weights[i]
         for k in range(n_outputs):
-            if one_vs_rest:
-                target = 1.0 if targets[i, 0] == k else -1.0
-            else:
-                target = targets[i, k]
+            target = target_of(targets, i, k, n_outputs)
             value, derivative = value_and_derivative(loss, target, scores[r, k], p)
             total += weight * value
             scores[r, k] = weight * derivative
     return total
 
 
-def softmax(targets, weights, order, start, stop, loss, p, scores):
+def softmax(targets, weights, order, start, stop, cost, scores):
     """Cross-entropy of the softmax: log(sum_k exp z_k) - z_y, gradient p_k - [k = y].
 
-    `loss` and `p` are not used: the loss is a function of a whole row of scores.
+    `cost` is not used: the loss is a function of a whole row of scores.
     """
     n_outputs = scores.shape[1]
     total = 0.0
@@ -127,33 +134,30 @@ def softmax(targets, weights, order, start, stop, loss, p, scores):
 
 
 @numba.njit(**OPTIONS)
-def _exchange(order, start, stop, p, scores, n_rows):
-    """Put the new derivatives into the table at the end of `p`; leave the changes."""
-    n_outputs = scores.shape[1]
-    table = p[p.shape[0] - n_rows * n_outputs :].reshape((n_rows, n_outputs))
+def _exchange(order, start, stop, table, scores):
+    """Put the new derivatives into the table; leave the changes."""
     for r in range(stop - start):
         i = order[start + r]
-        for k in range(n_outputs):
+        for k in range(scores.shape[1]):
             new = scores[r, k]
             scores[r, k] = new - table[i, k]
             table[i, k] = new
 
 
-def separable_change(targets, weights, order, start, stop, loss, p, scores):
+def separable_change(targets, weights, order, start, stop, cost, scores):
     """As ``separable``, with the change since the row's last visit as derivative.
 
-    `p` holds the parameters of the loss and then a table (rows, outputs) of the last
-    derivatives.
+    The last derivatives are kept in the table of the cost, (rows, outputs).
     """
-    total = _separable(targets, weights, order, start, stop, loss, p, scores)
-    _exchange(order, start, stop, p, scores, targets.shape[0])
+    total = _separable(targets, weights, order, start, stop, cost, scores)
+    _exchange(order, start, stop, cost.table, scores)
     return total
 
 
-def softmax_change(targets, weights, order, start, stop, loss, p, scores):
+def softmax_change(targets, weights, order, start, stop, cost, scores):
     """As ``softmax``, with the change since the row's last visit as derivative."""
-    total = _softmax(targets, weights, order, start, stop, loss, p, scores)
-    _exchange(order, start, stop, p, scores, targets.shape[0])
+    total = _softmax(targets, weights, order, start, stop, cost, scores)
+    _exchange(order, start, stop, cost.table, scores)
     return total
 
 
@@ -161,9 +165,16 @@ _separable = numba.njit(**OPTIONS)(separable)
 _softmax = numba.njit(**OPTIONS)(softmax)
 
 
+@remembered
+def output_signature(element):
+    """Of ``separable``, ``softmax``, their changes, and ``recorded``."""
+    return FLOAT(TARGETS, WEIGHTS, ORDER, INDEX, INDEX, COST, matrix(element))
+
+
 @numba.njit(**OPTIONS, forceinline=True)
-def sum_of_losses(output, targets, weights, order, start, stop, loss, p, scores):
-    """What `output` does, by its address or its number."""
-    if output == COLUMN:
-        return _column(targets, weights, order, start, stop, loss, p, flat(scores))
-    return call_float(output, targets, weights, order, start, stop, loss, p, scores)
+def sum_of_losses(rows, start, stop, cost, scores):
+    """What the output does with the scores of rows, by its address or its number."""
+    targets, weights, order = rows.targets, rows.weights, rows.order
+    if cost.output == COLUMN:
+        return _column(targets, weights, order, start, stop, cost, flat(scores))
+    return call_float(cost.output, targets, weights, order, start, stop, cost, scores)

@@ -5,16 +5,45 @@ the step is exact whatever the coordinates and the lengths. What the penalty is,
 address decides.
 """
 
+from typing import NamedTuple
+
 import numba
+import numpy as np
 from numba import types
 
-from .compiling import FLOAT, OPTIONS, PROX, VECTOR, remembered, vector
+from .compiling import FLOAT, INDEX, OPTIONS, VECTOR, remembered, vector
 from .pointers import call_float, call_nothing
+from .records import record
 
 # The whole numbers of a penalty: addresses of its step and of its value, numbers of
 # outputs, features and blocks, numbers for each block. Then the features in the order
 # of their blocks, and where in that order each block begins, with the end of the last.
 STEP, VALUE, N_OUTPUTS, N_FEATURES, N_BLOCKS, N_NUMBERS, FIRST_MEMBER = range(7)
+
+
+class Prox(NamedTuple):
+    """A penalty as the kernels know it.
+
+    Attributes
+    ----------
+    step : int
+        Address of ``separable_step`` or ``blocks_step``; 0 for no such penalty.
+    layout : int64 array
+        Its whole numbers; see ``STEP`` and the following.
+    numbers : float64 array
+        The scale of each feature, the numbers of each block, and room for the weights
+        of a block and the lengths of their steps.
+    """
+
+    step: int
+    layout: object
+    numbers: object
+
+
+# What stands for no such penalty.
+NO_PROX = (0, np.empty(0, np.int64), np.empty(0))
+
+PROX = record(Prox, step=types.intp, layout=vector(INDEX), numbers=VECTOR)
 
 
 @numba.njit(**OPTIONS, forceinline=True)
@@ -62,7 +91,7 @@ def block_value_signature():
 @numba.njit(**OPTIONS, forceinline=True)
 def _opened(prox):
     """Scale of each feature, numbers of each block, and two vectors to write to."""
-    _, layout, numbers = prox
+    layout, numbers = prox.layout, prox.numbers
     n_features = layout[N_FEATURES]
     n_table = layout[N_BLOCKS] * layout[N_NUMBERS]
     n_weights = n_features * layout[N_OUTPUTS]
@@ -93,7 +122,7 @@ def separable_step(theta, lengths, prox):
 
     Columns of scale 0 have no coefficient to move.
     """
-    layout = prox[1]
+    layout = prox.layout
     scale, table, _, _ = _opened(prox)
     n_outputs = layout[N_OUTPUTS]
     for j in range(layout[N_FEATURES]):
@@ -108,7 +137,7 @@ def separable_step(theta, lengths, prox):
 
 def blocks_step(theta, lengths, prox):
     """As ``separable_step``, for all coefficients of a block together."""
-    layout = prox[1]
+    layout = prox.layout
     scale, table, w, steps = _opened(prox)
     n_outputs = layout[N_OUTPUTS]
     for b in range(layout[N_BLOCKS]):
@@ -130,7 +159,7 @@ def blocks_step(theta, lengths, prox):
 
 def separable_value(theta, prox):
     """Value of the penalty at theta."""
-    layout = prox[1]
+    layout = prox.layout
     scale, table, _, _ = _opened(prox)
     n_outputs = layout[N_OUTPUTS]
     total = 0.0
@@ -143,7 +172,7 @@ def separable_value(theta, prox):
 
 def blocks_value(theta, prox):
     """Value of the penalty at theta, for all coefficients of a block together."""
-    layout = prox[1]
+    layout = prox.layout
     scale, table, w, _ = _opened(prox)
     n_outputs = layout[N_OUTPUTS]
     total = 0.0

@@ -4,7 +4,7 @@ An output function like those of ``outputs.py``, for searches that need more tha
 sum: one search for each output, and losses with kinks, which are smoothed.
 """
 
-from .outputs import value_and_derivative
+from .outputs import target_of, value_and_derivative
 from .pointers import call_float_pair
 
 # What is recorded: the loss that is descended, the loss itself, and how much the loss
@@ -13,22 +13,22 @@ SMOOTHED, EXACT, SLACK = range(3)
 FIGURES = 3
 
 
-def recorded(targets, weights, order, start, stop, loss, p, scores):
+def recorded(targets, weights, order, start, stop, cost, scores):
     """As ``separable``, and the sums of each output over these rows in a table in `p`.
 
     A loss with a kink is max(low r, high r), r its residual at the score. Rounded off
     within a distance, it is l_mu = u r - mu u^2/2 with u = r/mu clipped to [low, high]
-    (Nesterov, 2005). `loss` is then the address of what gives r and dr/dz.
+    (Nesterov, 2005). The loss is then the address of what gives r and dr/dz.
 
-    `p` holds the parameters of the loss, then a table (rows, outputs, figures), then
-    low, high and mu of each output; where mu is zero the loss is taken as it is. A
-    block writes into the line of its first row, which no other block begins with: so
-    threads do not meet, and the sum of the table does not depend on them.
+    The parameters of the loss are followed by low, high and mu of each output; where mu
+    is zero the loss is taken as it is. The table of the cost holds (rows, outputs times
+    figures). A block writes into the line of its first row, which no other block begins
+    with: so threads do not meet, and the sum of the table does not depend on them.
     """
+    loss, p = cost.loss, cost.p
     n_outputs = scores.shape[1]
     ends = p.shape[0] - 3 * n_outputs
-    first = ends - FIGURES * n_outputs * (targets.shape[0] - order[start])
-    one_vs_rest = targets.shape[1] < n_outputs
+    line = cost.table[order[start]]
     total = 0.0
     for k in range(n_outputs):
         low, high, mu = p[ends + 3 * k], p[ends + 3 * k + 1], p[ends + 3 * k + 2]
@@ -36,10 +36,7 @@ def recorded(targets, weights, order, start, stop, loss, p, scores):
         for r in range(stop - start):
             i = order[start + r]
             weight = weights[i]
-            if one_vs_rest:
-                target = 1.0 if targets[i, 0] == k else -1.0
-            else:
-                target = targets[i, k]
+            target = target_of(targets, i, k, n_outputs)
             z = scores[r, k]
             if mu > 0.0:
                 residual, side = call_float_pair(loss, target, z, p)
@@ -53,9 +50,8 @@ def recorded(targets, weights, order, start, stop, loss, p, scores):
                 value, derivative = value_and_derivative(loss, target, z, p)
             smoothed += weight * value
             scores[r, k] = weight * derivative
-        at = first + FIGURES * k
-        p[at + SMOOTHED] = smoothed
-        p[at + EXACT] = exact
-        p[at + SLACK] = slack
+        line[FIGURES * k + SMOOTHED] = smoothed
+        line[FIGURES * k + EXACT] = exact
+        line[FIGURES * k + SLACK] = slack
         total += smoothed
     return total

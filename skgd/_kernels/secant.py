@@ -4,7 +4,9 @@ A trial point is judged, the pair of its move and gradient change remembered, an
 next trial found. Evaluating the objective and its gradient is left to others.
 """
 
+import functools
 import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -13,6 +15,8 @@ from numba import types
 from .compiling import FLOAT, INDEX, OPTIONS, VECTOR, matrix
 from .memory import borrowed
 from .pointers import call_nothing
+from .proximal import soft_threshold
+from .records import record
 
 # Share of the predicted decrease that must be seen, and share of the slope at the
 # start above which a step is too short: the weak conditions of Wolfe (1969).
@@ -43,7 +47,7 @@ SWEEP_GAIN = 1e-6
 SWEEPS = 30
 FACE_GAIN = 1e-6
 
-# Rows of `vectors` before the pairs, and what the numbers of `memory` are: the step of
+# Rows of `vectors` before the pairs, and what the numbers of `scalars` are: the step of
 # the trial, the value at the point, points accepted, pairs learnt, the decrease twice
 # over that the model promises, ends of the interval of steps with value and slope at
 # the lower one, rejections in a row, whether the objective has changed at the point,
@@ -64,7 +68,7 @@ POINT, GRADIENT, DIAGONAL, DIRECTION, LOW_POINT, LOW_GRADIENT, FIRST_PAIR = rang
     FORGOT,
     STUCK,
 ) = range(13)
-MEMORY = (
+SCALARS = (
     "step",
     "value",
     "accepted",
@@ -136,29 +140,29 @@ def _learn_diagonal(diagonal, move, change):
 @numba.njit(**OPTIONS)
 def _newton(gradient, diagonal, moves, changes, learnt, direction, shares):
     """Set `direction` to -H gradient by the two-loop recursion (Nocedal, 1980)."""
-    room, n = moves.shape
-    known = min(learnt, room)
+    ring, n = moves.shape
+    known = min(learnt, ring)
     for j in range(n):
         direction[j] = -gradient[j]
     for age in range(1, known + 1):
-        k = (learnt - age) % room
+        k = (learnt - age) % ring
         shares[age - 1] = _dot(moves[k], direction)
         _add(direction, -shares[age - 1], changes[k])
     for j in range(n):
         direction[j] /= diagonal[j]
     for age in range(known, 0, -1):
-        k = (learnt - age) % room
+        k = (learnt - age) % ring
         _add(direction, shares[age - 1] - _dot(changes[k], direction), moves[k])
 
 
 @numba.njit(**OPTIONS)
 def _in_play(point, gradient, l1, moves, learnt):
     """Coordinates that are not zero, want to leave zero, or moved in a known pair."""
-    room, n = moves.shape
+    ring, n = moves.shape
     plays = np.empty(n, np.bool_)
     for j in range(n):
         plays[j] = point[j] != 0.0 or abs(gradient[j]) > l1[j]
-    for k in range(min(learnt, room)):
+    for k in range(min(learnt, ring)):
         for j in range(n):
             plays[j] |= moves[k, j] != 0.0
     return np.nonzero(plays)[0]
@@ -172,12 +176,12 @@ def _secant_matrix(diagonal, moves, changes, learnt, active):
     B = diagonal + sum over the columns of y y' - b b'. The y are the changes, and
     b = B s / sqrt(s'Bs) with the B of the older pairs: the BFGS update.
     """
-    room = moves.shape[0]
-    known, size = min(learnt, room), active.shape[0]
+    ring = moves.shape[0]
+    known, size = min(learnt, ring), active.shape[0]
     y, b = np.empty((size, known)), np.empty((size, known))
     along_y, along_b = np.empty(known), np.empty(known)
     for k in range(known):
-        pair = (learnt - known + k) % room
+        pair = (learnt - known + k) % ring
         move, change = moves[pair], changes[pair]
         along_y[:] = 0.0
         along_b[:] = 0.0
@@ -231,14 +235,7 @@ def _sweep(point, slope, curvature, d, y, b, l1, along_y, along_b, x):
         total = slope[a] + d[a] * (x[a] - point[a])
         for k in range(known):
             total += y[a, k] * along_y[k] - b[a, k] * along_b[k]
-        new = x[a] - total / curvature[a]
-        threshold = l1[a] / curvature[a]
-        if new > threshold:
-            new -= threshold
-        elif new < -threshold:
-            new += threshold
-        elif threshold > 0.0:
-            new = 0.0
+        new = soft_threshold(x[a] - total / curvature[a], l1[a] / curvature[a])
         moved = new - x[a]
         if moved != 0.0:
             crossed |= np.sign(new) != np.sign(x[a])
@@ -261,15 +258,15 @@ def _on_face(point, slope, d, y, b, l1, x):
     size, known = y.shape
     residual, direction, product = np.empty(size), np.zeros(size), np.empty(size)
     _apply(d, y, b, x - point, product)
-    free = np.empty(size, np.bool_)
+    moves = np.empty(size, np.bool_)
     for a in range(size):
-        free[a] = x[a] != 0.0 or l1[a] == 0.0
+        moves[a] = x[a] != 0.0 or l1[a] == 0.0
         residual[a] = -(slope[a] + product[a] + l1[a] * np.sign(x[a]))
     first, before = 0.0, 0.0
     for _ in range(2 * known + 1):
         square = 0.0
         for a in range(size):
-            if free[a]:
+            if moves[a]:
                 square += residual[a] * residual[a] / d[a]
         first = max(first, square)
         if square <= FACE_GAIN * first:
@@ -277,7 +274,7 @@ def _on_face(point, slope, d, y, b, l1, x):
         momentum = square / before if before > 0.0 else 0.0
         before = square
         for a in range(size):
-            if free[a]:
+            if moves[a]:
                 direction[a] = residual[a] / d[a] + momentum * direction[a]
         _apply(d, y, b, direction, product)
         bent = _dot(direction, product)
@@ -343,8 +340,8 @@ def _proximal_newton(point, gradient, diagonal, moves, changes, learnt, l1, dire
 @numba.njit(**OPTIONS)
 def _pairs(vectors):
     """The moves and the gradient changes of the last pairs."""
-    room = (vectors.shape[0] - FIRST_PAIR) // 2
-    return vectors[FIRST_PAIR : FIRST_PAIR + room], vectors[FIRST_PAIR + room :]
+    ring = (vectors.shape[0] - FIRST_PAIR) // 2
+    return vectors[FIRST_PAIR : FIRST_PAIR + ring], vectors[FIRST_PAIR + ring :]
 
 
 def newton(vectors, learnt, l1, shares):
@@ -376,26 +373,10 @@ def proximal_newton(vectors, learnt, l1, shares):
     )
 
 
+@functools.cache
 def direction_signature():
     """Of ``newton`` and ``proximal_newton``."""
     return types.none(matrix(FLOAT), INDEX, VECTOR, VECTOR)
-
-
-def signature():
-    """Of ``advance``."""
-    return types.none(
-        matrix(FLOAT),
-        VECTOR,
-        VECTOR,
-        FLOAT,
-        VECTOR,
-        types.UniTuple(VECTOR, 3),
-        types.intp,
-        VECTOR,
-        types.boolean,
-        FLOAT,
-        FLOAT,
-    )
 
 
 @numba.njit(**OPTIONS)
@@ -409,9 +390,9 @@ def _between(low, low_value, low_slope, high, value, slope):
     step = 0.5 * (low + high)
     if square >= 0.0:
         root = math.sqrt(square)
-        spread = slope - low_slope + 2.0 * root
-        if spread != 0.0:
-            step = high - width * (slope + root - turn) / spread
+        rise = slope - low_slope + 2.0 * root
+        if rise != 0.0:
+            step = high - width * (slope + root - turn) / rise
     if not math.isfinite(step):
         step = 0.5 * (low + high)
     return min(max(step, low + MARGIN * width), high - MARGIN * width)
@@ -433,154 +414,168 @@ SHORTER, LONGER, TRIAL, LOWER, NOTHING = range(5)
 
 
 @numba.njit(**OPTIONS)
-def _on_the_line(memory, value, slope, rounding):
+def _on_the_line(scalars, value, slope, rounding):
     """Judge a trial by the weak conditions of Wolfe, and set the next step.
 
     The interval of steps shrinks around one that meets them (Lewis and Overton, 2013).
     Where differences of objectives are rounding, the slopes decide (Hager and Zhang,
     2005).
     """
-    step, decrement = memory[STEP], memory[DECREMENT]
-    ceiling = memory[VALUE] - SUFFICIENT_DECREASE * step * decrement
-    level = memory[VALUE] + rounding * abs(memory[VALUE])
+    step, decrement = scalars[STEP], scalars[DECREMENT]
+    ceiling = scalars[VALUE] - SUFFICIENT_DECREASE * step * decrement
+    level = scalars[VALUE] + rounding * abs(scalars[VALUE])
     finite = math.isfinite(value) and math.isfinite(slope)
     lower = value <= ceiling or (
         value <= level and slope <= (1.0 - 2.0 * SUFFICIENT_DECREASE) * decrement
     )
     if finite and lower and slope >= -CURVATURE * decrement:
         return TRIAL
-    memory[REJECTED] += 1.0
+    scalars[REJECTED] += 1.0
     if finite and lower:
-        memory[LOW], memory[LOW_VALUE], memory[LOW_SLOPE] = step, value, slope
-        if memory[HIGH] == math.inf:
-            memory[STEP] = _longer(step, decrement, slope)
+        scalars[LOW], scalars[LOW_VALUE], scalars[LOW_SLOPE] = step, value, slope
+        if scalars[HIGH] == math.inf:
+            scalars[STEP] = _longer(step, decrement, slope)
         else:
-            memory[STEP] = 0.5 * (step + memory[HIGH])
-        return TRIAL if _exhausted(memory) else LONGER
-    low = memory[LOW]
-    memory[HIGH] = step
+            scalars[STEP] = 0.5 * (step + scalars[HIGH])
+        return TRIAL if _exhausted(scalars) else LONGER
+    low = scalars[LOW]
+    scalars[HIGH] = step
     if not finite:
-        memory[STEP] = low + MARGIN * (step - low)
-    elif memory[REJECTED] < INTERPOLATIONS:
-        memory[STEP] = _between(
-            low, memory[LOW_VALUE], memory[LOW_SLOPE], step, value, slope
+        scalars[STEP] = low + MARGIN * (step - low)
+    elif scalars[REJECTED] < INTERPOLATIONS:
+        scalars[STEP] = _between(
+            low, scalars[LOW_VALUE], scalars[LOW_SLOPE], step, value, slope
         )
     else:
-        memory[STEP] = 0.5 * (low + step)
-    if _exhausted(memory):
+        scalars[STEP] = 0.5 * (low + step)
+    if _exhausted(scalars):
         return LOWER if low > 0.0 else NOTHING
     return SHORTER
 
 
 @numba.njit(**OPTIONS)
-def _exhausted(memory):
+def _exhausted(scalars):
     """Whether the interval of steps is not worth another trial."""
-    narrow = memory[HIGH] - memory[LOW] <= NARROWEST * max(1.0, memory[LOW])
-    return narrow or memory[REJECTED] >= REJECTIONS
+    narrow = scalars[HIGH] - scalars[LOW] <= NARROWEST * max(1.0, scalars[LOW])
+    return narrow or scalars[REJECTED] >= REJECTIONS
 
 
 @numba.njit(**OPTIONS)
-def _along_the_parabola(memory, value, predicted, rounding):
+def _along_the_parabola(scalars, value, predicted, rounding):
     """Judge a trial under an l1 penalty by the decrease it promised, and shorten it.
 
     `predicted` is the change along the move, the penalty's included. The trial is the
     minimum of a model, so a step is never too short.
     """
-    level = rounding * abs(memory[VALUE])
-    rise = value - memory[VALUE]
+    level = rounding * abs(scalars[VALUE])
+    rise = value - scalars[VALUE]
     if rise <= SUFFICIENT_DECREASE * predicted + level:
         return TRIAL
-    memory[REJECTED] += 1.0
-    if memory[REJECTED] >= REJECTIONS or not predicted < 0.0:
+    scalars[REJECTED] += 1.0
+    if scalars[REJECTED] >= REJECTIONS or not predicted < 0.0:
         return NOTHING
     # To the minimum of the parabola through what is known, between a tenth and a half.
     shrink = MARGIN
     if math.isfinite(rise):
         shrink = min(max(-predicted / (2.0 * (rise - predicted)), MARGIN), 0.5)
-    memory[STEP] *= shrink
+    scalars[STEP] *= shrink
     return SHORTER
 
 
 @numba.njit(**OPTIONS)
-def _aim(vectors, memory, direct, l1, shares):
+def _aim(vectors, scalars, direct, l1, shares):
     """The direction from the point, and what its model promises."""
     point, gradient = vectors[POINT], vectors[GRADIENT]
     diagonal, direction = vectors[DIAGONAL], vectors[DIRECTION]
     for attempt in range(2):
-        call_nothing(direct, vectors, int(memory[LEARNT]), l1, shares)
+        call_nothing(direct, vectors, int(scalars[LEARNT]), l1, shares)
         promise = -_dot(gradient, direction)
         for j in range(l1.shape[0]):
             promise += l1[j] * (abs(point[j]) - abs(point[j] + direction[j]))
-        memory[DECREMENT] = promise
+        scalars[DECREMENT] = promise
         if promise >= 0.0 or attempt == 1:
             break
-        _forget(memory, diagonal)
-    memory[STEP] = 1.0
-    memory[LOW], memory[HIGH] = 0.0, math.inf
-    memory[LOW_VALUE], memory[LOW_SLOPE] = memory[VALUE], -promise
-    memory[REJECTED] = 0.0
+        _forget(scalars, diagonal)
+    scalars[STEP] = 1.0
+    scalars[LOW], scalars[HIGH] = 0.0, math.inf
+    scalars[LOW_VALUE], scalars[LOW_SLOPE] = scalars[VALUE], -promise
+    scalars[REJECTED] = 0.0
     if not promise > 0.0:
-        memory[STUCK] = 1.0
+        scalars[STUCK] = 1.0
 
 
 @numba.njit(**OPTIONS)
-def _forget(memory, diagonal):
+def _forget(scalars, diagonal):
     """Start again from the steepest curvature known."""
     largest = 0.0
     for j in range(diagonal.shape[0]):
         largest = max(largest, diagonal[j])
     diagonal[:] = largest
-    memory[LEARNT] = 0.0
+    scalars[LEARNT] = 0.0
 
 
 @numba.njit(**OPTIONS)
-def _learn(vectors, memory, move, change, curvature):
+def _learn(vectors, scalars, move, change, curvature):
     """Remember a pair, unless rounding is all there is of its curvature."""
     moves, changes = _pairs(vectors)
     if not curvature > 0.0 or not math.isfinite(curvature):
         return
-    k = int(memory[LEARNT]) % moves.shape[0]
+    k = int(scalars[LEARNT]) % moves.shape[0]
     scale = 1.0 / math.sqrt(curvature)
     for j in range(move.shape[0]):
         moves[k, j] = scale * move[j]
         changes[k, j] = scale * change[j]
     _learn_diagonal(vectors[DIAGONAL], moves[k], changes[k])
-    memory[LEARNT] += 1.0
+    scalars[LEARNT] += 1.0
 
 
-def advance(
-    vectors,
-    memory,
-    trial,
-    value,
-    trial_gradient,
-    room,
-    direct,
-    l1,
-    parabolic,
-    rounding,
-    first_step,
-):
-    """Judge `trial`, learn from it, and put the next trial in its place.
+class Search(NamedTuple):
+    """What a search remembers.
 
-    Only points that are accepted are learnt from, and each is at least as good as the
-    one before, but for rounding: the last one is the answer.
-
-    Parameters
+    Attributes
     ----------
     vectors : float64 array of shape (6 + 2 pairs, n)
         Point, gradient, diagonal and direction, the lower end of the line search and
         its gradient, then the moves and the gradient changes of the last pairs, scaled
         to a curvature of one, each in a ring.
-    memory : float64 array
-        Numbers named in ``MEMORY``.
-    trial : float64 array of shape (n,)
+    scalars : float64 array
+        Numbers named in ``SCALARS``.
+    """
+
+    vectors: object
+    scalars: object
+
+
+class Trial(NamedTuple):
+    """A point to judge.
+
+    Attributes
+    ----------
+    point : float64 array of shape (n,)
     value : float
-        The objective at `trial`, penalties included.
-    trial_gradient : float64 array of shape (n,)
+        The objective there, penalties included.
+    gradient : float64 array of shape (n,)
         Of the objective without the l1 penalty.
-    room : float64 arrays of shape (n,), (n,) and (pairs,)
-        To work in.
+    """
+
+    point: object
+    value: float
+    gradient: object
+
+
+class Workspace(NamedTuple):
+    """To work in: float64 arrays of shape (n,), (n,) and (pairs,)."""
+
+    move: object
+    change: object
+    shares: object
+
+
+class Model(NamedTuple):
+    """What is known of the objective.
+
+    Attributes
+    ----------
     direct : int
         Address of ``newton`` or, with an l1 penalty, ``proximal_newton``: only the one
         that is used need be compiled.
@@ -594,78 +589,140 @@ def advance(
     first_step : float
         First step per unit of gradient.
     """
-    vectors, memory, trial = borrowed(vectors), borrowed(memory), borrowed(trial)
-    trial_gradient, l1 = borrowed(trial_gradient), borrowed(l1)
-    move, change, shares = borrowed(room)
+
+    direct: int
+    l1: object
+    parabolic: bool
+    rounding: float
+    first_step: float
+
+
+@numba.njit(**OPTIONS)
+def _start(search, trial, value, trial_gradient, first_step):
+    """The trial becomes the point, without being judged."""
+    vectors, scalars = search
+    if scalars[ACCEPTED] == 0.0:
+        vectors[DIAGONAL][:] = 1.0 / first_step
+        scalars[ACCEPTED] = 1.0
+    scalars[CHANGED], scalars[STUCK], scalars[VALUE] = 0.0, 0.0, value
+    _copy(trial, vectors[POINT])
+    _copy(trial_gradient, vectors[GRADIENT])
+
+
+@numba.njit(**OPTIONS)
+def _pair(search, trial, trial_gradient, move, change):
+    """The way from the point to the trial, and how the gradient changes on it."""
+    point, gradient = search.vectors[POINT], search.vectors[GRADIENT]
+    for j in range(move.shape[0]):
+        move[j] = trial[j] - point[j]
+        change[j] = trial_gradient[j] - gradient[j]
+
+
+@numba.njit(**OPTIONS)
+def _judge(search, value, slope, predicted, curvature, model):
+    """What comes of a trial, and the share of its move that the point makes."""
+    scalars, proximal = search.scalars, model.l1.shape[0] > 0
+    straight = model.parabolic and curvature > 0.0 and math.isfinite(value)
+    if straight and not proximal:
+        return TRIAL, min(max(-predicted / curvature, 0.0), LONGEST)
+    if not proximal:
+        return _on_the_line(scalars, value, slope, model.rounding), 1.0
+    outcome = _along_the_parabola(scalars, value, predicted, model.rounding)
+    if straight and outcome != TRIAL:
+        # The l1 norm lies below its chord, so this is the least of a bound.
+        # Otherwise the whole way, which is what sets coordinates to zero.
+        return TRIAL, min(max(-predicted / curvature, 0.0), 1.0)
+    return outcome, 1.0
+
+
+@numba.njit(**OPTIONS)
+def _accept(search, trial, value, trial_gradient, pair, curvature, fraction, l1):
+    """Learn from the trial, and move the point by a fraction of the way to it."""
+    vectors, scalars = search
+    move, change = pair
     point, gradient = vectors[POINT], vectors[GRADIENT]
-    diagonal, direction = vectors[DIAGONAL], vectors[DIRECTION]
-    n = point.shape[0]
-    proximal = l1.shape[0] > 0
-    if memory[ACCEPTED] == 0.0 or memory[CHANGED] == 1.0:
-        if memory[ACCEPTED] == 0.0:
-            diagonal[:] = 1.0 / first_step
-            memory[ACCEPTED] = 1.0
-        memory[CHANGED], memory[STUCK], memory[VALUE] = 0.0, 0.0, value
+    _learn(vectors, scalars, move, change, curvature)
+    if fraction == 1.0:
         _copy(trial, point)
         _copy(trial_gradient, gradient)
-        _aim(vectors, memory, direct, l1, shares)
-    elif memory[STUCK] == 0.0:
-        for j in range(n):
-            move[j] = trial[j] - point[j]
-            change[j] = trial_gradient[j] - gradient[j]
+    else:
+        rest = fraction - 1.0
+        value += rest * _dot(trial_gradient, move)
+        value += 0.5 * rest * rest * curvature
+        _add(point, fraction, move)
+        _add(gradient, fraction, change)
+        value += _norm(l1, point) - _norm(l1, trial)
+    scalars[VALUE] = value
+    scalars[ACCEPTED] += 1.0
+    scalars[FORGOT] = 0.0
+
+
+def advance(search, tried, workspace, model):
+    """Judge the trial, learn from it, and put the next trial in its place.
+
+    Only points that are accepted are learnt from, and each is at least as good as the
+    one before, but for rounding: the last one is the answer.
+
+    Parameters
+    ----------
+    search : Search
+    tried : Trial
+    workspace : Workspace
+    model : Model
+    """
+    search, model = borrowed(search), borrowed(model)
+    trial, value, trial_gradient = borrowed(tried)
+    move, change, shares = borrowed(workspace)
+    vectors, scalars = search
+    direct, l1 = model.direct, model.l1
+    point, gradient = vectors[POINT], vectors[GRADIENT]
+    direction = vectors[DIRECTION]
+    if scalars[ACCEPTED] == 0.0 or scalars[CHANGED] == 1.0:
+        _start(search, trial, value, trial_gradient, model.first_step)
+        _aim(vectors, scalars, direct, l1, shares)
+    elif scalars[STUCK] == 0.0:
+        _pair(search, trial, trial_gradient, move, change)
         curvature = _dot(move, change)
-        before, after = _norm(l1, point), _norm(l1, trial)
-        predicted = _dot(gradient, move) + after - before
-        fraction = 1.0
+        predicted = _dot(gradient, move) + _norm(l1, trial) - _norm(l1, point)
         slope = _dot(trial_gradient, direction)
-        straight = parabolic and curvature > 0.0 and math.isfinite(value)
-        if straight and not proximal:
-            fraction = min(max(-predicted / curvature, 0.0), LONGEST)
-            outcome = TRIAL
-        elif proximal:
-            outcome = _along_the_parabola(memory, value, predicted, rounding)
-            if straight and outcome != TRIAL:
-                # The l1 norm lies below its chord, so this is the least of a bound.
-                # Otherwise the whole way, which is what sets coordinates to zero.
-                fraction = min(max(-predicted / curvature, 0.0), 1.0)
-                outcome = TRIAL
-        else:
-            outcome = _on_the_line(memory, value, slope, rounding)
+        outcome, fraction = _judge(search, value, slope, predicted, curvature, model)
         if outcome == LONGER:
             _copy(trial, vectors[LOW_POINT])
             _copy(trial_gradient, vectors[LOW_GRADIENT])
         elif outcome == LOWER:
-            value = memory[LOW_VALUE]
+            value = scalars[LOW_VALUE]
             _copy(vectors[LOW_POINT], trial)
             _copy(vectors[LOW_GRADIENT], trial_gradient)
-            for j in range(n):
-                move[j] = trial[j] - point[j]
-                change[j] = trial_gradient[j] - gradient[j]
+            _pair(search, trial, trial_gradient, move, change)
             curvature = _dot(move, change)
             outcome = TRIAL
         if outcome == TRIAL:
-            _learn(vectors, memory, move, change, curvature)
-            if fraction == 1.0:
-                _copy(trial, point)
-                _copy(trial_gradient, gradient)
-            else:
-                rest = fraction - 1.0
-                value += rest * _dot(trial_gradient, move)
-                value += 0.5 * rest * rest * curvature
-                _add(point, fraction, move)
-                _add(gradient, fraction, change)
-                value += _norm(l1, point) - after
-            memory[VALUE] = value
-            memory[ACCEPTED] += 1.0
-            memory[FORGOT] = 0.0
-            _aim(vectors, memory, direct, l1, shares)
+            pair = (move, change)
+            _accept(search, trial, value, trial_gradient, pair, curvature, fraction, l1)
+            _aim(vectors, scalars, direct, l1, shares)
+        elif outcome == NOTHING and scalars[FORGOT] == 1.0:
+            scalars[STUCK] = 1.0
         elif outcome == NOTHING:
-            if memory[FORGOT] == 1.0:
-                memory[STUCK] = 1.0
-            else:
-                memory[FORGOT] = 1.0
-                _forget(memory, diagonal)
-                _aim(vectors, memory, direct, l1, shares)
-    step = memory[STEP]
-    for j in range(n):
+            scalars[FORGOT] = 1.0
+            _forget(scalars, vectors[DIAGONAL])
+            _aim(vectors, scalars, direct, l1, shares)
+    step = scalars[STEP]
+    for j in range(point.shape[0]):
         trial[j] = point[j] + step * direction[j]
+
+
+@functools.cache
+def signature():
+    """Of ``advance``."""
+    search = record(Search, vectors=matrix(FLOAT), scalars=VECTOR)
+    trial = record(Trial, point=VECTOR, value=FLOAT, gradient=VECTOR)
+    workspace = record(Workspace, move=VECTOR, change=VECTOR, shares=VECTOR)
+    model = record(
+        Model,
+        direct=types.intp,
+        l1=VECTOR,
+        parabolic=types.boolean,
+        rounding=FLOAT,
+        first_step=FLOAT,
+    )
+    return types.none(search, trial, workspace, model)

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from . import compiling, epoch, user_code
+from . import compiling, epoch, update, user_code
+from .proximal import NO_PROX
 
 
 class RuleStepper:
@@ -41,20 +42,31 @@ class RuleStepper:
             )
         element = compiling.numba_type(theta.dtype)
         self.theta, self.lr, self.t = theta, lr, 0
-        self._step = compiling.kernel(epoch.step, epoch.step_signature(element))
-        update, p, self._check = user_code.rule(rule, theta.size, theta.dtype)
-        vectors, memory, metric = rule.start(theta.size, theta.dtype)
+        self._step = compiling.kernel(epoch.single_step, epoch.step_signature(element))
+        address, p, self._check = user_code.rule(rule, theta.size, theta.dtype)
+        vectors, scalars, step_sizes = rule.start(theta.size, theta.dtype)
         if rule.proximal:
             # No penalty concerns any entry.
             vectors[-2:] = -1.0
-        self._rule = (update, p, vectors, memory, metric)
         decay = np.full(
             theta.size if rule.weight_decay else 0, rule.weight_decay, float
         )
-        no_prox = (0, np.empty(0, np.int64), np.empty(0))
-        self._penalties = (np.empty(0), np.zeros(theta.size), decay, no_prox)
-        nothing = theta[:0].copy()
-        self._averaging = (nothing, nothing.copy(), 0, 0.0, 0.0)
+        nothing = np.empty(0)
+        penalties = update.Penalties(
+            l1=nothing, l2=np.zeros(theta.size), decay=decay, prox=NO_PROX
+        )
+        averaging = update.Averaging(
+            base=theta[:0].copy(),
+            average=theta[:0].copy(),
+            start=0,
+            power=0.0,
+            interpolation=0.0,
+        )
+        rule = update.Rule(
+            update=address, p=p, vectors=vectors, scalars=scalars, step_sizes=step_sizes
+        )
+        self._p = p
+        self._update = (tuple(rule), tuple(penalties), tuple(averaging), math.inf)
 
     def step(self, gradient):
         """Make one update of `theta`, in place.
@@ -77,13 +89,10 @@ class RuleStepper:
             self.theta,
             gradient,
             1,
-            self._rule,
-            self._penalties,
-            self._averaging,
-            math.inf,
+            self._update,
             float(self.lr),
             self.t,
         )
         if self._check is not None:
-            self._check(self._rule[1])
+            self._check(self._p)
         return self.theta

@@ -14,10 +14,19 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
+from numba import types
 from numba.core.errors import NumbaError
 
 from skgd._kernels import compiling
-from skgd._kernels.compiling import OPTIONS, renamed
+from skgd._kernels.compiling import (
+    FLOAT,
+    INDEX,
+    OPTIONS,
+    VECTOR,
+    matrix,
+    renamed,
+    vector,
+)
 from skgd._kernels.fingerprint import (
     fingerprint,
     may_raise,
@@ -26,6 +35,28 @@ from skgd._kernels.fingerprint import (
 )
 
 NAN = float("nan")
+
+
+@functools.cache
+def loss_signature():
+    """(y, z, p) -> (loss, derivative)."""
+    return types.UniTuple(FLOAT, 2)(FLOAT, FLOAT, VECTOR)
+
+
+@functools.cache
+def rule_signature(element):
+    """(theta, gradient, state, lr, t, p, scalars, step_sizes) -> nothing."""
+    theta = vector(element)
+    return types.none(
+        theta, theta, matrix(element), FLOAT, INDEX, VECTOR, VECTOR, theta
+    )
+
+
+@functools.cache
+def activation_signature(element):
+    """(z, slope, p) -> nothing."""
+    return types.none(vector(element), vector(element), VECTOR)
+
 
 # Guards, by the function inside them and all that compilation froze in it.
 _GUARDS = {}
@@ -51,7 +82,7 @@ class Callee(NamedTuple):
 
 
 def loss(part):
-    """A loss, ready to be called by ``compiling.loss_signature``.
+    """A loss, ready to be called by ``loss_signature``.
 
     Parameters
     ----------
@@ -62,7 +93,7 @@ def loss(part):
     Callee
     """
     function = python_function(type(part).value_and_derivative)
-    signature = compiling.loss_signature()
+    signature = loss_signature()
     values = np.array(part.parameters(), dtype=np.float64)
     if not compiling.is_foreign(function):
         return Callee(compiling.address(function, signature), values)
@@ -81,7 +112,7 @@ def loss(part):
 
 
 def rule(part, size, dtype):
-    """An update rule, ready to be called by ``compiling.rule_signature``.
+    """An update rule, ready to be called by ``rule_signature``.
 
     Parameters
     ----------
@@ -100,10 +131,10 @@ def rule(part, size, dtype):
     if own is not None:
         return Callee(own, values)
     function = python_function(type(part).update)
-    signature = compiling.rule_signature(compiling.numba_type(dtype))
+    signature = rule_signature(compiling.numba_type(dtype))
     n = values.size
-    state, memory, _ = part.start(1)
-    rows, n_memory = state.shape[0], memory.size
+    state, scalars, _ = part.start(1)
+    rows, n_scalars = state.shape[0], scalars.size
     notes = raises_by_itself(function)
     guarded = _guard(_guarded_rule, function, n, notes)
 
@@ -111,24 +142,24 @@ def rule(part, size, dtype):
         if not notes:
             raise IndexError(
                 f"{type(part).__name__}.update reads or writes beyond the end of an "
-                "array: state_names, memory_names and parameters() say how long they "
+                "array: state_names, scalar_names and parameters() say how long they "
                 "are."
             )
         lr, t = float(p[n + 1]), int(p[n + 2])
-        ends = np.cumsum([size, size, rows * size, n_memory])
-        theta, grad, state, memory, _ = np.split(p[n + 3 :], ends)
+        ends = np.cumsum([size, size, rows * size, n_scalars])
+        theta, grad, state, scalars, _ = np.split(p[n + 3 :], ends)
         theta, grad, state = (a.astype(dtype) for a in (theta, grad, state))
-        state, metric = state.reshape(rows, size), np.zeros(size, dtype)
-        type(part).update(theta, grad, state, lr, t, p[:n], memory.copy(), metric)
+        state, step_sizes = state.reshape(rows, size), np.zeros(size, dtype)
+        type(part).update(theta, grad, state, lr, t, p[:n], scalars.copy(), step_sizes)
 
     check = functools.partial(_raise_noted, part, "update", n, again)
-    room = 3 + ((2 + rows) * size + n_memory if notes else 0)
+    room = 3 + ((2 + rows) * size + n_scalars if notes else 0)
     p = np.concatenate([values, np.zeros(room)])
     return Callee(_address(part, "update", guarded, signature), p, check)
 
 
 def activation(part, longest, dtype):
-    """An activation, ready to be called by ``compiling.activation_signature``.
+    """An activation, ready to be called by ``activation_signature``.
 
     Parameters
     ----------
@@ -143,7 +174,7 @@ def activation(part, longest, dtype):
     Callee
     """
     function = python_function(type(part).apply)
-    signature = compiling.activation_signature(compiling.numba_type(dtype))
+    signature = activation_signature(compiling.numba_type(dtype))
     values = np.array(part.parameters(), dtype=np.float64)
     if not compiling.is_foreign(function):
         return Callee(compiling.address(function, signature), values)
@@ -165,7 +196,7 @@ def _own_rule(update, dtype):
     function = python_function(update)
     if compiling.is_foreign(function):
         return None
-    signature = compiling.rule_signature(compiling.numba_type(dtype))
+    signature = rule_signature(compiling.numba_type(dtype))
     return compiling.address(function, signature)
 
 
@@ -229,7 +260,7 @@ def _guarded_loss(inner, n):
 
 
 def _guarded_rule(inner, n, notes):
-    def update(theta, grad, state, lr, t, p, memory, metric):
+    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
         size = theta.shape[0]
         if notes and p[n] == 0.0:
             p[n + 1] = lr
@@ -243,10 +274,10 @@ def _guarded_rule(inner, n, notes):
                 for j in range(size):
                     p[at + j] = state[i, j]
                 at += size
-            for i in range(memory.shape[0]):
-                p[at + i] = memory[i]
+            for i in range(scalars.shape[0]):
+                p[at + i] = scalars[i]
         try:
-            inner(theta, grad, state, lr, t, p[:n], memory, metric)
+            inner(theta, grad, state, lr, t, p[:n], scalars, step_sizes)
         except Exception:
             p[n] = 1.0
             for j in range(size):

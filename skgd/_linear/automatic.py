@@ -195,7 +195,7 @@ def choose(
             )
         bound = smoothness(objective, rows, moments, batch_size, curvature)
         return Choice(optimizer, _longest_step(3.0 * bound), mean)
-    if batch_size < len(rows) and not average and not optimizer.proximal:
+    if batch_size < rows.order.size and not average and not optimizer.proximal:
         mean = Averaging(start=1, power=LATE_WEIGHT)
     if type(optimizer) is RAdam:
         # Its first steps grow with the gradient, which has units.
@@ -224,14 +224,14 @@ def few_rows(
     """DoWG and the mean it is taken at, for ``gd`` and ``dowg``."""
     mean = Averaging(start=max(int(average), 1), interpolation=INTERPOLATION)
     last_step, guarded = None, False
-    if objective.has_kinks and batch_size < len(rows):
+    if objective.has_kinks and batch_size < rows.order.size:
         # A mean of points has no exact zeros, and one step from it has.
         last_step = _longest_step(
-            smoothness(objective, rows, moments, len(rows), curvature)
+            smoothness(objective, rows, moments, rows.order.size, curvature)
         )
     if type(optimizer) is GD:
         longest = math.inf
-        if batch_size < len(rows) and objective.loss.smooth:
+        if batch_size < rows.order.size and objective.loss.smooth:
             guarded = objective.loss.curvature is None and not objective.softmax
             row_norm = mean_row_norm(moments, objective.model)
             turns = TURNS_WITHOUT_CURVATURE if guarded else TURNS
@@ -334,7 +334,7 @@ def dual_ascent_pays(rows, loss, softmax):
     -------
     bool
     """
-    if len(rows) <= FEW_ROWS:
+    if rows.order.size <= FEW_ROWS:
         return False
     kind = dual_kind(loss, softmax)
     if not sparse.issparse(rows.X) or kind is None:

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from skgd._estimator import parameters as _parameters
 from skgd._estimator.base import BaseGD
 from skgd._estimator.causes import need_scaling
-from skgd._estimator.parameters import with_parameters
+from skgd._estimator.parameters import documented, with_parameters
 from skgd._estimator.probabilities import LogProbabilities, has_probabilities
 from skgd._estimator.transaction import all_or_nothing
 from skgd._input.moments import Moments
@@ -28,6 +28,7 @@ from skgd._input.validation import (
     FLOATS,
     check_start,
     check_weights,
+    checked_rows,
     refuse_foreign,
 )
 from skgd._input.warnings import warn_user
@@ -58,6 +59,7 @@ class LinearGD(BaseGD):
     @all_or_nothing
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
+    @documented
     def fit(
         self,
         X: Any,
@@ -74,31 +76,16 @@ class LinearGD(BaseGD):
 
         Parameters
         ----------
-        X : {array-like, CSR matrix} of shape (n_samples, n_features)
-            Features. float32 stays float32; sparse input stays sparse.
+        {rows to fit}
         y : array-like of shape (n_samples,), or (n_samples, n_targets) for a regressor
             Targets or labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. They are scaled to mean 1, and rows of weight zero
-            are dropped first, so scaling all of them changes nothing.
+        {weights to fit}
         coef_init, intercept_init : array-like, default=None
             Where to start, in the shapes of `coef_` and `intercept_`. By default from
             zero, with the best constant as intercept under ``lr="auto"``.
-        X_val, y_val, sample_weight_val : array-like, default=None
-            Rows to judge the weights by, as in `early_stopping`, without taking any
-            from X.
+        {rows to judge by}
 
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            For input the loss, the task or the model cannot use.
-        TypeError
-            For arrays of other libraries, which would have to be downloaded first.
+        {fitted}
         """
         init = {"coef_init": coef_init, "intercept_init": intercept_init}
         return self._fit(X, y, sample_weight, init, (X_val, y_val, sample_weight_val))
@@ -130,11 +117,6 @@ class LinearGD(BaseGD):
         if plan.constant is not None:
             return plan.constant
         return constant_theta(self, plan.objective, rows)
-
-    def _first_theta(self, plan, rows, init, rng):
-        theta = super()._first_theta(plan, rows, init, rng)
-        # Points of other objectives are all allowed.
-        return theta if plan.objective.prox is None else plan.objective.inside(theta)
 
     def _set_start(self, plan, state, init):
         super()._set_start(plan, state, init)
@@ -260,6 +242,7 @@ class LinearGD(BaseGD):
         )
         return self._scores(X)
 
+    @documented
     def gradient(
         self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> tuple[float, Any, Any]:
@@ -267,8 +250,7 @@ class LinearGD(BaseGD):
 
         Parameters
         ----------
-        X : {array-like, CSR matrix} of shape (n_samples, n_features)
-            Features.
+        {rows}
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Labels or targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -430,39 +412,32 @@ class GDRegressor(RegressorMixin, LinearGD):
     @all_or_nothing
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
+    @documented
     def partial_fit(
         self, X: Any, y: ArrayLike, *, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Make one pass over the rows, in the order given.
+        """{one pass}
 
-        ``solver="batch"`` makes one update from all rows of the call, "minibatch" one
-        for each `batch_size` rows, "sgd" one for each row. Optimizer, schedule and
-        averaging go on where the previous call left them.
+        Optimizer, schedule and averaging go on where the previous call left them.
 
         Parameters
         ----------
-        X : {array-like, CSR matrix} of shape (n_samples, n_features)
-            Features.
+        {rows}
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights, used as given: their mean over all calls cannot be
-            known. A call in which all are zero changes nothing.
+        {weights of a pass}
 
-        Returns
-        -------
-        self : object
-            The updated estimator.
+        {updated}
         """
         return self._partial_fit(X, y, sample_weight, None)
 
+    @documented
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict targets.
 
         Parameters
         ----------
-        X : {array-like, CSR matrix} of shape (n_samples, n_features)
-            Features.
+        {rows}
 
         Returns
         -------
@@ -472,16 +447,7 @@ class GDRegressor(RegressorMixin, LinearGD):
         return self._task.decode(self._loss.inverse_link(scores))
 
     def _checked_data(self, X, y, reset):
-        X, y = validate_data(
-            self,
-            sound(X),
-            y,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=FLOATS,
-            multi_output=True,
-            y_numeric=True,
-        )
+        X, y = checked_rows(self, X, y, reset, multi_output=True, y_numeric=True)
         return X, self._as_tagged(y)
 
     def _new_task(self, y, classes):
@@ -552,6 +518,7 @@ class GDClassifier(LogProbabilities, ClassifierMixin, LinearGD):
     @all_or_nothing
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
+    @documented
     def partial_fit(
         self,
         X: Any,
@@ -560,54 +527,39 @@ class GDClassifier(LogProbabilities, ClassifierMixin, LinearGD):
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Make one pass over the rows, in the order given.
+        """{one pass}
 
-        ``solver="batch"`` makes one update from all rows of the call, "minibatch" one
-        for each `batch_size` rows, "sgd" one for each row. Optimizer, schedule and
-        averaging go on where the previous call left them.
+        Optimizer, schedule and averaging go on where the previous call left them.
 
         Parameters
         ----------
-        X : {array-like, CSR matrix} of shape (n_samples, n_features)
-            Features.
+        {rows}
         y : array-like of shape (n_samples,)
             Labels.
         classes : array-like of shape (n_classes,), default=None
             All labels there will ever be; required in the first call.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights, used as given: their mean over all calls cannot be
-            known. A call in which all are zero changes nothing.
+        {weights of a pass}
 
-        Returns
-        -------
-        self : object
-            The updated estimator.
+        {updated}
         """
         return self._partial_fit(X, y, sample_weight, classes)
 
+    @documented
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Raw scores.
 
-        Parameters
-        ----------
-        X : {array-like, CSR matrix} of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        array of shape (n_samples,) or (n_samples, n_classes)
-            For two classes, positive for ``classes_[1]``.
+        {scores of classes}
         """
         scores = self._raw_scores(X)
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
+    @documented
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict labels.
 
         Parameters
         ----------
-        X : {array-like, CSR matrix} of shape (n_samples, n_features)
-            Features.
+        {rows}
 
         Returns
         -------
@@ -619,18 +571,12 @@ class GDClassifier(LogProbabilities, ClassifierMixin, LinearGD):
         return self._task.decode(scores.argmax(axis=1))
 
     @available_if(has_probabilities)
+    @documented
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probability of each class, for losses that have them.
 
-        Parameters
-        ----------
-        X : {array-like, CSR matrix} of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        array of shape (n_samples, n_classes)
-            In the order of `classes_`; rows sum to 1.
+        {probabilities}
+            Rows sum to 1.
         """
         scores = self.decision_function(X)
         if scores.ndim == 2 and self._loss.softmax:
@@ -638,9 +584,7 @@ class GDClassifier(LogProbabilities, ClassifierMixin, LinearGD):
         return self._loss.predict_proba(scores)
 
     def _checked_data(self, X, y, reset):
-        X, y = validate_data(
-            self, sound(X), y, reset=reset, accept_sparse="csr", dtype=FLOATS
-        )
+        X, y = checked_rows(self, X, y, reset)
         Classification.check(y, "use GDRegressor")
         return X, column_or_1d(y, warn=True)
 

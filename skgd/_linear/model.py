@@ -79,6 +79,9 @@ class LinearModel:
 
     is_linear = True
 
+    # No function of a user is called but the loss.
+    may_raise = False
+
     # Steps are taken down the objective itself, not down a multiple of it.
     unit = 1.0
 
@@ -200,13 +203,6 @@ class LinearModel:
             return theta
         return self.theta(*model.exact_coefficients(theta))
 
-    def _coordinates(self):
-        """Mean of all features, and their scale, which is empty where it is 1."""
-        return (
-            np.zeros(self.n_features, self.dtype) if self.mean is None else self.mean,
-            np.empty(0, self.dtype) if self.scale is None else self.scale,
-        )
-
     def _check_coordinates(self):
         """ValueError unless mean and scale are those of all features."""
         n = self.n_features
@@ -218,7 +214,7 @@ class LinearModel:
             check_sizes("the coordinates", scale=(self.scale, n))
 
     def bind(self, X, block_rows):
-        """Address of the compiled sum of gradients, and the data it works on.
+        """What compiled loops work on, and these loops.
 
         Parameters
         ----------
@@ -228,47 +224,47 @@ class LinearModel:
 
         Returns
         -------
-        block : int
         data : tuple
-        data_type : numba type of `data`
+            In the order of the fields of a record of ``_kernels/linear.py``.
+        loops : skgd._kernels.loops.Loops
         """
-        from skgd._kernels import compiling, linear
+        from skgd._kernels import linear, loops
 
         self._check_coordinates()
-        element = compiling.numba_type(self.dtype)
         bias = self.dtype.type(self.fit_intercept)
-        scores = np.empty((block_rows, self.n_outputs), self.dtype)
         nothing = np.empty(0, self.dtype)
+        scale = nothing if self.scale is None else self.scale
         if sparse.issparse(X):
-            index = compiling.numba_type(X.indices.dtype)
-            data = (
-                X.data,
-                X.indices,
-                X.indptr.astype(X.indices.dtype, copy=False),
-                nothing if self.mean is None else self.mean,
-                nothing if self.scale is None else self.scale,
-                bias,
-                scores,
+            data = linear.SparseRows(
+                values=X.data,
+                columns=X.indices,
+                pointers=X.indptr.astype(X.indices.dtype, copy=False),
+                mean=nothing if self.mean is None else self.mean,
+                scale=scale,
+                bias=bias,
+                scores=np.empty((block_rows, self.n_outputs), self.dtype),
             )
-            data_type = compiling.csr_data(element, index)
-            function = linear.csr_block
-        else:
-            function, buffer_rows = linear.several_outputs_block, block_rows
-            if self.n_outputs == 1:
-                scores = np.empty((self._rows_in_first_cache(), 1), self.dtype)
-                # One more, for the weights of scaled features.
-                buffer_rows = len(scores) + 1
-            buffer = np.empty((buffer_rows, self.n_features), self.dtype)
-            rows = X, *as_vector(X), *self._coordinates()
-            if self.n_outputs == 1:
-                data = (*rows, bias, buffer, scores)
-                return 0, data, compiling.dense_data(element)
-            data = (bias, *rows, buffer, scores)
-            data_type = compiling.dense_outputs_data(element)
-        signature = compiling.block_signature(data_type, element)
-        return compiling.address(function, signature), data, data_type
+            return tuple(data), loops.sparse(self.dtype, X.indices.dtype)
+        several = self.n_outputs > 1
+        n_rows = block_rows if several else self._rows_in_first_cache()
+        # One more for one output, for the weights of scaled features.
+        buffer_rows = n_rows if several else n_rows + 1
+        vector, step = as_vector(X)
+        data = linear.OneOutput(
+            X=X,
+            vector=vector,
+            step=step,
+            mean=np.zeros(self.n_features, self.dtype)
+            if self.mean is None
+            else self.mean,
+            scale=scale,
+            bias=bias,
+            buffer=np.empty((buffer_rows, self.n_features), self.dtype),
+            scores=np.empty((n_rows, self.n_outputs), self.dtype),
+        )
+        return tuple(data), loops.dense(self.dtype, min(self.n_outputs, 2))
 
     def bound_to(self, X, data):
         """`data` of an earlier `bind` to dense rows, with other dense rows in it."""
-        at = 0 if self.n_outputs == 1 else 1
-        return (*data[:at], X, *as_vector(X), *data[at + 3 :])
+        _, _, _, *others = data
+        return (X, *as_vector(X), *others)

@@ -214,7 +214,7 @@ def linear_plan(estimator, task, loss, rows, model=None, streaming=False):
             return _implicit_steps(asked, rows, model)
         if not streaming and dual_ascent_pays(rows, loss, asked.softmax):
             return _dual_ascent(asked, rows)
-    batch_size = asked.rows_per_update(len(rows), streaming)
+    batch_size = asked.rows_per_update(rows.order.size, streaming)
     if asked.automatic:
         return _found_rate(asked, rows, model, batch_size, streaming)
     if model is None or not model.raw:
@@ -231,7 +231,7 @@ def linear_plan(estimator, task, loss, rows, model=None, streaming=False):
 
 def _found_rate(asked, rows, model, batch_size, streaming):
     """A run under ``lr="auto"``, by the method that ``automatic.choose`` names."""
-    estimator, n_rows = asked.estimator, len(rows)
+    estimator, n_rows = asked.estimator, rows.order.size
     first_updates = None
     if not streaming and asked.starts_with_updates(batch_size):
         first_updates = batch_size
@@ -294,7 +294,7 @@ def _scaled_model(asked, rows, model, batch_size, streaming):
         ridge = asked.l2 / curvature
         moments, *unusable = usable_moments(seen.features, rows, rows.X.dtype)
         warn_of_unusable(estimator, *unusable)
-        updates = streaming or batch_size < len(rows)
+        updates = streaming or batch_size < rows.order.size
         mean, scale = centred_coordinates(
             moments, ridge, centre, batch_size if updates else None
         )
@@ -341,7 +341,7 @@ def _dual_ascent(asked, rows):
 
     def search():
         """The objective and the search to go on with where ascent is slow."""
-        n_rows = len(rows)
+        n_rows = rows.order.size
         scaled, curvature = _scaled_model(asked, rows, None, n_rows, False)
         objective = asked.objective(scaled)
         choice = choose(
@@ -368,7 +368,9 @@ def _dual_ascent(asked, rows):
         constant,
         search if loss.smooth else None,
     )
-    return asked.plan(objective, ascent, len(rows), solver="batch", constant=constant)
+    return asked.plan(
+        objective, ascent, rows.order.size, solver="batch", constant=constant
+    )
 
 
 def constant_theta(estimator, objective, rows):

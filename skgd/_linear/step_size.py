@@ -9,7 +9,9 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
+from skgd._input.moments import exceeds_rounding
 from skgd._training.objective import Objective
+from skgd._training.power_iteration import power_iteration
 from skgd.losses import SquaredError
 
 POWER_ITERATIONS = 100
@@ -18,14 +20,11 @@ POWER_TOLERANCE = 1e-3
 # Rows turned to double precision at a time: bounds the extra memory.
 CHUNK_ROWS = 1024
 
-# Power iteration approaches the largest eigenvalue from below.
+# Power iteration approaches the eigenvalue from below.
 SAFETY = 1.05
 
 # Features per nonzero of an update up to which sparse columns are centred.
 CENTRED_WIDTH = 8
-
-# A column whose spread is this small against its size is rounding noise.
-CONSTANT_COLUMN = 1e-12
 
 
 # A row may have the square of so many deviations in one coordinate, divided by the rows
@@ -60,11 +59,10 @@ def centred_coordinates(moments, ridge, centre, batch_size=None):
     """
     mean = moments.mean if centre else np.zeros_like(moments.mean)
     spread = moments.variance + (moments.mean - mean) ** 2
-    noise = (CONSTANT_COLUMN * moments.mean) ** 2
     scale = np.zeros_like(spread)
-    varies = spread > noise
+    varies = exceeds_rounding(spread, moments.mean)
     if batch_size is not None:
-        reach = np.maximum(moments.high - mean, mean - moments.low)
+        reach = moments.reach(mean)
         spread = np.maximum(spread, reach**2 / max(FARTHEST, batch_size))
     ridge = np.broadcast_to(ridge, spread.shape)
     scale[varies] = 1.0 / np.sqrt(spread[varies] + ridge[varies])
@@ -153,19 +151,16 @@ def largest_eigenvalue(objective, rows):
     bound = Objective(
         model, SquaredError(), softmax=False, l1=np.empty(0), l2=np.empty(0)
     ).bind(replace(rows, targets=zeros))
-    vector = np.random.default_rng(0).standard_normal(model.size)
-    eigenvalue = 0.0
-    for _ in range(POWER_ITERATIONS):
-        vector /= np.linalg.norm(vector)
-        _, product = bound.loss_and_gradient(vector.astype(model.dtype))
-        product /= rows.order.size
-        previous, eigenvalue = eigenvalue, float(np.linalg.norm(product))
-        if eigenvalue == 0.0 or abs(eigenvalue - previous) <= (
-            POWER_TOLERANCE * eigenvalue
-        ):
-            break
-        vector = product
-    return SAFETY * eigenvalue
+
+    def product(vector, norm):
+        unit = (vector / norm).astype(model.dtype)
+        _, gradient = bound.loss_and_gradient(unit)
+        gradient /= rows.order.size
+        return gradient, float(np.linalg.norm(gradient))
+
+    start = np.random.default_rng(0).standard_normal(model.size)
+    largest = power_iteration(product, start, POWER_ITERATIONS, POWER_TOLERANCE)
+    return SAFETY * largest
 
 
 def expected_smoothness(largest, row_norm, n_rows, batch_size):
@@ -199,9 +194,11 @@ def smoothness(objective, rows, moments, batch_size, curvature):
         largest_eigenvalue(objective, rows), mean_row_norm(moments, objective.model)
     )
     row_norm = largest
-    if batch_size < len(rows):
+    if batch_size < rows.order.size:
         row_norm = largest_row_norm(objective.model, rows)
-    bound = curvature * expected_smoothness(largest, row_norm, len(rows), batch_size)
+    bound = curvature * expected_smoothness(
+        largest, row_norm, rows.order.size, batch_size
+    )
     return bound + float(objective.l2.max(initial=0.0))
 
 

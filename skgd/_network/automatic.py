@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from skgd._training.power_iteration import power_iteration
 from skgd._training.state import Averaging
 from skgd.optimizers import AdaGrad
 from skgd.schedules import Schedule, rate_factors
@@ -179,15 +180,16 @@ def largest_curvature(objective, rows, output, batch_size):
 
 def _largest_eigenvalue(bound, theta, rng):
     """Of the Hessian at theta, by power iteration on differences of gradients."""
-    vector = rng.standard_normal(theta.size)
     length = np.finfo(theta.dtype).eps ** (1 / 3) * np.linalg.norm(theta)
-    eigenvalue = 0.0
-    for _ in range(POWER_ITERATIONS):
-        step = vector * (length / max(np.linalg.norm(vector), TINY))
+
+    def product(vector, norm):
+        step = vector * (length / max(norm, TINY))
         ahead, behind = (
             bound.gradient((theta + sign * step).astype(theta.dtype))[1]
             for sign in (1.0, -1.0)
         )
-        vector = ahead - behind
-        eigenvalue = float(np.linalg.norm(vector)) / (2.0 * length)
-    return eigenvalue
+        change = ahead - behind
+        return change, float(np.linalg.norm(change)) / (2.0 * length)
+
+    start = rng.standard_normal(theta.size)
+    return power_iteration(product, start, POWER_ITERATIONS)

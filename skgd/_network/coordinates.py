@@ -7,11 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from skgd._input.moments import Moments
+from skgd._input.moments import CONSTANT_COLUMN, Moments, exceeds_rounding
 from skgd.losses import AbsoluteError
-
-# A column whose spread is this small against its size is rounding noise.
-CONSTANT_COLUMN = 1e-12
 
 # No entry is more than this many units from the mean of its column. The standard
 # deviation alone would make one row in a thousand reach 30, and what few rows say would
@@ -243,9 +240,8 @@ class Scaling:
         """One over the spread, or over an eighth of the reach where that is more."""
         mean, variance = self.features.mean, self.features.variance
         scale = np.zeros_like(variance)
-        varies = variance > (CONSTANT_COLUMN * mean) ** 2
-        low, high = self.features.low[varies], self.features.high[varies]
-        reach = np.maximum(high - mean[varies], mean[varies] - low)
+        varies = exceeds_rounding(variance, mean)
+        reach = self.features.reach(mean)[varies]
         spread = np.maximum(np.sqrt(variance[varies]), reach / LONGEST_REACH)
         scale[varies] = 1.0 / spread
         return scale

@@ -18,7 +18,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skgd._estimator import parameters as _parameters
-from skgd._estimator.parameters import with_parameters
+from skgd._estimator.parameters import documented, with_parameters
 from skgd._estimator.probabilities import LogProbabilities, has_probabilities
 from skgd._estimator.transaction import all_or_nothing
 from skgd._input.sparse import sound
@@ -142,6 +142,7 @@ class MLPGD(LogProbabilities, NetworkGD):
     @all_or_nothing
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
+    @documented
     def fit(
         self,
         X: Any,
@@ -158,32 +159,17 @@ class MLPGD(LogProbabilities, NetworkGD):
 
         Parameters
         ----------
-        X : {array-like, CSR matrix} of shape (n_samples, n_features)
-            Features. float32 stays float32; sparse input stays sparse.
+        {rows to fit}
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Labels, indicators of several labels per row, or targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. They are scaled to mean 1, and rows of weight zero
-            are dropped first, so scaling all of them changes nothing.
+        {weights to fit}
         coefs_init, intercepts_init : list of array-like, default=None
             Where to start, in the shapes of `coefs_` and `intercepts_`. By default
             random, but for the last intercepts: the best constant under
             ``standardize=True``, else zero.
-        X_val, y_val, sample_weight_val : array-like, default=None
-            Rows to judge the weights by, as in `early_stopping`, without taking any
-            from X.
+        {rows to judge by}
 
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            For input the loss, the task or the model cannot use.
-        TypeError
-            For arrays of other libraries, which would have to be downloaded first.
+        {fitted}
         """
         init = {"coefs_init": coefs_init, "intercepts_init": intercepts_init}
         return self._fit(X, y, sample_weight, init, (X_val, y_val, sample_weight_val))
@@ -191,6 +177,7 @@ class MLPGD(LogProbabilities, NetworkGD):
     @all_or_nothing
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
+    @documented
     def partial_fit(
         self,
         X: Any,
@@ -199,32 +186,26 @@ class MLPGD(LogProbabilities, NetworkGD):
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Make one pass over the rows, in the order given.
+        """{one pass}
 
-        ``solver="batch"`` makes one update from all rows of the call, "minibatch" one
-        for each `batch_size` rows, "sgd" one for each row. Optimizer, schedule,
-        averaging, dropout and standardisation go on where the previous call left them.
+        Optimizer, schedule, averaging, dropout and standardisation go on where the
+        previous call left them.
 
         Parameters
         ----------
-        X : {array-like, CSR matrix} of shape (n_samples, n_features)
-            Features.
+        {rows}
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Labels, indicators or targets.
         classes : array-like of shape (n_classes,), default=None
             All labels there will ever be; required in the first call for labels, not
             used for indicators and targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights, used as given: their mean over all calls cannot be
-            known. A call in which all are zero changes nothing.
+        {weights of a pass}
 
-        Returns
-        -------
-        self : object
-            The updated estimator.
+        {updated}
         """
         return self._partial_fit(X, y, sample_weight, classes)
 
+    @documented
     def gradient(
         self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> tuple[float, Any, Any]:
@@ -232,8 +213,7 @@ class MLPGD(LogProbabilities, NetworkGD):
 
         Parameters
         ----------
-        X : {array-like, CSR matrix} of shape (n_samples, n_features)
-            Features.
+        {rows}
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Labels, indicators or targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -273,12 +253,12 @@ class MLPGD(LogProbabilities, NetworkGD):
         weights = check_weights(sample_weight, X)
         rows = self._weighted_rows(X, y, weights, self._task, self._loss)
         rows = rows.with_mean_weight_one()
-        plain = self._model.plain(X.dtype)
-        theta = plain.theta(self.coefs_, self.intercepts_)
-        objective = self._objective(self._task, self._loss, plain, 0.0)
+        raw = self._model.in_units_of_features(X.dtype)
+        theta = raw.theta(self.coefs_, self.intercepts_)
+        objective = self._objective(self._task, self._loss, raw, 0.0)
         with one_blas_thread():
             loss, gradient = objective.bind(rows).gradient(theta)
-        coefs, intercepts = plain.split(gradient)
+        coefs, intercepts = raw.split(gradient)
         alpha = self.alpha_ if self.alpha == "auto" else self.alpha
         strengths = self._model.raw_penalty_weights(alpha)
         for W, G, strength in zip(self.coefs_, coefs, strengths, strict=True):
@@ -291,13 +271,13 @@ class MLPGD(LogProbabilities, NetworkGD):
             [G.astype(X.dtype) for G in intercepts],
         )
 
+    @documented
     def activations(self, X: Any) -> list[NDArray[Any]]:
         """Values of the units of every layer: the forward pass.
 
         Parameters
         ----------
-        X : {array-like, CSR matrix} of shape (n_samples, n_features)
-            Features.
+        {rows}
 
         Returns
         -------
@@ -379,13 +359,13 @@ class MLPGD(LogProbabilities, NetworkGD):
             a += b
         yield a
 
+    @documented
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict labels, indicators or targets.
 
         Parameters
         ----------
-        X : {array-like, CSR matrix} of shape (n_samples, n_features)
-            Features.
+        {rows}
 
         Returns
         -------
@@ -402,18 +382,11 @@ class MLPGD(LogProbabilities, NetworkGD):
         return task.decode(scores.argmax(axis=1))
 
     @available_if(_for_classifiers)
+    @documented
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Raw scores of a classifier.
 
-        Parameters
-        ----------
-        X : {array-like, CSR matrix} of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        array of shape (n_samples,) or (n_samples, n_classes)
-            For two classes, positive for ``classes_[1]``.
+        {scores of classes}
         """
         scores = self._raw_scores(X)
         if isinstance(self._task, Classification) and self._task.n_outputs == 1:
@@ -421,19 +394,13 @@ class MLPGD(LogProbabilities, NetworkGD):
         return scores
 
     @available_if(_has_probabilities)
+    @documented
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probability of each class, for losses that have them.
 
-        Parameters
-        ----------
-        X : {array-like, CSR matrix} of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        array of shape (n_samples, n_classes)
-            In the order of `classes_`. Rows sum to 1, but for indicators, where each
-            column is the probability of its own label.
+        {probabilities}
+            Rows sum to 1, but for indicators, where each column is the probability of
+            its own label.
         """
         scores = self.decision_function(X)
         if isinstance(self._task, Multilabel):
@@ -442,6 +409,7 @@ class MLPGD(LogProbabilities, NetworkGD):
             return softmax(scores, axis=1)
         return self._loss.predict_proba(scores)
 
+    @documented
     def score(
         self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
@@ -449,8 +417,7 @@ class MLPGD(LogProbabilities, NetworkGD):
 
         Parameters
         ----------
-        X : {array-like, CSR matrix} of shape (n_samples, n_features)
-            Features.
+        {rows}
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The truth.
         sample_weight : array-like of shape (n_samples,), default=None

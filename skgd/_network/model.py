@@ -16,9 +16,6 @@ from skgd._network.coordinates import Coordinates
 # enough for the activations of a hundred units to stay in the second-level cache.
 BLOCK_ROWS = 256
 
-# Where the constants of the activations are in ``compiling.network_data``.
-ACTIVATION_P = 2
-
 
 class Network:
     """Scores a_L * spread + shift of layers a_l = f_l(a_{l-1} W_l + b_l).
@@ -52,6 +49,13 @@ class Network:
         self.dropout = float(dropout)
         self.dtype = np.dtype(dtype)
         self.coordinates = coordinates.rounded(self.dtype)
+        self.unit = self.coordinates.unit
+        self.n_features, self.n_outputs = self.widths[0], self.widths[-1]
+        self.shapes = list(zip(self.widths[:-1], self.widths[1:], strict=True))
+        self.n_weights = sum(fan_in * fan_out for fan_in, fan_out in self.shapes)
+        self.size = self.n_weights + sum(self.widths[1:])
+        # Whether an activation is a user's, which may raise exceptions; see `bind`.
+        self.may_raise = False
         # What is measured of the data on the way, and kept with the network.
         self.scaling = self.curvature = self.alpha = None
         # Seed of the dropout masks and number of rows trained on; moved by the kernel.
@@ -75,37 +79,13 @@ class Network:
         """The same network for evaluation."""
         return Network(self.widths, self.activations, 0.0, self.dtype, self.coordinates)
 
-    def plain(self, dtype):
+    def in_units_of_features(self, dtype):
         """The same layers with raw weights as parameters, for evaluation."""
         measure = self.coordinates.measure
         raw = Coordinates.raw(self.widths[0], self.n_outputs, measure)
         return Network(self.widths, self.activations, 0.0, dtype, raw)
 
     # ---- theta -----------------------------------------------------------------
-
-    @property
-    def n_features(self):
-        return self.widths[0]
-
-    @property
-    def n_outputs(self):
-        return self.widths[-1]
-
-    @property
-    def unit(self):
-        return self.coordinates.unit
-
-    @property
-    def shapes(self):
-        return list(zip(self.widths[:-1], self.widths[1:], strict=True))
-
-    @property
-    def n_weights(self):
-        return sum(fan_in * fan_out for fan_in, fan_out in self.shapes)
-
-    @property
-    def size(self):
-        return self.n_weights + sum(self.widths[1:])
 
     def penalised(self):
         """1 for weights, 0 for intercepts."""
@@ -224,23 +204,9 @@ class Network:
         return rows.measured_by(self.coordinates.measure)
 
     def bind(self, X, block_rows):
-        """Address of the compiled sum of gradients, and the data it works on.
+        """What compiled loops work on, and these loops; as ``LinearModel.bind``."""
+        from skgd._kernels import loops, network
 
-        Parameters
-        ----------
-        X : array or CSR matrix
-        block_rows : int
-            Rows handled at a time.
-
-        Returns
-        -------
-        block : int
-        data : tuple
-        data_type : numba type of `data`
-        """
-        from skgd._kernels import compiling, network
-
-        element = compiling.numba_type(self.dtype)
         c = self.coordinates
         block_rows = min(block_rows, BLOCK_ROWS)
         is_csr = sparse.issparse(X)
@@ -252,48 +218,48 @@ class Network:
             spread=(c.spread, self.n_outputs),
         )
         shift, spread = c.shift / c.measure, c.spread / c.measure
-        answer = (shift, spread, spread / c.unit)
-        mean, scale = c.mean.astype(self.dtype), c.scale.astype(self.dtype)
-        shared = (
-            block_rows,
-            tuple(part.astype(self.dtype) for part in answer),
-            self._layers(block_rows, is_csr),
-        )
+        units = network.Units(shift=shift, scale=spread, gain=spread / c.unit)
+        shared = {
+            "mean": c.mean.astype(self.dtype),
+            "scale": c.scale.astype(self.dtype),
+            "block": block_rows,
+            "units": tuple(part.astype(self.dtype) for part in units),
+            "layers": tuple(self._layers(block_rows, is_csr)),
+        }
         if is_csr:
-            index = compiling.numba_type(X.indices.dtype)
             pointers = X.indptr.astype(X.indices.dtype, copy=False)
-            data = (X.data, X.indices, pointers, mean, scale, *shared)
-            data_type = compiling.network_csr_data(element, index)
-            function = network.csr_block
-        else:
-            data = ((X, *as_vector(X), mean, scale), *shared)
-            data_type = compiling.network_dense_data(element)
-            function = network.dense_block
-        signature = compiling.block_signature(data_type, element)
-        return compiling.address(function, signature), data, data_type
+            data = network.SparseInput(
+                values=X.data, columns=X.indices, pointers=pointers, **shared
+            )
+            return tuple(data), loops.sparse_network(self.dtype, X.indices.dtype)
+        vector, step = as_vector(X)
+        data = network.DenseInput(X=X, vector=vector, step=step, **shared)
+        return tuple(data), loops.dense_network(self.dtype)
 
     def raise_noted(self, data):
         """Raise what a user's activation raised in compiled code, if one did."""
-        from skgd._kernels import compiling, user_code
+        from skgd._kernels import compiling, network, user_code
 
-        table = data[-1][ACTIVATION_P]
-        for f, row in zip(self.activations, table, strict=True):
+        *_, layers = data
+        constants = network.Layers(*layers).constants
+        for f, row in zip(self.activations, constants, strict=True):
             if compiling.is_foreign(type(f).apply):
                 user_code.activation(f, row.size, self.dtype).check(row)
 
     def _layers(self, block_rows, is_csr):
-        """Sizes, activations and buffers, as ``compiling.network_data`` has them."""
+        """Sizes, activations and buffers for the kernels."""
         from skgd._kernels import user_code
-        from skgd._kernels.network import CHUNK
+        from skgd._kernels.network import CHUNK, Layers
 
         widths = np.array(self.widths)
         # CSR rows are not copied, so their layer takes no room.
-        room = block_rows * widths * np.r_[not is_csr, np.ones(len(widths) - 1, bool)]
+        copied = np.r_[not is_csr, np.ones(len(widths) - 1, bool)]
+        taken = block_rows * widths * copied
         sizes = widths[:-1] * widths[1:]
         layout = np.stack(
             [
                 widths,
-                np.r_[0, np.cumsum(room)[:-1]],
+                np.r_[0, np.cumsum(taken)[:-1]],
                 np.r_[0, 0, np.cumsum(sizes)[:-1]],
                 np.r_[0, self.n_weights + np.r_[0, np.cumsum(widths[1:-1])]],
             ]
@@ -302,16 +268,20 @@ class Network:
             user_code.activation(f, max(CHUNK, width), self.dtype)
             for f, width in zip(self.activations, self.widths[1:-1], strict=True)
         ]
-        table = np.zeros((len(callees), max((c.p.size for c in callees), default=0)))
-        for row, callee in zip(table, callees, strict=True):
+        self.may_raise = any(callee.check is not None for callee in callees)
+        most = max((callee.p.size for callee in callees), default=0)
+        constants = np.zeros((len(callees), most))
+        for row, callee in zip(constants, callees, strict=True):
             row[: callee.p.size] = callee.p
-        buffers = [np.empty(room.sum(), self.dtype) for _ in range(3)]
-        return (
-            layout,
-            np.array([callee.address for callee in callees], dtype=np.int64),
-            table,
-            *buffers,
-            np.empty(self.size, self.dtype),
-            self.dropout,
-            self.stream,
+        values, slopes, deltas = (np.empty(taken.sum(), self.dtype) for _ in range(3))
+        return Layers(
+            layout=layout,
+            activations=np.array([one.address for one in callees], dtype=np.int64),
+            constants=constants,
+            values=values,
+            slopes=slopes,
+            deltas=deltas,
+            scratch=np.empty(self.size, self.dtype),
+            dropout=self.dropout,
+            stream=self.stream,
         )

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d
 
 from skgd._estimator.base import BaseGD
 from skgd._estimator.causes import (
@@ -19,9 +19,8 @@ from skgd._estimator.causes import (
     warn_of_unusable,
 )
 from skgd._input.columns import usable_moments
-from skgd._input.sparse import sound
 from skgd._input.targets import Classification, Multilabel, Regression
-from skgd._input.validation import FLOATS, check_start, validate_given
+from skgd._input.validation import check_start, checked_rows, validate_given
 from skgd._input.warnings import warn_user
 from skgd._network.automatic import (
     BATCH_SIZE,
@@ -94,16 +93,8 @@ class NetworkGD(BaseGD):
     """A network as ``BaseGD`` wants it."""
 
     def _checked_data(self, X, y, reset):
-        X, y = validate_data(
-            self,
-            sound(X),
-            y,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=FLOATS,
-            multi_output=True,
-            y_numeric=not is_classifier(self),
-        )
+        numeric = not is_classifier(self)
+        X, y = checked_rows(self, X, y, reset, multi_output=True, y_numeric=numeric)
         if not is_classifier(self):
             _check_range(y, X.dtype)
             return X, self._as_tagged(y)
@@ -210,8 +201,8 @@ class NetworkGD(BaseGD):
         """The mean that a stream goes on with, or a new one from the next update on."""
         if model is None:
             return SCHEDULE_FREE
-        if self._state.kind.interpolation:
-            return self._state.kind
+        if self._state.averaging.interpolation:
+            return self._state.averaging
         return replace(SCHEDULE_FREE, start=self._state.step + 1)
 
     def _rows_per_update(self, n_rows):

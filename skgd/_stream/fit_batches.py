@@ -17,7 +17,6 @@ from skgd._kernels.shards import SHARD
 from skgd._stream.blocks import Stream, block_rows, compressed
 from skgd._stream.epochs import StreamObjective, window_rows
 from skgd._stream.survey import Survey, scaled
-from skgd._training.state import State
 from skgd.losses import get_loss
 from skgd.optimizers import get_optimizer
 from skgd.schedules import Constant, get_schedule
@@ -104,13 +103,7 @@ def fit_batches(estimator, source, classes, validation, shuffle_rows, n_ahead):
     model = estimator._model.to_train() if resumed else None
     plan = estimator._plan(task, loss, rows, model)
     rng = estimator._random_stream(resumed)
-    if resumed:
-        state = estimator._state.resumed(plan.optimizer, plan.averaging)
-        state.rng = rng
-        estimator._follow(plan, state)
-    else:
-        theta = estimator._first_theta(plan, rows, {}, rng)
-        state = State.start(theta, plan.optimizer, plan.averaging, rng)
+    state = estimator._begun(plan, rows, rng, {}, resumed)
 
     if not plan.adds_up:
         stream.size = block_rows(plan.batch_size, *shape)

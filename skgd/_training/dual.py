@@ -15,6 +15,7 @@ from scipy.special import xlogy
 
 from skgd._training.epochs import random_bits, shuffle_kernel
 from skgd._training.state import Averaging, State
+from skgd.penalties import soft_threshold
 
 # The proximal term at the start, as a share of the l2 strength at which a row's
 # implicit step takes half of its way.
@@ -105,7 +106,7 @@ class DualAscent:
         self.fallback = fallback
 
     def start(self, n, dtype):
-        """No vectors, scalars or metric: the duals belong to the rows of a run."""
+        """No vectors, scalars or step sizes: the duals belong to the rows of a run."""
         return np.zeros((0, n), dtype), np.zeros(0), np.zeros(0, dtype)
 
     def points(self, vectors):
@@ -156,7 +157,7 @@ class DualEpoch:
             "softmax": csr_dual.SOFTMAX,
         }
         self.kind = kinds[ascent.kind]
-        data_type = self.sample.data_type
+        data_type = self.sample.loops.data_type
         self._pass = compiling.kernel(
             csr_dual.run_pass, csr_dual.pass_signature(data_type)
         )
@@ -197,7 +198,7 @@ class DualEpoch:
         self.conjugates = np.zeros(self.n_kept)
         self.order = np.empty(self.n_kept, np.int64)
         self.sums = np.zeros(n_outputs)
-        self.room = np.zeros((6, n_outputs))
+        self.workspace = np.zeros((6, n_outputs))
         self.at_constant = self._value_of_constant()
         self.v = self.weights
         if self.weights.any():
@@ -250,6 +251,16 @@ class DualEpoch:
 
         An empty `v` asks for rows without features.
         """
+        from skgd._kernels import csr_dual, linear
+
+        visit = csr_dual.Visit(
+            kind=self.kind,
+            curvature=self.ascent.curvature,
+            threshold=threshold,
+            per_weight=lengths[0],
+            per_intercept=lengths[1],
+            moves=moves,
+        )
         n_outputs = self.sums.size
         total = gap = 0.0
         start = 0
@@ -263,8 +274,8 @@ class DualEpoch:
                     "in a later one."
                 )
             if v is not None and not v.size:
-                values, columns, pointers, *others = data
-                data = (values, columns, np.zeros_like(pointers), *others)
+                data = linear.SparseRows(*data)
+                data = tuple(data._replace(pointers=np.zeros_like(data.pointers)))
             order = rows.order
             if rng is not None and self._shuffle is not None:
                 # From the same start each time, so that the order depends on the
@@ -272,24 +283,16 @@ class DualEpoch:
                 order = self.order[: rows.order.size]
                 order[:] = rows.order
                 self._shuffle(order, random_bits(rng))
+            duals = csr_dual.Duals(
+                v=self.v if v is None else v,
+                intercept=self.intercept if intercept is None else intercept,
+                duals=self.duals[start * n_outputs : stop * n_outputs],
+                conjugates=self.conjugates[start:stop],
+                sums=self.sums,
+                workspace=self.workspace,
+            )
             block_total, block_gap = self._pass(
-                data,
-                rows.targets,
-                rows.weights,
-                order,
-                self.kind,
-                block.loss,
-                block.loss_p,
-                self.ascent.curvature,
-                self.v if v is None else v,
-                self.intercept if intercept is None else intercept,
-                self.duals[start * n_outputs : stop * n_outputs],
-                self.conjugates[start:stop],
-                self.sums,
-                self.room,
-                threshold,
-                *lengths,
-                moves,
+                block.rows_of(data, order), block.cost, tuple(duals), tuple(visit)
             )
             total, gap, start = total + block_total, gap + block_gap, stop
         return total, gap
@@ -412,7 +415,7 @@ class DualEpoch:
         return max(self.at_constant - value + gap, LEAST_GAIN * scale)
 
     def _penalty(self, threshold):
-        weights = self.v - np.clip(self.v, -threshold, threshold)
+        weights = soft_threshold(self.v, threshold)
         # Without BLAS, whose threads would stay awake for nothing.
         squares = float(np.square(weights).sum())
         return 0.5 * self.l2 * squares + self.l1 * float(np.abs(weights).sum())

@@ -13,7 +13,6 @@ import numpy as np
 
 from skgd._input.boundary import check_sizes, check_state
 from skgd._training.fast_paths import epoch_kernel
-from skgd._training.proximal import NO_PROX
 from skgd.optimizers import GD, DoWG
 from skgd.schedules import Clock, Constant, rate_factors
 
@@ -30,13 +29,18 @@ class Stepper:
 
     def __init__(self, objective, optimizer, clip_norm):
         from skgd._kernels import compiling, user_code
+        from skgd._kernels.proximal import NO_PROX
 
         self.objective = objective
         self.optimizer = optimizer
         self.element = compiling.numba_type(objective.model.dtype)
-        self.rule, self.p, self._check = user_code.rule(
-            optimizer, objective.model.size, objective.model.dtype
-        )
+        if optimizer.keeps_derivatives:
+            # A kernel of its own makes the updates.
+            self.rule, self.p, self._check = 0, np.empty(0), None
+        else:
+            self.rule, self.p, self._check = user_code.rule(
+                optimizer, objective.model.size, objective.model.dtype
+            )
         decay = np.empty(0)
         if optimizer.weight_decay:
             decay = optimizer.weight_decay * objective.model.penalised()
@@ -51,7 +55,7 @@ class Stepper:
             l2=(objective.l2, self.n),
             decay=(decay, 0, self.n),
         )
-        self.kept = len(optimizer.state_names), len(optimizer.memory_names)
+        self.kept = len(optimizer.state_names), len(optimizer.scalar_names)
         self.own_penalties = None
         if optimizer.proximal:
             self.own_penalties = _strengths_of_updates(objective)
@@ -60,11 +64,11 @@ class Stepper:
         self.clip_norm = math.inf if clip_norm is None else float(clip_norm)
         # Nothing but theta -= lr * gradient: kernels may take a shorter way.
         is_gd = type(optimizer).update is GD.update
-        self.is_plain = is_gd and clip_norm is None and not decay.size
-        self.is_plain &= objective.prox is None and objective.uniform
+        self.is_gd = is_gd and clip_norm is None and not decay.size
+        self.is_gd &= objective.prox is None and objective.uniform
         # DoWG, and nothing else that claims the step.
         is_dowg = type(optimizer).update is DoWG.update
-        self.is_free = is_dowg and clip_norm is None and objective.prox is None
+        self.is_dowg = is_dowg and clip_norm is None and objective.prox is None
 
     @property
     def strengths(self):
@@ -80,18 +84,18 @@ class Stepper:
     def rate(self, state, rates):
         """The last rate used: of the schedule, or the length the rule found."""
         if self.optimizer.finds_rate:
-            return float(state.metric[0])
+            return float(state.step_sizes[0])
         return float(rates[-1])
 
-    def arguments(self, state):
-        """What the compiled step needs besides theta, gradient and rate."""
+    def update(self, state):
+        """``update.Update``: what the compiled step needs besides gradient and rate."""
         if self.own_penalties is not None:
             state.vectors[-2:] = self.own_penalties
-        kind = state.kind
+        mean = state.averaging
         return (
-            (self.rule, self.p, state.vectors, state.memory, state.metric),
+            (self.rule, self.p, state.vectors, state.scalars, state.step_sizes),
             self.penalties,
-            (state.base, state.average, kind.start, kind.power, kind.interpolation),
+            (state.base, state.average, mean.start, mean.power, mean.interpolation),
             self.clip_norm,
         )
 
@@ -161,7 +165,9 @@ class FullBatch:
         self.bound = bound
         self.stepper = stepper
         self.rates = rates
-        self._step = compiling.kernel(epoch.step, epoch.step_signature(stepper.element))
+        self._step = compiling.kernel(
+            epoch.single_step, epoch.step_signature(stepper.element)
+        )
 
     def run(self, state):
         """One epoch in place; returns (objective before the update, rate)."""
@@ -175,7 +181,7 @@ class FullBatch:
                 state.theta,
                 gradient.astype(state.theta.dtype, copy=False),
                 n,
-                *self.stepper.arguments(state),
+                self.stepper.update(state),
                 rate[0],
                 state.step + 1,
             )

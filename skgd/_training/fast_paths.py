@@ -21,9 +21,6 @@ RULES = {
     FTRL: "FTRL",
 }
 
-# Keeps a quotient of nothing by nothing finite.
-TINY = np.finfo(np.float64).tiny
-
 
 def epoch_kernel(bound, stepper, batch_size):
     """The compiled loop over batches for these rows and this rule.
@@ -44,10 +41,10 @@ def epoch_kernel(bound, stepper, batch_size):
 
 def _shortest_way(bound, stepper, batch_size):
     if stepper.optimizer.keeps_derivatives:
-        return _derivative_changes(bound, stepper, batch_size)
-    if bound.is_csr and stepper.is_free and _is_uncentred(bound.objective.model):
-        return _free_nonzeros_only(bound, stepper, batch_size)
-    if bound.is_csr and stepper.is_plain and bound.objective.model.raw:
+        return _saga(bound, stepper, batch_size)
+    if bound.is_csr and stepper.is_dowg and _is_uncentred(bound.objective.model):
+        return _dowg_on_nonzeros_only(bound, stepper, batch_size)
+    if bound.is_csr and stepper.is_gd and bound.objective.model.raw:
         return _nonzeros_only(bound, stepper, batch_size)
     objective = bound.objective
     if (
@@ -59,7 +56,7 @@ def _shortest_way(bound, stepper, batch_size):
         and stepper.clip_norm == math.inf
     ):
         return _rule_on_nonzeros_only(bound, stepper, batch_size)
-    if batch_size == 1 and stepper.is_plain and _has_plain_rows(bound):
+    if batch_size == 1 and stepper.is_gd and _has_rows_in_place(bound):
         if bound.objective.model.n_outputs == 1:
             return _one_row(bound, stepper)
         return _one_row_for_each_output(bound, stepper)
@@ -70,7 +67,7 @@ def _is_uncentred(model):
     return model.is_linear and model.mean is None
 
 
-def _has_plain_rows(bound):
+def _has_rows_in_place(bound):
     """Whether dense rows lie in one piece and a linear model takes them as they are."""
     model = bound.objective.model
     if bound.is_csr or not (model.is_linear and model.raw):
@@ -78,24 +75,19 @@ def _has_plain_rows(bound):
     return as_vector(bound.rows.X)[0].size > 0
 
 
-def _generic_kernel(bound, stepper, batch_size):
-    """callable(state, order, rates, output, loss_p, arguments of the step)."""
+def _every_weight(bound, stepper, batch_size):
+    """Any rule; an update costs as much as there are parameters."""
     kernel = bound.loops.any_rule
 
-    def run(state, order, rates, output, loss_p, arguments):
+    def run(state, order, rates):
         return kernel(
             bound.block,
-            bound.data,
-            bound.rows.targets,
-            bound.rows.weights,
-            order,
+            bound.rows_of(bound.data, order),
             batch_size,
-            output,
-            bound.loss,
-            loss_p,
+            bound.cost,
             state.theta,
             np.empty_like(state.theta),
-            *arguments,
+            stepper.update(state),
             rates,
             state.step,
         )
@@ -103,36 +95,33 @@ def _generic_kernel(bound, stepper, batch_size):
     return run
 
 
-def _every_weight(bound, stepper, batch_size):
-    """Any rule; an update costs as much as there are parameters."""
-    kernel = _generic_kernel(bound, stepper, batch_size)
+def _saga(bound, stepper, batch_size):
+    """SAGA, which knows the last derivative of each row."""
+    from skgd._kernels.saga import Saga
+
+    kernel = bound.loops.saga
+    shape = len(bound.rows.targets), bound.objective.model.n_outputs
 
     def run(state, order, rates):
-        arguments = stepper.arguments(state)
-        return kernel(state, order, rates, bound.output, bound.loss_p, arguments)
-
-    return run
-
-
-def _derivative_changes(bound, stepper, batch_size):
-    """Rules that are given the change of each row's derivative since its last visit."""
-    kernel = _generic_kernel(bound, stepper, batch_size)
-    n_rows = len(bound.rows)
-    n_steps = -(-n_rows // batch_size)
-    p = np.array([n_rows, batch_size, n_steps], dtype=np.float64)
-
-    def run(state, order, rates):
-        output, loss_p = bound.derivative_changes(state.derivatives)
-        if loss_p is not state.derivatives:
+        if state.derivatives.shape != shape:
             # Other rows than before: nothing is known of their derivatives.
-            state.derivatives = loss_p
-            state.vectors[:], state.memory[:] = 0.0, 0.0
-        state.vectors[1] = bound.objective.l2
-        (update, _, *rest), *others = stepper.arguments(state)
-        arguments = (update, p, *rest), *others
-        result = kernel(state, order, rates, output, loss_p, arguments)
-        bound.raise_noted(loss_p)
-        return result
+            state.derivatives = np.zeros(shape)
+            state.vectors[:] = 0.0
+        _, *others = stepper.update(state)
+        saga = Saga(
+            mean=state.vectors[0], n_rows=len(bound.rows), step_sizes=state.step_sizes
+        )
+        return kernel(
+            bound.block,
+            bound.rows_of(bound.data, order),
+            batch_size,
+            bound.cost_of_changes(state.derivatives),
+            state.theta,
+            np.empty_like(state.theta),
+            (tuple(saga), *others),
+            rates,
+            state.step,
+        )
 
     return run
 
@@ -140,23 +129,17 @@ def _derivative_changes(bound, stepper, batch_size):
 def _one_row(bound, stepper):
     """Plain steps on single dense rows, without a gradient in between."""
     kernel = bound.loops.single_rows
-    strength_l1, strength_l2 = stepper.strengths
+    strengths = stepper.strengths
 
     def run(state, order, rates):
-        if not state.kind.is_plain:
+        if not state.averaging.weighs_equally:
             return _every_weight(bound, stepper, 1)(state, order, rates)
         return kernel(
-            bound.data,
-            bound.rows.targets,
-            bound.rows.weights,
-            order,
-            bound.loss,
-            bound.loss_p,
+            bound.rows_of(bound.data, order),
+            bound.cost,
             state.theta,
-            state.average,
-            state.kind.start,
-            strength_l1,
-            strength_l2,
+            (state.average, state.averaging.start),
+            strengths,
             rates,
             state.step,
         )
@@ -167,65 +150,52 @@ def _one_row(bound, stepper):
 def _one_row_for_each_output(bound, stepper):
     """As `_one_row`, for several outputs, whose weights it brings into order first."""
     kernel = bound.loops.single_rows_of_outputs
-    strength_l1, strength_l2 = stepper.strengths
+    strengths = stepper.strengths
 
     def run(state, order, rates):
         if state.average.size:
             return _every_weight(bound, stepper, 1)(state, order, rates)
-        return kernel(
-            bound.data,
-            bound.rows.targets,
-            bound.rows.weights,
-            order,
-            bound.output,
-            bound.loss,
-            bound.loss_p,
-            state.theta,
-            strength_l1,
-            strength_l2,
-            rates,
-        )
+        rows = bound.rows_of(bound.data, order)
+        return kernel(rows, bound.cost, state.theta, strengths, rates)
 
     return run
 
 
 def _nonzeros_only(bound, stepper, batch_size):
     """Plain steps on CSR rows; an update costs as much as its rows have nonzeros."""
+    from skgd._kernels.csr_lazy import Kept
+
     kernel = bound.loops.nonzeros
-    strength_l1, strength_l2 = stepper.strengths
+    strengths = l1, l2 = stepper.strengths
     _check_scores(bound, batch_size)
 
     def run(state, order, rates):
-        possible = state.kind.is_plain and not (state.average.size and strength_l1)
-        if not possible or rates.max() * strength_l2 >= 1.0:
+        possible = state.averaging.weighs_equally and not (state.average.size and l1)
+        if not possible or rates.max() * l2 >= 1.0:
             return _every_weight(bound, stepper, batch_size)(state, order, rates)
         n_features = bound.objective.model.n_features
-        lazy = Lazy.of(state, strength_l1, strength_l2, n_features)
+        lazy = Lazy.of(state, l1, l2, n_features)
         check_sizes(
             "sparse updates",
             kept=(lazy.kept, stepper.n),
-            seen=(lazy.seen, n_features if strength_l1 else 0),
+            caught_up=(lazy.caught_up, n_features if l1 else 0),
             factors=(lazy.factors, 3),
             moved=(lazy.moved, state.average.size),
         )
+        kept = Kept(
+            weights=lazy.kept,
+            caught_up=lazy.caught_up,
+            factors=lazy.factors,
+            moved=lazy.moved,
+        )
         result = kernel(
-            bound.data,
-            bound.rows.targets,
-            bound.rows.weights,
-            order,
+            bound.rows_of(bound.data, order),
             batch_size,
-            bound.output,
-            bound.loss,
-            bound.loss_p,
+            bound.cost,
             state.theta,
-            lazy.kept,
-            lazy.seen,
-            lazy.factors,
-            lazy.moved,
-            state.average,
-            state.kind.start,
-            strength_l1,
-            strength_l2,
+            tuple(kept),
+            (state.average, state.averaging.start),
+            strengths,
             rates,
             state.step,
         )
@@ -237,7 +207,7 @@ def _nonzeros_only(bound, stepper, batch_size):
 
 def _check_scores(bound, batch_size):
     """That there is room for the scores of a batch of sparse rows."""
-    scores = bound.data[-1]
+    *_, scores = bound.data
     n_rows = min(batch_size, len(bound.rows))
     if len(scores) < n_rows:
         check_sizes("a batch", scores=(scores, n_rows * scores.shape[1]))
@@ -254,49 +224,47 @@ def _rule_on_nonzeros_only(bound, stepper, batch_size):
     l1 = float(objective.l1.max(initial=0.0))
     l2 = float(objective.l2.max(initial=0.0))
     n_outputs = objective.model.n_outputs
+    n_records = (stepper.n // n_outputs) * csr_rules.width(number, n_outputs)
     distinct = bool(bound.rows.X.has_canonical_format)
     powers = np.empty(csr_rules.POWERS)
+    waits_by_powers = rule in (Momentum, Nesterov)
     _check_scores(bound, batch_size)
 
-    def run(state, order, rates):
-        remembers = rule in (Momentum, Nesterov)
-        if state.average.size or (remembers and (l1 or rates.min() != rates.max())):
-            return _every_weight(bound, stepper, batch_size)(state, order, rates)
-        arguments = stepper.arguments(state)[0]
-        if rule is FTRL:
-            _begin_ftrl(state, stepper.p, float(rates[0]))
+    def kept(state, rate):
         key = (rule.__name__, *stepper.p, l1, l2)
-        if remembers:
+        if waits_by_powers:
             # What happens to features that wait is a power of one matrix.
-            key = (*key, float(rates[0]))
-        late = LateRule.of(
+            key = (*key, rate)
+        return LateRule.of(
             state,
             key,
             lambda: csr_rules.begin(
                 number, state.theta, state.vectors, n_outputs, state.step
             ),
-            float(rates[0]),
+            rate,
         )
-        n_records = (stepper.n // n_outputs) * csr_rules.width(number, n_outputs)
+
+    def run(state, order, rates):
+        unequal = rates.min() != rates.max()
+        if state.average.size or (waits_by_powers and (l1 or unequal)):
+            return _every_weight(bound, stepper, batch_size)(state, order, rates)
+        (_, p, *_), *_ = stepper.update(state)
+        if rule is FTRL:
+            _begin_ftrl(state, stepper.p, float(rates[0]))
+        late = kept(state, float(rates[0]))
         check_sizes("sparse updates", records=(late.records, n_records))
+        given = csr_rules.Late(
+            records=late.records, passed=late.passed, powers=powers, distinct=distinct
+        )
         result = kernel(
-            bound.data,
-            bound.rows.targets,
-            bound.rows.weights,
-            order,
+            bound.rows_of(bound.data, order),
             batch_size,
-            bound.output,
-            bound.loss,
-            bound.loss_p,
-            arguments[1],
-            late.records,
-            late.passed,
+            bound.cost,
             state.theta,
             state.vectors,
-            distinct,
-            powers,
-            l1,
-            l2,
+            p,
+            tuple(given),
+            (l1, l2),
             rates,
             state.step,
         )
@@ -320,44 +288,43 @@ def _begin_ftrl(state, p, rate):
     z[given] = start[given]
 
 
-def _free_nonzeros_only(bound, stepper, batch_size):
+def _dowg_on_nonzeros_only(bound, stepper, batch_size):
     """DoWG with an interpolated mean on CSR rows, at the cost of their nonzeros."""
-    kernel = bound.loops.free_nonzeros
+    from skgd._kernels.csr_dowg import Dowg, Points
+
+    kernel = bound.loops.dowg_of_nonzeros
     l1, l2, *_ = stepper.penalties
+    estimate, longest = stepper.p
     _check_scores(bound, batch_size)
 
     def run(state, order, rates):
-        kind = state.kind
-        if not state.base.size or kind.start != 1 or kind.power:
+        averaging = state.averaging
+        if not state.base.size or averaging.start != 1 or averaging.power:
             return _every_weight(bound, stepper, batch_size)(state, order, rates)
         check_sizes("the state", average=(state.average, stepper.n))
         initial = state.vectors[0]
         if state.step == 0:
             initial[:] = state.base
-            state.memory[:] = stepper.p[0] ** 2, 0.0
-        result = kernel(
-            bound.data,
-            bound.rows.targets,
-            bound.rows.weights,
-            order,
+            state.scalars[:] = estimate**2, 0.0
+        points = Points(
+            theta=state.theta, base=state.base, average=state.average, initial=initial
+        )
+        dowg = Dowg(
+            scalars=state.scalars,
+            longest=longest,
+            l1=l1,
+            l2=l2,
+            interpolation=averaging.interpolation,
+            step_sizes=state.step_sizes,
+        )
+        return kernel(
+            bound.rows_of(bound.data, order),
             batch_size,
-            bound.output,
-            bound.loss,
-            bound.loss_p,
-            state.theta,
-            state.base,
-            state.average,
-            initial,
-            state.memory,
-            stepper.p[1],
-            l1,
-            l2,
-            kind.interpolation,
+            bound.cost,
+            tuple(points),
+            tuple(dowg),
             rates,
             state.step,
         )
-        length = state.memory[0] / np.sqrt(max(state.memory[1], TINY))
-        state.metric[:] = min(length, stepper.p[1])
-        return result
 
     return run

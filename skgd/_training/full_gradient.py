@@ -31,9 +31,9 @@ class FullGradientDescent:
         self.first_step = first_step
 
     def start(self, n, dtype):
-        """Vectors, scalars and metric of a run over n parameters."""
+        """Vectors, scalars and step sizes of a run over n parameters."""
         vectors = np.zeros((self._n_vectors(n), n))
-        return vectors, np.zeros(len(self.memory_names)), np.zeros(n, dtype)
+        return vectors, np.zeros(len(self.scalar_names)), np.zeros(n, dtype)
 
     def points(self, vectors):
         """Vectors that are points of the parameter space: none that a run goes on from,
@@ -57,7 +57,7 @@ class AcceleratedDescent(FullGradientDescent):
     epoch reads the rows twice or more: at y, and at each candidate for x+.
     """
 
-    memory_names = ("step", "t")
+    scalar_names = ("step", "t")
 
     def _n_vectors(self, n):
         return 1
@@ -77,7 +77,7 @@ class _AcceleratedEpoch:
         bound = self.bound
         objective = bound.objective
         x = state.vectors[0]
-        step, t = state.memory
+        step, t = state.scalars
         if t == 0:
             x[:], step, t = state.theta, self.first_step, 1.0
         y = state.theta.astype(np.float64)
@@ -102,7 +102,7 @@ class _AcceleratedEpoch:
         state.theta[:] = candidate + momentum * (candidate - x)
         x[:] = candidate
         state.average[:] = candidate
-        state.memory[:] = step / 0.9, following
+        state.scalars[:] = step / 0.9, following
         state.step += 1
         return float(reached), float(step)
 

@@ -64,7 +64,7 @@ class GuardedBatches:
 
     def _keep(self, state, value):
         self._lowest = value
-        names = ("vectors", "memory", "metric")
+        names = ("vectors", "scalars", "step_sizes")
         self._kept = (
             state.copy_parameters(),
             {n: getattr(state, n).copy() for n in names},

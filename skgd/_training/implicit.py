@@ -80,9 +80,8 @@ class _Epoch:
         self.rule = rule
         self.bound = bound
         self.kind = csr_dual.SOFTMAX if rule.kind == "softmax" else csr_dual.SMOOTH
-        element = compiling.numba_type(bound.objective.model.dtype)
         self._pass = compiling.kernel(
-            csr_stream.run_pass, csr_stream.pass_signature(bound.data_type, element)
+            csr_stream.run_pass, csr_stream.pass_signature(*bound.loops.types)
         )
 
     def run(self, state):
@@ -91,10 +90,10 @@ class _Epoch:
         rows = bound.rows
         squares, largest, marks = state.vectors
         n_outputs = bound.objective.model.n_outputs
-        if state.memory[0] < 0.0:
+        if state.scalars[0] < 0.0:
             n_fitted = state.step / max(state.epoch, 1) if state.step else 0.0
-            state.memory[0] = n_fitted * rule.prior
-            squares[-n_outputs:] = state.memory[0]
+            state.scalars[0] = n_fitted * rule.prior
+            squares[-n_outputs:] = state.scalars[0]
             marks[:] = state.step
         l1, l2 = rule.strengths
         total, n_updates = self._pass(
@@ -114,7 +113,7 @@ class _Epoch:
             rule.eta,
             l1,
             l2,
-            state.memory[0],
+            state.scalars[0],
             state.step,
         )
         state.step += n_updates

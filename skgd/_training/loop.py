@@ -206,12 +206,7 @@ def train(
             # judge where the epoch ended.
             watched, candidate = objective, before
             if validate is not None:
-                loss, score, training_loss = validate(state)
-                entries["training_loss"] = training_loss
-                entries["validation_loss"] = loss
-                if score is not None:
-                    entries["validation_score"] = score
-                watched = loss if score is None else -score
+                watched = _judged(validate, state, entries)
                 candidate = state.copy_parameters()
             report.append(entries)
             if watched < best_value:
@@ -233,13 +228,7 @@ def train(
                 report.stop_reason = epoch.verdict
                 break
     if presses.asked and report.stop_reason != "diverged":
-        report.stop_reason = "interrupted"
-        warnings.warn(
-            f"Interrupted: training stopped after epoch {report.n_epochs}, with the "
-            "weights it had reached.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
+        _tell_of_interruption(report)
     if hasattr(epoch, "finish") and report.stop_reason != "diverged":
         epoch.finish(state)
     if knows_its_end and validate is None and epoch.gap_kind is not None:
@@ -249,6 +238,27 @@ def train(
     if verbose:
         print(f"Stopped after {report.n_epochs} epochs: {report.stop_reason}.")
     return report
+
+
+def _judged(validate, state, entries):
+    """What rows not trained on say, into the entries of an epoch; smaller is better."""
+    loss, score, training_loss = validate(state)
+    entries["training_loss"] = training_loss
+    entries["validation_loss"] = loss
+    if score is None:
+        return loss
+    entries["validation_score"] = score
+    return -score
+
+
+def _tell_of_interruption(report):
+    report.stop_reason = "interrupted"
+    warnings.warn(
+        f"Interrupted: training stopped after epoch {report.n_epochs}, with the "
+        "weights it had reached.",
+        ConvergenceWarning,
+        stacklevel=3,
+    )
 
 
 def _run_epoch(epoch, state, presses):

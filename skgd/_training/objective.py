@@ -23,6 +23,9 @@ SAMPLE_ROWS = 10_000
 # With fewer rows, threads cost more than they save.
 THREADED_ROWS = 32_768
 
+# What outputs are given that keep nothing of the rows.
+NO_TABLE = np.empty((0, 0))
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -110,10 +113,16 @@ class BoundObjective:
         Rows handled at a time by the kernels.
     n_jobs : int
         Threads for sums over many rows of a linear model.
+
+    Attributes
+    ----------
+    data, cost : tuple
+        What kernels are given: plain tuples, in the order of the fields of records; see
+        ``_kernels/records.py``.
     """
 
     def __init__(self, objective, rows, block_rows, n_jobs=1):
-        from skgd._kernels import compiling, csr_sums, loops, outputs
+        from skgd._kernels import csr_sums, outputs
 
         self.objective = objective
         self.rows = rows
@@ -130,9 +139,8 @@ class BoundObjective:
         self.n_rows = rows.order.size
         self._weight = None
         self.dtype = objective.model.dtype
-        self.element = compiling.numba_type(self.dtype)
-        self.block, self.data, self.data_type = objective.model.bind(rows.X, block_rows)
-        self.loops = loops.loops_over(self.data_type, self.element)
+        self.data, self.loops = objective.model.bind(rows.X, block_rows)
+        self.block, self.element = self.loops.block, self.loops.element
         # Sums over sparse rows are taken in the units of the features: what the
         # coordinates do to theta and to the finished sum is done once.
         self._folds = (
@@ -145,9 +153,9 @@ class BoundObjective:
         )
         self._sum_data = self.data
         if self._is_wide:
-            self._sum_data = self._bind_for_sums(rows.X, csr_sums.ROWS)[1]
+            self._sum_data = self._bind_for_sums(rows.X, csr_sums.ROWS)[0]
         elif self._folds:
-            self._sum_data = self._bind_for_sums(rows.X, block_rows)[1]
+            self._sum_data = self._bind_for_sums(rows.X, block_rows)[0]
         if objective.model.is_linear and objective.model.n_outputs == 1:
             self.output = outputs.COLUMN
         else:
@@ -155,72 +163,51 @@ class BoundObjective:
                 self.loops.softmax if objective.softmax else self.loops.separable
             )
         self.loss, self.loss_p, self._check_loss = _callee(objective)
-        self.may_raise = self._check_loss is not None or not objective.model.is_linear
-        self._sum = self.loops.sum_rows
+        self.may_raise = self._check_loss is not None or objective.model.may_raise
+        self.cost = self.output, self.loss, self.loss_p, NO_TABLE
         if self._is_wide:
-            self._sum = compiling.kernel(
-                csr_sums.sum_rows, csr_sums.sum_signature(self.data_type, self.element)
-            )
+            self._sum = self.loops.sums_of_wide_rows
+        else:
+            self._sum = self.loops.sum_rows
 
-    def raise_noted(self, p=None):
-        """Raise what a user's loss or activation raised in compiled code, if any did.
+    def rows_of(self, data, order):
+        """``records.Rows``: these rows in some order, and buffers to work in."""
+        return data, self.rows.targets, self.rows.weights, order
 
-        `p` are the parameters that the loss was given, by default its own.
+    def cost_of_changes(self, table):
+        """``records.Cost`` that gives changes of derivatives, and keeps the last ones.
+
+        Parameters
+        ----------
+        table : float64 array of shape (n_rows, n_outputs)
+            The last derivative of each row, which the kernel writes into.
         """
+        softmax = self.objective.softmax
+        output = self.loops.softmax_change if softmax else self.loops.separable_change
+        return output, self.loss, self.loss_p, table
+
+    def raise_noted(self):
+        """Raise what a loss or activation of a user raised, if one did."""
         if self._check_loss is not None:
-            self._check_loss(self.loss_p if p is None else p)
-        if not self.objective.model.is_linear:
+            self._check_loss(self.loss_p)
+        if self.objective.model.may_raise:
             self.objective.model.raise_noted(self.data)
 
     def with_objective(self, objective, block_rows=None):
         """Another objective of the same model over the same rows."""
         return objective.over(self.rows, block_rows or self.block_rows, self.n_jobs)
 
-    def derivative_changes(self, p):
-        """The output that trains on changes of derivatives, and its parameters.
-
-        Parameters
-        ----------
-        p : float64 array
-            What an earlier call returned, or an empty array.
-
-        Returns
-        -------
-        output : int
-            Address of the compiled function.
-        p : float64 array
-            The parameters of the loss and the last derivative of each row, zero where
-            there was none. The kernel writes into it.
-        """
-        softmax = self.objective.softmax
-        output = self.loops.softmax_change if softmax else self.loops.separable_change
-        n_derivatives = self.rows.targets.shape[0] * self.objective.model.n_outputs
-        if p.size != self.loss_p.size + n_derivatives:
-            p = np.concatenate([self.loss_p, np.zeros(n_derivatives)])
-        return output, p
-
     @cached_property
     def _threads(self):
         kernel = self.loops.shard_sums
 
         def shard_sums(data, theta, order, losses, gradients):
-            kernel(
-                self.block,
-                data,
-                self.rows.targets,
-                self.rows.weights,
-                order,
-                self.output,
-                self.loss,
-                self.loss_p,
-                theta,
-                losses,
-                gradients,
-            )
+            rows = self.rows_of(data, order)
+            kernel(self.block, rows, self.cost, theta, losses, gradients)
 
         # The data hold the buffers of a kernel, so that each thread needs its own.
         others = [
-            self._bind_for_sums(self.rows.X, self.block_rows)[1]
+            self._bind_for_sums(self.rows.X, self.block_rows)[0]
             for _ in range(self.n_jobs - 1)
         ]
         return ThreadedSum(shard_sums, self.loops.add_shards, [self._sum_data, *others])
@@ -248,32 +235,11 @@ class BoundObjective:
             check_order(order, len(self.rows.targets))
         if self.n_jobs > 1 and order.size >= THREADED_ROWS:
             return self._threads.add_to(gradient, theta, order)
+        rows = self.rows_of(self._sum_data, order)
         if self._is_wide:
-            return self._sum(
-                self._sum_data,
-                self.rows.targets,
-                self.rows.weights,
-                order,
-                self.output,
-                self.loss,
-                self.loss_p,
-                theta,
-                gradient,
-            )
+            return self._sum(rows, self.cost, theta, gradient)
         shard = np.empty(theta.size if gradient.size else 0, self.dtype)
-        return self._sum(
-            self.block,
-            self._sum_data,
-            self.rows.targets,
-            self.rows.weights,
-            order,
-            self.output,
-            self.loss,
-            self.loss_p,
-            theta,
-            shard,
-            gradient,
-        )
+        return self._sum(self.block, rows, self.cost, theta, shard, gradient)
 
     def mean_loss(self, theta, order=None):
         """sum_i s_i l_i / sum_i s_i over the rows of `order` (default: all)."""

@@ -50,8 +50,12 @@ class Model(Protocol):
     def penalised(self) -> Doubles:
         """1 for weights, 0 for intercepts."""
 
-    def bind(self, X: Any, block_rows: int) -> tuple[int, tuple[Any, ...], Any]:
-        """Address of the compiled sum of gradients, its data, and their type."""
+    @property
+    def may_raise(self) -> bool:
+        """Whether it calls functions of users in compiled code."""
+
+    def bind(self, X: Any, block_rows: int) -> tuple[tuple[Any, ...], Any]:
+        """What compiled loops work on, and these loops."""
 
     def translated(self, theta: Floats, model: Any) -> Floats:
         """`theta`, which another model of the same features holds, in these units."""

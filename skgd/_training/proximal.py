@@ -8,9 +8,6 @@ from functools import cached_property
 
 import numpy as np
 
-# What the compiled step is given where there is no such penalty.
-NO_PROX = (0, np.empty(0, np.int64), np.empty(0))
-
 
 class Proximal:
     """A penalty bound to the coordinates of a linear model.

@@ -43,24 +43,25 @@ class RecordedRows(BoundObjective):
     """A recorded objective over rows; see ``BoundObjective``."""
 
     def __init__(self, objective, rows, block_rows, n_jobs=1):
-        from skgd._kernels import compiling, recorded
+        from skgd._kernels import compiling, outputs, recorded, user_code
 
         super().__init__(objective, rows, block_rows, n_jobs)
         self.output = compiling.address(
-            recorded.recorded, compiling.output_signature(self.element)
+            recorded.recorded, outputs.output_signature(self.element)
         )
         slopes = objective.loss.residual_slopes()
         if slopes is not None:
             self.loss = compiling.address(
-                type(objective.loss).residual, compiling.loss_signature()
+                type(objective.loss).residual, user_code.loss_signature()
             )
         n_outputs = objective.model.n_outputs
-        self._lines = (rows.targets.shape[0], n_outputs, recorded.FIGURES)
         # Not a number in the lines that no block writes into.
-        table = np.full(np.prod(self._lines), np.nan)
+        n_figures = n_outputs * recorded.FIGURES
+        self.table = np.full((rows.targets.shape[0], n_figures), np.nan)
         ends = np.zeros((n_outputs, 3))
         ends[:, :2] = slopes or (0.0, 0.0)
-        self.loss_p = np.concatenate([self.loss_p, table, ends.ravel()])
+        self.loss_p = np.concatenate([self.loss_p, ends.ravel()])
+        self.cost = self.output, self.loss, self.loss_p, self.table
         self._written = None
 
     def add_to(self, gradient, theta):
@@ -68,10 +69,9 @@ class RecordedRows(BoundObjective):
         n_ends = 3 * self.objective.model.n_outputs
         self.loss_p[-n_ends:].reshape(-1, 3)[:, 2] = self.objective.widths
         total = super().add_to(gradient, theta)
-        table = self.loss_p[-n_ends - np.prod(self._lines) : -n_ends]
-        table = table.reshape(self._lines)
         if self._written is None:
             # Blocks begin at the same rows in every pass.
-            self._written = np.nonzero(~np.isnan(table[:, 0, 1]))[0]
-        self.objective.figures[:] += table[self._written].sum(axis=0)
+            self._written = np.nonzero(~np.isnan(self.table[:, 1]))[0]
+        figures = self.objective.figures
+        figures[:] += self.table[self._written].sum(axis=0).reshape(figures.shape)
         return total

@@ -132,15 +132,15 @@ class SecantDescent(FullGradientDescent):
         return max(1, min(self.pairs, PAIR_BUDGET // (2 * n)))
 
     def start(self, n, dtype):
-        """Vectors, scalars and metric of a run over n parameters.
+        """Vectors, scalars and step sizes of a run over n parameters.
 
         Each search has its part of both, one after the other.
         """
         from skgd._kernels import secant
 
         vectors = np.zeros((self._n_vectors(n), n))
-        memory = np.zeros(self.n_searches * len(secant.MEMORY))
-        return vectors, memory, np.zeros(n, dtype)
+        scalars = np.zeros(self.n_searches * len(secant.SCALARS))
+        return vectors, scalars, np.zeros(n, dtype)
 
     def on(self, bound, on_step=None):
         """The epoch of this method over bound rows."""
@@ -180,23 +180,21 @@ class SecantEpoch:
         l1 = self._columns(objective.l1) if objective.l1.size else None
         direct = secant.proximal_newton if objective.l1.size else secant.newton
         self.advance = compiling.kernel(secant.advance, secant.signature())
-        self.constants = [
-            (
-                (
-                    np.empty(self.n_rows_of_theta),
-                    np.empty(self.n_rows_of_theta),
-                    np.empty(descent.n_pairs(size)),
-                ),
-                compiling.address(direct, secant.direction_signature()),
-                np.empty(0) if l1 is None else np.ascontiguousarray(l1[:, k]),
-                type(objective.loss) is SquaredError,
-                ROUNDING[objective.model.dtype],
-                descent.first_step
+        n = self.n_rows_of_theta
+        self.workspace = (np.empty(n), np.empty(n), np.empty(descent.n_pairs(size)))
+        models = [
+            secant.Model(
+                direct=compiling.address(direct, secant.direction_signature()),
+                l1=np.empty(0) if l1 is None else np.ascontiguousarray(l1[:, k]),
+                parabolic=type(objective.loss) is SquaredError,
+                rounding=ROUNDING[objective.model.dtype],
+                first_step=descent.first_step
                 if descent.widths is None
                 else float(descent.widths[k]),
             )
             for k in range(descent.n_searches)
         ]
+        self.models = [tuple(model) for model in models]
         self.searches = None
         self.moved, self.verdict = False, None
 
@@ -266,8 +264,8 @@ class SecantEpoch:
         from skgd._kernels import secant
 
         n_vectors = descent._n_vectors(model.size)
-        n_memory = descent.n_searches * len(secant.MEMORY)
-        check_state(state, model.size, n_vectors, n_memory)
+        n_scalars = descent.n_searches * len(secant.SCALARS)
+        check_state(state, model.size, n_vectors, n_scalars)
         constant = descent.constant
         if constant is None:
             constant = np.zeros(model.size, model.dtype)
@@ -281,9 +279,9 @@ class SecantEpoch:
             offsets = float(np.max(np.abs(model.mean) * model.scale, initial=0.0))
         precision = np.finfo(model.dtype).eps * max(1.0, offsets)
         vectors = state.vectors.reshape(descent.n_searches, -1, self.n_rows_of_theta)
-        memory = state.memory.reshape(descent.n_searches, -1)
+        scalars = state.scalars.reshape(descent.n_searches, -1)
         self.searches = [
-            Search(self, k, vectors[k], memory[k], float(worst[k, 1]), precision)
+            Search(self, k, vectors[k], scalars[k], float(worst[k, 1]), precision)
             for k in range(descent.n_searches)
         ]
         return values, gradient
@@ -316,7 +314,7 @@ class Search:
     epoch : SecantEpoch
     output : int
         Which search this is.
-    vectors, memory : float64 arrays
+    vectors, scalars : float64 arrays
         What ``_kernels/secant.py`` remembers.
     constant_value : float
         The objective of the best constant.
@@ -324,13 +322,13 @@ class Search:
         Relative size of rounding errors in the scores.
     """
 
-    def __init__(self, epoch, output, vectors, memory, constant_value, precision):
+    def __init__(self, epoch, output, vectors, scalars, constant_value, precision):
         from skgd._kernels import secant
 
         self.at = secant
         self.epoch = epoch
         self.output = output
-        self.vectors, self.memory = vectors, memory
+        self.vectors, self.scalars = vectors, scalars
         self.constant_value = constant_value
         self.precision = precision
         descent = epoch.descent
@@ -369,45 +367,43 @@ class Search:
 
     @property
     def step(self):
-        return self.memory[self.at.STEP]
+        return self.scalars[self.at.STEP]
 
     @property
     def gap_share(self):
         """Of what the best constant leaves; at most 1."""
-        room = max(self.constant_value - self.exact, 0.0)
+        left = max(self.constant_value - self.exact, 0.0)
         if self.gap <= 0.0:
             return 0.0
-        return self.gap / (room + self.gap)
+        return self.gap / (left + self.gap)
 
     def take(self, trial, gradient, value, exact, slack):
         """Judge a trial, and put the next one in its place; whether the point moved."""
-        at, memory = self.at, self.memory
-        if memory[at.ACCEPTED] == 0.0 and not math.isfinite(value):
+        at, scalars = self.at, self.scalars
+        if scalars[at.ACCEPTED] == 0.0 and not math.isfinite(value):
             self.exact = math.nan
             return False
         if self.newton is not None and not self._newton_accepted(trial, value):
             return False
-        accepted, low = memory[at.ACCEPTED], memory[at.LOW]
-        changed = memory[at.CHANGED] == 1.0
+        accepted, low = scalars[at.ACCEPTED], scalars[at.LOW]
+        changed = scalars[at.CHANGED] == 1.0
         self.epoch.advance(
-            self.vectors,
-            memory,
-            trial,
-            value,
-            gradient,
-            *self.epoch.constants[self.output],
+            (self.vectors, scalars),
+            (trial, value, gradient),
+            self.epoch.workspace,
+            self.epoch.models[self.output],
         )
-        if memory[at.LOW] != low and memory[at.LOW] > 0.0:
+        if scalars[at.LOW] != low and scalars[at.LOW] > 0.0:
             self.low = (value, exact, slack)
-        moved = changed or memory[at.ACCEPTED] > accepted
+        moved = changed or scalars[at.ACCEPTED] > accepted
         if moved:
-            if self.kinked and memory[at.VALUE] != value:
+            if self.kinked and scalars[at.VALUE] != value:
                 value, exact, slack = self.low
-            self.exact = exact if self.kinked else memory[at.VALUE]
+            self.exact = exact if self.kinked else scalars[at.VALUE]
             self.slack = slack if self.kinked else 0.0
-            self.values.append(memory[at.VALUE])
+            self.values.append(scalars[at.VALUE])
             self._judge(trial)
-        elif memory[at.STUCK] == 1.0:
+        elif scalars[at.STUCK] == 1.0:
             self._stuck(trial)
         if self.reason is not None:
             trial[:] = self.point
@@ -444,7 +440,7 @@ class Search:
 
     def _judge(self, trial):
         """Decide whether the point is the answer, or what to do next."""
-        promise = 0.5 * self.memory[self.at.DECREMENT]
+        promise = 0.5 * self.scalars[self.at.DECREMENT]
         gained = self._gained(STEPS)
         if promise <= self.noise:
             # At the minimum of a parabola the last step gained much, and none will.
@@ -460,7 +456,7 @@ class Search:
         if self.kinked and self._sharpen(promise, trial):
             return
         level = self._gained(LEVEL_STEPS) <= 2.0 * self.precision * abs(self.exact)
-        if promise <= self.noise or level or self.memory[self.at.STUCK] == 1.0:
+        if promise <= self.noise or level or self.scalars[self.at.STUCK] == 1.0:
             self._stuck(trial)
 
     def _end(self):
@@ -566,7 +562,7 @@ class Search:
             return True
         if self.proximal and not self.kinked and self.evidence is not None:
             self.looked += 1
-            promised = 0.5 * self.memory[self.at.DECREMENT] > self.noise
+            promised = 0.5 * self.scalars[self.at.DECREMENT] > self.noise
             if promised and self.looked < PATIENT_POINTS:
                 return False
         elif self.kinked and certificate is not None:
@@ -649,8 +645,8 @@ class Search:
             return False
         widths[self.output] *= SHARPER
         self.values = []
-        self.memory[self.at.CHANGED] = 1.0
-        self.memory[self.at.FORGOT] = 0.0
+        self.scalars[self.at.CHANGED] = 1.0
+        self.scalars[self.at.FORGOT] = 0.0
         trial[:] = self.point
         return True
 
@@ -658,8 +654,8 @@ class Search:
 
     def _try_newton(self, trial, step):
         at = self.at
-        self.newton = [self.point.copy(), self.memory[at.VALUE], step, 1.0]
-        self.memory[at.CHANGED] = 1.0
+        self.newton = [self.point.copy(), self.scalars[at.VALUE], step, 1.0]
+        self.scalars[at.CHANGED] = 1.0
         trial[:] = self.point + step
 
     def _newton_accepted(self, trial, value):

@@ -20,7 +20,7 @@ def rule_of(optimizer):
     The type, not its name, which somebody else's rule may have too; and what the
     vectors stand for, which in some rules depends on their parameters.
     """
-    names = [getattr(optimizer, name, ()) for name in ("state_names", "memory_names")]
+    names = [getattr(optimizer, name, ()) for name in ("state_names", "scalar_names")]
     return type(optimizer), *map(tuple, names)
 
 
@@ -49,7 +49,7 @@ class Averaging:
     interpolation: float = 0.0
 
     @property
-    def is_plain(self):
+    def weighs_equally(self):
         """Whether there is no mean, or one of equal weights beside the path."""
         return not (self.power or self.interpolation)
 
@@ -62,7 +62,7 @@ class Lazy:
     ----------
     kept : array of shape (n_parameters,)
         Weights without their common factor, and intercepts.
-    seen : float64 array of shape (n_features,), or (0,) without l1
+    caught_up : float64 array of shape (n_features,), or (0,) without l1
         Shrinkage already applied to the weights of each feature.
     factors : float64 array of shape (3,)
         Common factor, total shrinkage, and sum of the factors averaged over.
@@ -74,7 +74,7 @@ class Lazy:
     """
 
     kept: np.ndarray
-    seen: np.ndarray
+    caught_up: np.ndarray
     factors: np.ndarray
     moved: np.ndarray
     shown: tuple = ()
@@ -82,11 +82,11 @@ class Lazy:
     @classmethod
     def of(cls, state, l1, l2, n_features):
         """The weights of `state`, as they were kept if nothing moved them since."""
-        n_seen = n_features if l1 else 0
+        n_caught_up = n_features if l1 else 0
         last = state.lazy
         if (
             isinstance(last, Lazy)
-            and last.seen.size == n_seen
+            and last.caught_up.size == n_caught_up
             and last.moved.size == state.average.size
             and last.stands_for(state)
         ):
@@ -94,9 +94,9 @@ class Lazy:
         theta = state.theta
         averages = state.average.size > 0
         kept = theta.copy() if l1 or l2 or averages else theta
-        n_averaged = max(0, state.step - state.kind.start + 1) if averages else 0
+        n_averaged = max(0, state.step - state.averaging.start + 1) if averages else 0
         moved = -n_averaged * state.average.astype(np.float64)
-        return cls(kept, np.zeros(n_seen), np.array([1.0, 0.0, 0.0]), moved)
+        return cls(kept, np.zeros(n_caught_up), np.array([1.0, 0.0, 0.0]), moved)
 
     def stands_for(self, state):
         """Whether nothing has moved the parameters of `state` since."""
@@ -173,22 +173,22 @@ class State:
         Where the gradients are taken.
     vectors : array of shape (n_vectors, n_parameters)
         The optimizer's vectors, one row for each of its ``state_names``.
-    memory : float64 array
+    scalars : float64 array
         The optimizer's scalars.
-    metric : array of shape (n_parameters,)
+    step_sizes : array of shape (n_parameters,)
         Step length per unit of gradient, written by the optimizer.
     base : array of shape (n_parameters,) or (0,)
         The point that the optimizer moves, where it is not theta.
     average : array of shape (n_parameters,) or (0,)
         Mean over the updates; empty without averaging.
-    kind : Averaging
+    averaging : Averaging
         Which mean that is.
     rng : numpy.random.Generator
     step : int
         Updates made.
     epoch : int
         Epochs made (calls, in partial_fit).
-    derivatives : float64 array
+    derivatives : float64 array of shape (n_rows, n_outputs) or (0,)
         Last derivative of each row, for rules that keep them; empty otherwise.
     losses : list of float
         Objective of the epochs made, for schedules that look at it.
@@ -204,11 +204,11 @@ class State:
 
     theta: np.ndarray
     vectors: np.ndarray
-    memory: np.ndarray
-    metric: np.ndarray
+    scalars: np.ndarray
+    step_sizes: np.ndarray
     base: np.ndarray
     average: np.ndarray
-    kind: Averaging
+    averaging: Averaging
     rng: np.random.Generator
     step: int = 0
     epoch: int = 0
@@ -220,18 +220,18 @@ class State:
     highest: float = 0.0
 
     @classmethod
-    def start(cls, theta, optimizer, kind, rng):
+    def start(cls, theta, optimizer, averaging, rng):
         """State before the first update of `theta`."""
-        vectors, memory, metric = optimizer.start(theta.size, theta.dtype)
+        vectors, scalars, step_sizes = optimizer.start(theta.size, theta.dtype)
         nothing = theta[:0].copy()
         return cls(
             theta=theta,
             vectors=vectors,
-            memory=memory,
-            metric=metric,
-            base=theta.copy() if kind.interpolation else nothing,
-            average=theta.copy() if kind.start else nothing,
-            kind=kind,
+            scalars=scalars,
+            step_sizes=step_sizes,
+            base=theta.copy() if averaging.interpolation else nothing,
+            average=theta.copy() if averaging.start else nothing,
+            averaging=averaging,
             rng=rng,
             rule=rule_of(optimizer),
         )
@@ -244,7 +244,7 @@ class State:
 
     def answer(self):
         """The parameters to predict with: the mean if there is one yet, else theta."""
-        if self.average.size and self.step >= self.kind.start:
+        if self.average.size and self.step >= self.averaging.start:
             return self.average
         return self.theta
 
@@ -267,8 +267,8 @@ class State:
             vars(self),
             theta=self.theta.copy(),
             vectors=self.vectors.copy(),
-            memory=self.memory.copy(),
-            metric=self.metric.copy(),
+            scalars=self.scalars.copy(),
+            step_sizes=self.step_sizes.copy(),
             base=self.base.copy(),
             average=self.average.copy(),
         )
@@ -286,7 +286,7 @@ class State:
         vars(self).update(vars(saved))
         self.rng.bit_generator.state = stream
 
-    def resumed(self, optimizer, kind):
+    def resumed(self, optimizer, averaging):
         """A copy to go on from, with room for the optimizer and mean of this call.
 
         The random stream is shared: who draws from it takes a copy. Another optimizer
@@ -298,18 +298,24 @@ class State:
         state.lazy = copy.deepcopy(self.lazy)
         state.losses = list(self.losses)
         state.derivatives = self.derivatives.copy()
-        vectors, memory, metric = optimizer.start(self.theta.size, self.theta.dtype)
+        vectors, scalars, step_sizes = optimizer.start(
+            self.theta.size, self.theta.dtype
+        )
         rule = rule_of(optimizer)
         if optimizer.searches:
             state.theta[:] = self.answer()
         same = rule == self.rule and vectors.shape == self.vectors.shape
         if optimizer.searches or not same:
-            state.vectors, state.memory, state.metric = vectors, memory, metric
+            state.vectors, state.scalars, state.step_sizes = (
+                vectors,
+                scalars,
+                step_sizes,
+            )
             state.rule = rule
-        if kind != self.kind:
-            fresh = State.start(self.answer().copy(), optimizer, kind, self.rng)
+        if averaging != self.averaging:
+            fresh = State.start(self.answer().copy(), optimizer, averaging, self.rng)
             state.theta, state.base, state.average = fresh.points()
-            state.kind = kind
+            state.averaging = averaging
         return state
 
     def forget_optimizer(self):
@@ -319,7 +325,7 @@ class State:
     def restart(self, optimizer):
         """Drop what the optimizer remembers."""
         fresh = optimizer.start(self.theta.size, self.theta.dtype)
-        self.vectors, self.memory, self.metric = fresh
+        self.vectors, self.scalars, self.step_sizes = fresh
 
     def is_finite(self):
         """Whether all points are.

@@ -15,7 +15,7 @@ from skgd.testing._common import (
     too_short,
 )
 
-ARGUMENTS = ("theta", "grad", "state", "lr", "t", "p", "memory", "metric")
+ARGUMENTS = ("theta", "grad", "state", "lr", "t", "p", "scalars", "step_sizes")
 UPDATES = 6
 LR = 0.01
 
@@ -32,9 +32,9 @@ def check_optimizer(optimizer):
     ------
     ValueError
         If `update` uses more vectors, scalars or parameters than `state_names`,
-        `memory_names` and `parameters` give it; if it leaves an entry of `metric` as it
-        was; if theta is not changed in place, or not finite after a few updates on a
-        convex bowl; if an attribute has a value that training cannot use.
+        `scalar_names` and `parameters` give it; if it leaves an entry of `step_sizes`
+        as it was; if theta is not changed in place, or not finite after a few updates
+        on a convex bowl; if an attribute has a value that training cannot use.
 
     See Also
     --------
@@ -47,11 +47,11 @@ def check_optimizer(optimizer):
     >>> check_optimizer(Adam())
     >>> class Heavy(Optimizer):
     ...     @staticmethod
-    ...     def update(theta, grad, state, lr, t, p, memory, metric):
+    ...     def update(theta, grad, state, lr, t, p, scalars, step_sizes):
     ...         for j in range(theta.size):
     ...             state[0, j] = 0.9 * state[0, j] + grad[j]
     ...             theta[j] -= lr * state[0, j]
-    ...             metric[j] = 10.0 * lr
+    ...             step_sizes[j] = 10.0 * lr
     >>> check_optimizer(Heavy())
     Traceback (most recent call last):
         ...
@@ -70,7 +70,7 @@ def check_optimizer(optimizer):
 
 
 def _check_attributes(rule):
-    for name in ("state_names", "memory_names"):
+    for name in ("state_names", "scalar_names"):
         names = getattr(rule, name)
         if not isinstance(names, (tuple, list)) or not all(
             isinstance(one, str) for one in names
@@ -83,7 +83,8 @@ def _check_attributes(rule):
             )
     if rule.searches:
         raise fault(rule, "searches", "must be False for an update rule.")
-    if rule.keeps_derivatives and type(rule).update is not SAGA.update:
+    is_saga = isinstance(rule, SAGA) and type(rule).update is SAGA.update
+    if rule.keeps_derivatives and not is_saga:
         raise fault(
             rule,
             "keeps_derivatives",
@@ -103,56 +104,56 @@ def _check_attributes(rule):
 
 
 def _checked_start(rule, size, dtype):
-    state, memory, metric = rule.start(size, dtype)
+    state, scalars, step_sizes = rule.start(size, dtype)
     wanted = (
         ("state", state, (len(rule.state_names), size), np.dtype(dtype)),
-        ("memory", memory, (len(rule.memory_names),), np.dtype(np.float64)),
-        ("metric", metric, (size,), np.dtype(dtype)),
+        ("scalars", scalars, (len(rule.scalar_names),), np.dtype(np.float64)),
+        ("step_sizes", step_sizes, (size,), np.dtype(dtype)),
     )
     for name, array, shape, kind in wanted:
         if np.shape(array) != shape or array.dtype != kind:
             raise fault(
                 rule,
-                "initial_memory" if name == "memory" else "start",
+                "initial_scalars" if name == "scalars" else "start",
                 f"gives a {name} of shape {np.shape(array)}; {name} must be {kind} of "
                 f"shape {shape}: as many as there are names.",
             )
     for point in rule.points(state):
         if np.shape(point) != (size,):
             raise fault(rule, "points", "must return rows of state.")
-    return state, memory, metric
+    return state, scalars, step_sizes
 
 
 def _check_run(rule, p, size, dtype):
     """A few updates down a bowl whose minimum lies at zero."""
-    state, memory, metric = _checked_start(rule, size, dtype)
+    state, scalars, step_sizes = _checked_start(rule, size, dtype)
     theta = np.array([1.0, -2.0, 0.5][:size], dtype=dtype)
     start = theta.copy()
     steepness = np.array([1.0, 0.5, 2.0][:size], dtype=dtype)
     for t in range(1, UPDATES + 1):
         grad = steepness * theta
-        metric[:] = np.nan
-        _update(rule, theta, grad, state, t, p, memory, metric)
-        for name, array in (("theta", theta), ("state", state), ("memory", memory)):
+        step_sizes[:] = np.nan
+        _update(rule, theta, grad, state, t, p, scalars, step_sizes)
+        for name, array in (("theta", theta), ("state", state), ("scalars", scalars)):
             if not np.isfinite(array).all():
                 raise fault(
                     rule, "update", f"left {array} in {name} after update t={t}."
                 )
-        unfilled = np.isnan(metric)
+        unfilled = np.isnan(step_sizes)
         if unfilled.any():
             raise fault(
                 rule,
                 "update",
-                f"did not fill metric[{np.argmax(unfilled)}] in update t={t}: set each "
-                "entry to the step per unit of gradient, metric[j] = lr for plain "
-                "steps, which an l1 penalty needs.",
+                f"did not fill step_sizes[{np.argmax(unfilled)}] in update t={t}: set "
+                "each entry to the step per unit of gradient, step_sizes[j] = lr for "
+                "plain steps, which an l1 penalty needs.",
             )
-        if not np.isfinite(metric).all() or metric.min() < 0.0:
+        if not np.isfinite(step_sizes).all() or step_sizes.min() < 0.0:
             raise fault(
                 rule,
                 "update",
-                f"left {metric} in metric; steps per unit of gradient are finite and "
-                "not negative.",
+                f"left {step_sizes} in step_sizes; steps per unit of gradient are "
+                "finite and not negative.",
             )
     if np.array_equal(theta, start):
         raise fault(
@@ -163,8 +164,8 @@ def _check_run(rule, p, size, dtype):
         )
 
 
-def _update(rule, theta, grad, state, t, p, memory, metric):
-    given = {"state": state, "memory": memory, "p": p}
+def _update(rule, theta, grad, state, t, p, scalars, step_sizes):
+    given = {"state": state, "scalars": scalars, "p": p}
     before = {name: array.copy() for name, array in given.items()}
     theta_before = theta.copy()
 
@@ -177,12 +178,12 @@ def _update(rule, theta, grad, state, t, p, memory, metric):
             LR,
             t,
             arrays["p"],
-            arrays["memory"],
-            metric.copy(),
+            arrays["scalars"],
+            step_sizes.copy(),
         )
 
     try:
-        result = type(rule).update(theta, grad, state, LR, t, p, memory, metric)
+        result = type(rule).update(theta, grad, state, LR, t, p, scalars, step_sizes)
     except IndexError as error:
         arrays = {
             "state": (
@@ -190,9 +191,9 @@ def _update(rule, theta, grad, state, t, p, memory, metric):
                 "Name each vector that it keeps in state_names.",
                 "rows",
             ),
-            "memory": (
-                before["memory"],
-                "Name each number that it keeps in memory_names.",
+            "scalars": (
+                before["scalars"],
+                "Name each number that it keeps in scalar_names.",
                 "entries",
             ),
             "p": (
@@ -209,4 +210,4 @@ def _update(rule, theta, grad, state, t, p, memory, metric):
             rule, "update", f"must change theta in place, but returned {result!r}."
         )
     if not np.array_equal(p, before["p"]):
-        raise fault(rule, "update", "changed p: what it keeps belongs into memory.")
+        raise fault(rule, "update", "changed p: what it keeps belongs into scalars.")

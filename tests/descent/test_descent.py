@@ -102,14 +102,14 @@ def test_rosenbrock_without_a_rate(optimizer):
 def test_every_rule_makes_its_own_step(name):
     rule, x = OPTIMIZERS[name](), np.array([1.0, -2.0])
     lr = 1.0 if rule.finds_rate else 0.01
-    state, memory, metric = rule.start(2)
+    state, scalars, step_sizes = rule.start(2)
     if rule.proximal:
         state[-2:] = [[0.0, 0.0], [0.0, 0.0]]
     path = [x.copy()]
     for t in range(1, 6):
         gradient = np.array([2 * x[0], 20 * x[1]])
         x *= 1 - lr * rule.weight_decay
-        rule.update(x, gradient, state, lr, t, rule.parameters(), memory, metric)
+        rule.update(x, gradient, state, lr, t, rule.parameters(), scalars, step_sizes)
         path.append(x.copy())
     result = gradient_descent(
         lambda x: x[0] ** 2 + 10 * x[1] ** 2,
@@ -251,7 +251,7 @@ def test_compiled_steps_are_those_of_the_rule(name, dtype):
     rule = OPTIMIZERS[name]()
     x, theta = np.array([1.0, -2.0], dtype), np.array([1.0, -2.0], dtype)
     stepper = rule.stepper(theta, 0.01)
-    state, memory, metric = rule.start(2, dtype)
+    state, scalars, step_sizes = rule.start(2, dtype)
     if rule.proximal:
         state[-2:] = -1.0
     gradients = np.random.default_rng(0).normal(size=(5, 2))
@@ -259,7 +259,7 @@ def test_compiled_steps_are_those_of_the_rule(name, dtype):
         if rule.weight_decay:
             x *= dtype(1 - 0.01 * rule.weight_decay)
         p = rule.parameters()
-        rule.update(x, gradient.copy(), state, 0.01, t, p, memory, metric)
+        rule.update(x, gradient.copy(), state, 0.01, t, p, scalars, step_sizes)
         before = gradient.copy()
         assert stepper.step(gradient) is theta
         assert (gradient == before).all()

@@ -27,10 +27,10 @@ class GD(Optimizer):
     """Descent by signs, under the name of another rule."""
 
     @staticmethod
-    def update(theta, grad, state, lr, t, p, memory, metric):
+    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
         for j in range(theta.size):
             theta[j] -= lr * np.sign(grad[j])
-            metric[j] = lr
+            step_sizes[j] = lr
 
 
 class SignDescent(GD):
@@ -67,10 +67,10 @@ def test_no_rule_reads_the_vectors_of_another(first, second):
     model = GDRegressor(lr=0.01, optimizer=RULES[first]).partial_fit(X, Y)
     model.set_params(optimizer=RULES[second])
     fresh = pickle.loads(pickle.dumps(model))
-    vectors, memory, metric = RULES[second].start(5)
+    vectors, scalars, step_sizes = RULES[second].start(5)
     if first != second:
         fresh._state.vectors = vectors
-        fresh._state.memory, fresh._state.metric = memory, metric
+        fresh._state.scalars, fresh._state.step_sizes = scalars, step_sizes
         fresh._state.rule = ()
     model.partial_fit(OTHER_X, OTHER_Y)
     fresh.partial_fit(OTHER_X, OTHER_Y)

@@ -50,7 +50,7 @@ def stream(model, X, y, size, short):
 def compare(model, X, y, size):
     quick = stream(clone(model), X, y, size, short=True)
     usual = stream(clone(model), X, y, size, short=False)
-    for name in ("theta", "vectors", "memory", "metric", "base", "average"):
+    for name in ("theta", "vectors", "scalars", "step_sizes", "base", "average"):
         one, other = getattr(quick._state, name), getattr(usual._state, name)
         assert one.tobytes() == other.tobytes(), name
         assert one.dtype == other.dtype

@@ -119,7 +119,7 @@ def test_runs_as_they_should_be(name):
     assert state.is_finite()
 
 
-PARTS = ("theta", "vectors", "memory", "metric", "base", "average")
+PARTS = ("theta", "vectors", "scalars", "step_sizes", "base", "average")
 
 
 def changed(state, part, change):
@@ -161,14 +161,14 @@ def test_state_of_another_form(name, part, change):
 
 
 @pytest.mark.parametrize("change", SIZES)
-@pytest.mark.parametrize("part", ["kept", "seen", "factors", "moved"])
+@pytest.mark.parametrize("part", ["kept", "caught_up", "factors", "moved"])
 def test_sparse_weights_of_another_size(part, change):
     epoch, state, order, rates = run_of("sparse")
     epoch(state, order, rates)
     state.step += len(rates)
     array = getattr(state.lazy, part)
     setattr(state.lazy, part, change(array) if array.size else np.zeros(2))
-    if part in ("seen", "moved"):
+    if part in ("caught_up", "moved"):
         # They are made anew.
         epoch(state, order, rates)
         assert state.is_finite()

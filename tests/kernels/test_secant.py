@@ -97,21 +97,22 @@ def logistic(n=60, d=7, seed=0):
 @pytest.mark.parametrize("n_pairs", [1, 3, 50])
 def test_the_path_is_that_of_dense_matrices(n_pairs, first_step):
     evaluate, d = logistic(), 7
-    vectors, memory, _ = SecantDescent(first_step, n_pairs).start(d, np.float64)
+    vectors, scalars, _ = SecantDescent(first_step, n_pairs).start(d, np.float64)
     advance = compiling.kernel(secant.advance, secant.signature())
     newton = compiling.address(secant.newton, secant.direction_signature())
-    room = np.empty(d), np.empty(d), np.empty(n_pairs)
+    workspace = np.empty(d), np.empty(d), np.empty(n_pairs)
     dense = Dense(first_step, n_pairs)
     trial, expected, steps = np.zeros(d), np.zeros(d), set()
     for _ in range(15):
         value, gradient = evaluate(trial)
-        constants = room, newton, NOTHING, False, 1e-13, first_step
-        advance(vectors, memory, trial, value, gradient, *constants)
+        model = secant.Model(newton, NOTHING, False, 1e-13, first_step)
+        given = (vectors, scalars), (trial, value, gradient), workspace
+        advance(*given, tuple(model))
         expected = dense.next(expected, *evaluate(expected))
         # The cubic's minimum is looked for on a grid.
         np.testing.assert_allclose(trial, expected, rtol=1e-3, atol=1e-5)
         np.testing.assert_allclose(vectors[0], dense.point, rtol=1e-3, atol=1e-5)
-        steps.add(memory[secant.STEP])
+        steps.add(scalars[secant.STEP])
         trial = expected.copy()  # or small differences would add up
     # Or no trial was too long, or none too short.
     assert min(steps) < 1.0 if first_step > 1.0 else max(steps) > 1.0
@@ -127,14 +128,14 @@ def test_learnt_diagonal_stays_near_the_curvature_of_the_newest_pair():
 
 def test_differences_of_rounding_size_are_judged_by_slopes():
     """A parabola far above zero, where all values are equal."""
-    memory = np.zeros(len(secant.MEMORY))
-    memory[[secant.STEP, secant.VALUE, secant.DECREMENT]] = 1.0, 1e10, 1.0
-    memory[secant.HIGH] = np.inf
+    scalars = np.zeros(len(secant.SCALARS))
+    scalars[[secant.STEP, secant.VALUE, secant.DECREMENT]] = 1.0, 1e10, 1.0
+    scalars[secant.HIGH] = np.inf
     judge = secant._on_the_line
-    assert judge(memory.copy(), 1e10, 0.0, 1e-13) == secant.TRIAL
-    assert judge(memory.copy(), 1e10, 1.0, 1e-13) == secant.SHORTER
-    assert judge(memory.copy(), 1e10, -0.95, 1e-13) == secant.LONGER
-    assert judge(memory.copy(), np.nan, 0.0, 1e-13) == secant.SHORTER
+    assert judge(scalars.copy(), 1e10, 0.0, 1e-13) == secant.TRIAL
+    assert judge(scalars.copy(), 1e10, 1.0, 1e-13) == secant.SHORTER
+    assert judge(scalars.copy(), 1e10, -0.95, 1e-13) == secant.LONGER
+    assert judge(scalars.copy(), np.nan, 0.0, 1e-13) == secant.SHORTER
 
 
 def ring(n=6, room=4, learnt=9, seed=1):

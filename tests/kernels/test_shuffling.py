@@ -31,3 +31,16 @@ def test_orders_are_permutations_and_repeat():
     assert np.array_equal(orders[0], orders[1])
     assert not np.array_equal(orders[0], orders[2])
     assert np.array_equal(np.sort(orders, axis=1), np.tile(np.arange(50), (3, 1)))
+
+
+def test_shuffled_places_are_equally_likely():
+    shuffle = compiling.kernel(shuffling.shuffle, shuffling.shuffle_signature())
+    rng = np.random.default_rng(0)
+    n, n_draws = 6, 20_000
+    counts = np.zeros((n, n))
+    for _ in range(n_draws):
+        order = np.arange(n)
+        shuffle(order, rng.integers(2**64, dtype=np.uint64))
+        counts[order, np.arange(n)] += 1
+    # A chi-squared of 25 degrees of freedom exceeds 60 once in ten thousand times.
+    assert ((counts - n_draws / n) ** 2 / (n_draws / n)).sum() < 60

@@ -68,10 +68,10 @@ def test_the_mean_of_a_stream_begins_after_the_fit():
     model = MLPGD((5,), random_state=0, max_iter=3, tol=None).fit(X, y)
     updates = model.t_
     model.partial_fit(X, y)
-    assert model._state.kind.start == updates + 1
-    again = model._state.kind
+    assert model._state.averaging.start == updates + 1
+    again = model._state.averaging
     model.partial_fit(X, y)
-    assert model._state.kind == again
+    assert model._state.averaging == again
 
 
 @pytest.mark.parametrize("lr", ["auto", 0.01])

@@ -60,3 +60,16 @@ def test_imports_go_down(path):
     here = room(path)
     for other in imported(path):
         assert other == here or FLOOR[other] < FLOOR[here], (here, other)
+
+
+KERNELS = sorted(
+    path.stem for path in (PACKAGE / "_kernels").glob("*.py") if path.stem[0] != "_"
+)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_every_kernel_file_has_a_test_file(name):
+    folder = Path(__file__).parents[1] / "kernels"
+    # A constant, which the sums are cut by.
+    tested_in = {"shards": "sums"}.get(name, name)
+    assert (folder / f"test_{tested_in}.py").exists()

@@ -6,7 +6,7 @@ import pytest
 import reference_network
 from numpy.testing import assert_allclose
 
-from skgd._kernels import compiling
+from skgd._kernels import compiling, user_code
 from skgd.activations import ACTIVATIONS, ELU, LeakyReLU, get_activation
 
 OBJECTS = [cls() for cls in ACTIVATIONS.values()] + [LeakyReLU(0.3), ELU(0.5)]
@@ -35,7 +35,7 @@ def test_training_and_prediction_agree(activation, dtype):
     expected = activation.value(z.copy())
     assert expected.dtype == dtype
     element = compiling.numba_type(dtype)
-    signature = compiling.activation_signature(element)
+    signature = user_code.activation_signature(element)
     # Without the cache, where the package keeps the form that is called by address.
     apply = numba.njit(signature, **compiling.OPTIONS)(type(activation).apply)
     values, slope = z.copy(), np.full_like(z, np.nan)

@@ -298,15 +298,15 @@ def run(rule, update=None, dtype=np.float64):
     problem = NoisyQuadratic(dtype)
     update = rule.update if update is None else update
     theta = problem.start.copy()
-    state, memory, metric = rule.start(theta.size, dtype)
+    state, scalars, step_sizes = rule.start(theta.size, dtype)
     p = np.array(rule.parameters())
     path = []
     for t in range(1, N_STEPS + 1):
         grad, lr = problem.gradient(theta, t), problem.lr(t)
         theta *= theta.dtype.type(1 - lr * rule.weight_decay)
-        assert update(theta, grad, state, lr, t, p, memory, metric) is None
+        assert update(theta, grad, state, lr, t, p, scalars, step_sizes) is None
         path.append(theta.copy())
-    return np.array(path), state, memory, metric
+    return np.array(path), state, scalars, step_sizes
 
 
 # --- the formulas --------------------------------------------------------------------
@@ -378,9 +378,9 @@ def test_compiled_is_interpreted(name, dtype, rtol):
 
 @pytest.mark.parametrize("rule", RULES, ids=rule_name)
 def test_float32_follows_float64(rule):
-    path32, state, memory, metric = run(rule, dtype=np.float32)
-    assert path32.dtype == state.dtype == metric.dtype == np.float32
-    assert memory.dtype == np.float64
+    path32, state, scalars, step_sizes = run(rule, dtype=np.float32)
+    assert path32.dtype == state.dtype == step_sizes.dtype == np.float32
+    assert scalars.dtype == np.float64
     np.testing.assert_allclose(path32, run(rule)[0], rtol=1e-3, atol=1e-4)
 
 
@@ -405,13 +405,13 @@ def test_only_the_vectors_needed_are_kept():
 def test_centered_rmsprop_survives_a_variance_rounded_below_zero():
     rule = RMSProp(rho=0.9, centered=True)
     theta = np.zeros(20)
-    state, memory, metric = rule.start(theta.size)
+    state, scalars, step_sizes = rule.start(theta.size)
     p = rule.parameters()
     grad = np.random.default_rng(0).normal(size=theta.size)
     # From above, both averages stop a few roundings before they are there.
-    rule.update(theta, 100 * grad, state, 1e-9, 1, p, memory, metric)
+    rule.update(theta, 100 * grad, state, 1e-9, 1, p, scalars, step_sizes)
     for t in range(2, 1000):
-        rule.update(theta, grad, state, 1e-9, t, p, memory, metric)
+        rule.update(theta, grad, state, 1e-9, t, p, scalars, step_sizes)
     assert np.any(state[0] - state[1] ** 2 < 0)
     assert np.all(np.isfinite(theta))
 
@@ -422,13 +422,13 @@ GRADIENT = np.array([1e-3, -0.5, 2.0, -30.0])
 
 
 def constant_gradient(rule, lr, n_steps, gradient=GRADIENT):
-    """Yield (step made, metric) under a gradient that never changes."""
-    state, memory, metric = rule.start(gradient.size)
+    """Yield (step made, step_sizes) under a gradient that never changes."""
+    state, scalars, step_sizes = rule.start(gradient.size)
     p = rule.parameters()
     for t in range(1, n_steps + 1):
         theta = np.zeros(gradient.size)
-        rule.update(theta, gradient, state, lr, t, p, memory, metric)
-        yield -theta, metric.copy()
+        rule.update(theta, gradient, state, lr, t, p, scalars, step_sizes)
+        yield -theta, step_sizes.copy()
 
 
 # A rule with penalties of its own finds the weights from sums, wherever they were put.
@@ -440,8 +440,8 @@ def test_step_settles_at_metric_times_gradient(rule):
     if isinstance(rule, RMSProp) and rule.momentum and rule.centered:
         # The variance tends to 0; what is left of it must drown in epsilon to settle.
         rule = clone(rule).set_params(rho=0.9, epsilon=1e-2)
-    *_, (step, metric) = constant_gradient(rule, 0.1, 1000)
-    np.testing.assert_allclose(step, metric * GRADIENT, rtol=1e-8)
+    *_, (step, step_sizes) = constant_gradient(rule, 0.1, 1000)
+    np.testing.assert_allclose(step, step_sizes * GRADIENT, rtol=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -454,19 +454,19 @@ def test_step_settles_at_metric_times_gradient(rule):
     ids=rule_name,
 )
 def test_step_is_metric_times_gradient_from_the_first_without_a_buffer(rule):
-    for step, metric in constant_gradient(rule, 0.1, 20):
-        np.testing.assert_allclose(step, metric * GRADIENT, rtol=1e-12)
+    for step, step_sizes in constant_gradient(rule, 0.1, 20):
+        np.testing.assert_allclose(step, step_sizes * GRADIENT, rtol=1e-12)
 
 
 def test_ftrl_without_penalties_takes_steps_of_metric_times_gradient():
     rule, theta = FTRL(), np.zeros(4)
-    state, memory, metric = rule.start(theta.size)
+    state, scalars, step_sizes = rule.start(theta.size)
     for t in range(1, 20):
         before = theta.copy()
         rule.update(
-            theta, GRADIENT / t, state, 0.1, t, rule.parameters(), memory, metric
+            theta, GRADIENT / t, state, 0.1, t, rule.parameters(), scalars, step_sizes
         )
-        np.testing.assert_allclose(before - theta, metric * GRADIENT / t, rtol=1e-9)
+        np.testing.assert_allclose(before - theta, step_sizes * GRADIENT / t, rtol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -487,8 +487,8 @@ def test_ftrl_without_penalties_takes_steps_of_metric_times_gradient():
     ids=rule_name,
 )
 def test_metric_in_closed_form(rule, expected):
-    *_, (_, metric) = constant_gradient(rule, 0.1, 1000)
-    np.testing.assert_allclose(metric, np.broadcast_to(expected, 4), rtol=1e-6)
+    *_, (_, step_sizes) = constant_gradient(rule, 0.1, 1000)
+    np.testing.assert_allclose(step_sizes, np.broadcast_to(expected, 4), rtol=1e-6)
 
 
 def test_adadelta_has_the_units_of_theta():
@@ -496,8 +496,8 @@ def test_adadelta_has_the_units_of_theta():
     # in the end AdaDelta is gradient descent with rate lr.
     rule = AdaDelta(rho=0.5, epsilon=0.1)
     gradient = np.array([0.5, -1.0])
-    *_, (_, metric) = constant_gradient(rule, 0.1, 500, gradient)
-    np.testing.assert_allclose(metric, 0.1, rtol=1e-10)
+    *_, (_, step_sizes) = constant_gradient(rule, 0.1, 500, gradient)
+    np.testing.assert_allclose(step_sizes, 0.1, rtol=1e-10)
 
 
 @pytest.mark.parametrize(
@@ -523,11 +523,11 @@ def test_soft_threshold_by_metric_finds_the_lasso_solution(rule, lr):
     h, a = np.array([1.0, 3.0, 0.5, 2.0]), np.array([2.0, -1.0, 0.2, 0.5])
     l1 = np.array([0.5, 1.0, 0.3, 0.4])
     theta = np.ones(4)
-    state, memory, metric = rule.start(4)
+    state, scalars, step_sizes = rule.start(4)
     p = rule.parameters()
     for t in range(1, 3001):
-        rule.update(theta, h * (theta - a), state, lr, t, p, memory, metric)
-        theta = np.sign(theta) * np.maximum(np.abs(theta) - metric * l1, 0)
+        rule.update(theta, h * (theta - a), state, lr, t, p, scalars, step_sizes)
+        theta = np.sign(theta) * np.maximum(np.abs(theta) - step_sizes * l1, 0)
     expected = np.sign(a) * np.maximum(np.abs(a) - l1 / h, 0)
     assert np.count_nonzero(expected) == 3
     np.testing.assert_allclose(theta, expected, rtol=1e-6)
@@ -546,11 +546,11 @@ def test_momentum_on_three_points():
 
     def errors(rule, lr, digits):
         theta = np.array([0.0, 1.0])
-        state, memory, metric = rule.start(2)
+        state, scalars, step_sizes = rule.start(2)
         p, found = rule.parameters(), []
         for t in range(1, 61):
             grad = 2 * columns.T @ (columns @ theta - heights)
-            rule.update(theta, grad, state, lr, t, p, memory, metric)
+            rule.update(theta, grad, state, lr, t, p, scalars, step_sizes)
             if t in digits:
                 found.append(float(f"{np.linalg.norm(theta - best):.{digits[t]}g}"))
         return found
@@ -574,11 +574,11 @@ def test_radam_divides_after_five_updates():
     """The paper's figure for its default of beta_2."""
     rule = RAdam()
     theta, grad = np.zeros(1), np.ones(1)
-    state, memory, metric = rule.start(1)
+    state, scalars, step_sizes = rule.start(1)
     steps = []
     for t in range(1, 8):
         before = theta[0]
-        rule.update(theta, grad, state, 1.0, t, rule.parameters(), memory, metric)
+        rule.update(theta, grad, state, 1.0, t, rule.parameters(), scalars, step_sizes)
         steps.append(before - theta[0])
     np.testing.assert_allclose(steps[:5], 1.0)
     assert 0.0 < steps[5] < 0.1
@@ -587,11 +587,11 @@ def test_radam_divides_after_five_updates():
 def test_radam_may_wait_until_it_divides():
     theta, grad = np.zeros(1), np.full(1, 1e6)
     rule = RAdam(degenerated_to_sgd=False)
-    state, memory, metric = rule.start(1)
+    state, scalars, step_sizes = rule.start(1)
     for t in range(1, 7):
-        rule.update(theta, grad, state, 1.0, t, rule.parameters(), memory, metric)
+        rule.update(theta, grad, state, 1.0, t, rule.parameters(), scalars, step_sizes)
         assert (theta[0] == 0.0) == (t < 6)
-        assert (metric[0] == 0.0) == (t < 6)
+        assert (step_sizes[0] == 0.0) == (t < 6)
     assert abs(theta[0]) < 0.1
 
 

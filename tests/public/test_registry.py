@@ -34,10 +34,10 @@ class SignDescent(Optimizer):
     """Steps of one length, by the sign of the gradient."""
 
     @staticmethod
-    def update(theta, grad, state, lr, t, p, memory, metric):
+    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
         for j in range(theta.size):
             theta[j] -= lr * np.sign(grad[j])
-            metric[j] = lr
+            step_sizes[j] = lr
 ''',
     "schedules": '''
 

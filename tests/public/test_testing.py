@@ -167,35 +167,35 @@ def rule(function, **attributes):
     return type("Mine", (Optimizer,), body)()
 
 
-def plain(theta, grad, state, lr, t, p, memory, metric):
+def plain(theta, grad, state, lr, t, p, scalars, step_sizes):
     for j in range(theta.size):
         theta[j] -= lr * grad[j]
-        metric[j] = lr
+        step_sizes[j] = lr
 
 
 def using(array, index):
     """Plain steps that also write to an entry of an array."""
 
-    def update(theta, grad, state, lr, t, p, memory, metric):
-        plain(theta, grad, state, lr, t, p, memory, metric)
-        {"state": state, "memory": memory, "p": p}[array][index]
+    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
+        plain(theta, grad, state, lr, t, p, scalars, step_sizes)
+        {"state": state, "scalars": scalars, "p": p}[array][index]
 
     return update
 
 
-def not_in_place(theta, grad, state, lr, t, p, memory, metric):
-    metric[:] = lr
+def not_in_place(theta, grad, state, lr, t, p, scalars, step_sizes):
+    step_sizes[:] = lr
     theta = theta - lr * grad
 
 
-def only_first(theta, grad, state, lr, t, p, memory, metric):
+def only_first(theta, grad, state, lr, t, p, scalars, step_sizes):
     theta -= lr * grad
-    metric[0] = lr
+    step_sizes[0] = lr
 
 
-def explodes(theta, grad, state, lr, t, p, memory, metric):
+def explodes(theta, grad, state, lr, t, p, scalars, step_sizes):
     theta[:] = np.nan
-    metric[:] = lr
+    step_sizes[:] = lr
 
 
 WRONG_RULES = [
@@ -204,16 +204,16 @@ WRONG_RULES = [
         rule(using("state", 1), state_names=("buffer",)),
         "end of state, which has 1 rows.*state_names",
     ),
-    (rule(using("memory", 2)), "end of memory, which has 0 .*memory_names"),
+    (rule(using("scalars", 2)), "end of scalars, which has 0 .*scalar_names"),
     (rule(using("p", 0)), r"end of p, which has 0 entries.*from parameters\(\)"),
     (rule(plain, parameters=lambda self: 0.9), "must return a tuple of numbers"),
     (rule(plain, state_names="buffer"), "state_names must be a tuple of strings"),
-    (rule(plain, memory_names=("a",), initial_memory=lambda self: ()), "as many as"),
+    (rule(plain, scalar_names=("a",), initial_scalars=lambda self: ()), "as many as"),
     (rule(lambda *a: plain(*a) or a[0]), "must change theta in place, but returned"),
     (rule(not_in_place), "did not move theta"),
     (rule(lambda theta, grad: None), r"update must take \(theta, grad, state"),
     (rule(lambda *a: a[0].__isub__(a[3] * a[1]) is None), "must change theta in"),
-    (rule(only_first), r"did not fill metric\[1\]"),
+    (rule(only_first), r"did not fill step_sizes\[1\]"),
     (rule(explodes), "left .* in theta after update t=1"),
     (rule(plain, keeps_derivatives=True), "is for SAGA"),
     (rule(plain, searches=True), "must be False"),

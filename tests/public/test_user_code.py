@@ -46,7 +46,7 @@ class Limited(Loss):
 
 class UntilUpdate(Optimizer):
     state_names = ("buffer",)
-    memory_names = ("updates",)
+    scalar_names = ("updates",)
 
     def __init__(self, last=5):
         self.last = last
@@ -55,13 +55,13 @@ class UntilUpdate(Optimizer):
         return (self.last,)
 
     @staticmethod
-    def update(theta, grad, state, lr, t, p, memory, metric):
-        memory[0] += 1.0
+    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
+        scalars[0] += 1.0
         for j in range(theta.size):
             state[0, j] += grad[j]
             theta[j] -= lr * grad[j]
-            metric[j] = lr
-        if memory[0] > p[0]:
+            step_sizes[j] = lr
+        if scalars[0] > p[0]:
             raise KeyError("no more updates")
 
 
@@ -153,10 +153,10 @@ def test_an_exception_of_an_activation_reaches_the_user(dtype):
 def test_indices_are_checked_where_the_rehearsal_does_not_come():
     class Late(Optimizer):
         @staticmethod
-        def update(theta, grad, state, lr, t, p, memory, metric):
+        def update(theta, grad, state, lr, t, p, scalars, step_sizes):
             for j in range(theta.size):
                 theta[j] -= lr * grad[j]
-                metric[j] = lr
+                step_sizes[j] = lr
                 if t > 20:
                     theta[j + 1000] = 0.0
 
@@ -170,13 +170,13 @@ def test_indices_are_checked_where_the_rehearsal_does_not_come():
 def test_a_guarded_rule_makes_the_updates_of_ours():
     class Plain(Optimizer):
         @staticmethod
-        def update(theta, grad, state, lr, t, p, memory, metric):
+        def update(theta, grad, state, lr, t, p, scalars, step_sizes):
             if t < 0:
                 raise ValueError("never")
             rate = theta.dtype.type(lr)
             for j in range(theta.size):
                 theta[j] -= rate * grad[j]
-                metric[j] = rate
+                step_sizes[j] = rate
 
     settings = {"lr": 0.01, "max_iter": 3, "tol": None, "random_state": 0}
     for penalty in (None, "elasticnet"):
@@ -190,10 +190,10 @@ def test_rules_are_told_apart_by_type():
         """The sign of the gradient alone."""
 
         @staticmethod
-        def update(theta, grad, state, lr, t, p, memory, metric):
+        def update(theta, grad, state, lr, t, p, scalars, step_sizes):
             for j in range(theta.size):
                 theta[j] -= lr * np.sign(grad[j])
-                metric[j] = lr
+                step_sizes[j] = lr
 
     class SignDescent(GD):
         pass
@@ -329,11 +329,11 @@ class WrongSlope(Loss):
 
 class NoState(Optimizer):
     @staticmethod
-    def update(theta, grad, state, lr, t, p, memory, metric):
+    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
         for j in range(theta.size):
             state[1, j] = grad[j]
             theta[j] -= lr * state[1, j]
-            metric[j] = lr
+            step_sizes[j] = lr
 
 
 class WrongActivation(Activation):
@@ -470,18 +470,18 @@ class Gentle(Loss):
 
 class Remembering(Optimizer):
     state_names = ("buffer",)
-    memory_names = ("updates",)
+    scalar_names = ("updates",)
     auto_lr = 0.003
 
     @staticmethod
-    def update(theta, grad, state, lr, t, p, memory, metric):
-        memory[0] += 1.0
+    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
+        scalars[0] += 1.0
         rate = theta.dtype.type(lr)
         half = theta.dtype.type(0.5)
         for j in range(theta.size):
             state[0, j] = half * state[0, j] + grad[j]
             theta[j] -= rate * state[0, j]
-            metric[j] = rate + rate
+            step_sizes[j] = rate + rate
 
 
 class OwnAdam(Adam):

@@ -1,0 +1,32 @@
+"""exp and log1p of the kernels against the C library."""
+
+import math
+
+import numba
+import numpy as np
+
+from skgd._kernels.elementary import exp_not_positive, is_finite, log1p_fraction
+
+
+def test_logistic_loss_of_the_kernels():
+    """Over the whole range, tails included, against the loss's own formula."""
+    for x in (0.0, -1e-300, -1e-9, -0.3, -1.0, -36.7, -345.6, -700.0):
+        assert math.isclose(exp_not_positive(x), math.exp(x), rel_tol=1e-15)
+    assert exp_not_positive(-np.inf) < 1e-307
+    assert math.isnan(exp_not_positive(np.nan))
+    for x in (0.0, 1e-300, 1e-17, 0.01, 0.5, 0.999, 1.0):
+        assert math.isclose(log1p_fraction(x), math.log1p(x), rel_tol=1e-15)
+
+
+def test_is_finite_where_sums_may_be_reordered():
+    @numba.njit(fastmath={"reassoc", "contract", "nsz", "arcp"})
+    def sums_that_are(numbers):
+        count, total = 0, 0.0
+        for number in numbers:
+            total += number
+            count += is_finite(total)
+        return count
+
+    assert sums_that_are(np.array([1.0, np.inf, 1.0])) == 1
+    assert sums_that_are(np.array([1.0, 2.0, np.nan])) == 2
+    assert sums_that_are(np.array([1.0, 2.0, -np.inf])) == 2
