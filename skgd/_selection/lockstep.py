@@ -1,0 +1,181 @@
+"""All candidates of all folds, fitted to rows in memory in common passes."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+
+from skgd._estimator.causes import warn_of_unusable
+from skgd._input.columns import usable_moments
+from skgd._input.moments import Seen
+from skgd._linear.automatic import target_spread
+from skgd._linear.evidence import second_moments
+from skgd._linear.model import LinearModel
+from skgd._linear.step_size import centred_coordinates, centring_pays, loss_curvature
+from skgd._selection.descent import descend, one_pass
+from skgd._selection.panel import Panel, Problem
+from skgd._selection.searches import OPINION_PARAMETERS
+from skgd._selection.table import Table
+from skgd._training.objective import Objective, best_constants
+from skgd._training.threads import one_blas_thread
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Strengths of penalties to choose from.
+
+    Attributes
+    ----------
+    l1, l2 : float64 arrays of shape (n_candidates,)
+    """
+
+    l1: np.ndarray
+    l2: np.ndarray
+
+    def __len__(self):
+        return len(self.l2)
+
+    def kinds(self):
+        """Numbers of those with an l1 part, and of those without."""
+        has_l1 = self.l1 > 0.0
+        kinds = [np.flatnonzero(has_l1), np.flatnonzero(~has_l1)]
+        return [kind for kind in kinds if kind.size]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What came of all candidates of all folds.
+
+    Attributes
+    ----------
+    coef : float64 array of shape (n_folds, n_candidates, n_outputs, n_features)
+        Coefficients of the features as given.
+    intercept : float64 array of shape (n_folds, n_candidates, n_outputs)
+    finished : bool array of shape (n_folds, n_candidates)
+        Whether the search came to its end within the passes allowed.
+    n_passes : int
+        How often the rows were read.
+    """
+
+    coef: np.ndarray
+    intercept: np.ndarray
+    finished: np.ndarray
+    n_passes: int
+
+
+def problem_of(estimator, task, loss, rows):
+    """The common problem of all folds of a table."""
+    softmax = task.n_outputs > 1 and loss.softmax
+    seen = Seen.after(rows, None)
+    moments, *unusable = usable_moments(seen.features, rows, rows.X.dtype)
+    warn_of_unusable(estimator, *unusable)
+    centre = estimator.fit_intercept and centring_pays(rows.X, len(rows))
+    mean, scale = centred_coordinates(moments, 0.0, centre)
+    model = LinearModel(
+        rows.X.shape[1],
+        task.n_outputs,
+        rows.X.dtype,
+        estimator.fit_intercept,
+        mean,
+        scale,
+        moments,
+    )
+    targets, weights = rows.visited_targets(), rows.visited_weights()
+    spread = target_spread(task, loss, seen.targets)
+    curvature = loss_curvature(loss, softmax, targets, weights, spread)
+    opinion = None
+    if model.n_features < OPINION_PARAMETERS:
+        opinion = second_moments(model, rows)
+    folds = sparse.issparse(rows.X)
+    return Problem(model, loss, softmax, curvature, estimator.tol, opinion, folds)
+
+
+def constant_of(problem, rows, weights):
+    """The best constant scores of the rows under these weights."""
+    model = problem.model
+    if not model.fit_intercept:
+        return np.zeros(model.n_outputs)
+    order = np.flatnonzero(weights)
+    chosen = replace(rows, weights=weights, order=order, as_they_came=False)
+    nothing = np.empty(0)
+    objective = Objective(model, problem.loss, problem.softmax, nothing, nothing)
+    return best_constants(objective, chosen)
+
+
+def steepness(problem, rows, weights):
+    """What a grid of strengths goes by: see ``alpha_grid``.
+
+    Returns
+    -------
+    steepest, size : float
+    """
+    model, order = problem.model, rows.order
+    constant = constant_of(problem, rows, weights)
+    none = np.zeros(1)
+    panel = Panel(problem, none, none, weights[order], constant, 1)
+    table = Table(rows.X, problem.coded(rows.targets), model, order)
+    with one_blas_thread():
+        one_pass([panel], table)
+    slopes = panel.gradients().reshape(-1, model.n_features + 1, problem.width)[:, :-1]
+    scale = np.ones(model.n_features) if model.scale is None else model.scale
+    live = scale > 0.0
+    if not live.any():
+        return 0.0, 0.0
+    scale = scale[live].astype(np.float64)
+    steepest = np.abs(slopes[:, live] / scale[:, None]).max()
+    typical = np.exp(-2.0 * np.log(scale).mean())
+    return float(steepest), float(problem.curvature * live.sum() * typical)
+
+
+def fit_together(problem, rows, folds, candidates, max_iter, n_jobs=1):
+    """Fit all candidates to the rows of all folds.
+
+    Parameters
+    ----------
+    problem : Problem
+    rows : Rows
+    folds : list of float64 arrays of shape (n_rows,)
+        Weights of the rows in each; zero for those held out.
+    candidates : Candidates
+    max_iter : int
+        Passes at most.
+    n_jobs : int
+        Threads.
+
+    Returns
+    -------
+    Fitted
+    """
+    model = problem.model
+    n_searches = len(folds) * len(candidates) * problem.n_searches_each
+    order = rows.order
+    panels, places = [], []
+    for fold, weights in enumerate(folds):
+        constant = constant_of(problem, rows, weights)
+        for kind in candidates.kinds():
+            panels.append(
+                Panel(
+                    problem,
+                    candidates.l1[kind],
+                    candidates.l2[kind],
+                    np.ascontiguousarray(weights[order]),
+                    constant,
+                    n_searches,
+                )
+            )
+            places.append((fold, kind))
+    table = Table(rows.X, problem.coded(rows.targets), model, order)
+    n_passes = descend(panels, table, max_iter, n_jobs)
+    return collected(panels, places, len(folds), len(candidates), model, n_passes)
+
+
+def collected(panels, places, n_folds, n_candidates, model, n_passes):
+    """The answers of all panels in one table."""
+    shape = n_folds, n_candidates
+    coef = np.zeros((*shape, model.n_outputs, model.n_features))
+    intercept = np.zeros((*shape, model.n_outputs))
+    finished = np.zeros(shape, dtype=bool)
+    for panel, (fold, kind) in zip(panels, places, strict=True):
+        coef[fold, kind], intercept[fold, kind] = panel.parameters()
+        finished[fold, kind] = panel.finished()
+    return Fitted(coef, intercept, finished, n_passes)
