@@ -14,6 +14,12 @@ from skgd._linear.model import LinearModel
 from skgd._linear.step_size import centred_coordinates, centring_pays, loss_curvature
 from skgd._selection.descent import descend, one_pass
 from skgd._selection.panel import Panel, Problem
+from skgd._selection.quadratic import (
+    QuadraticPanel,
+    folds_as_groups,
+    sums_of,
+    sums_pay,
+)
 from skgd._selection.searches import OPINION_PARAMETERS
 from skgd._selection.table import Table
 from skgd._training.objective import Objective, best_constants
@@ -146,26 +152,35 @@ def fit_together(problem, rows, folds, candidates, max_iter, n_jobs=1):
     -------
     Fitted
     """
-    model = problem.model
+    model, order = problem.model, rows.order
     n_searches = len(folds) * len(candidates) * problem.n_searches_each
-    order = rows.order
+    table = Table(rows.X, problem.coded(rows.targets), model, order)
+    sums = None
+    if sums_pay(problem, len(rows)):
+        groups, members = folds_as_groups(folds, order)
+        with one_blas_thread():
+            sums = sums_of(groups, table)
     panels, places = [], []
     for fold, weights in enumerate(folds):
         constant = constant_of(problem, rows, weights)
         for kind in candidates.kinds():
-            panels.append(
-                Panel(
-                    problem,
-                    candidates.l1[kind],
-                    candidates.l2[kind],
-                    np.ascontiguousarray(weights[order]),
-                    constant,
-                    n_searches,
-                )
+            asked = (
+                problem,
+                candidates.l1[kind],
+                candidates.l2[kind],
+                np.ascontiguousarray(weights[order]),
+                constant,
+                n_searches,
             )
+            if sums is None:
+                panels.append(Panel(*asked))
+            else:
+                own = [sums[group] for group in members[fold]]
+                panels.append(QuadraticPanel(*asked, own))
             places.append((fold, kind))
-    table = Table(rows.X, problem.coded(rows.targets), model, order)
-    n_passes = descend(panels, table, max_iter, n_jobs)
+    n_passes = descend(panels, () if sums else table, max_iter, n_jobs)
+    if sums:
+        n_passes = 1
     return collected(panels, places, len(folds), len(candidates), model, n_passes)
 
 

@@ -98,6 +98,8 @@ class Panel:
         Sum of the weights.
     """
 
+    parabolic = False
+
     def __init__(self, problem, l1, l2, weights, constant, n_searches_in_all):
         model = self.model = problem.model
         self.problem = problem
@@ -118,7 +120,7 @@ class Panel:
             curvature=problem.curvature,
             tol=problem.tol,
             dtype=model.dtype,
-            parabolic=False,
+            parabolic=self.parabolic,
             identity_link=problem.loss.identity_link,
             least=problem.loss.least,
             fit_intercept=model.fit_intercept,
