@@ -1,5 +1,6 @@
 """All candidates of all folds, fitted to rows in memory in common passes."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from skgd._linear.automatic import target_spread
 from skgd._linear.evidence import second_moments
 from skgd._linear.model import LinearModel
 from skgd._linear.step_size import centred_coordinates, centring_pays, loss_curvature
+from skgd._selection.coordinates import CORRELATED
 from skgd._selection.descent import descend, one_pass
 from skgd._selection.panel import Panel, Problem
 from skgd._selection.quadratic import (
@@ -20,10 +22,19 @@ from skgd._selection.quadratic import (
     sums_of,
     sums_pay,
 )
-from skgd._selection.searches import OPINION_PARAMETERS
 from skgd._selection.table import Table
 from skgd._training.objective import Objective, best_constants
 from skgd._training.threads import one_blas_thread
+from skgd.losses import SquaredError
+
+# From so many rows on, searches begin on one row of SAMPLED, if these are so many times
+# the parameters, and end there when no more than a share of SAMPLE_TOL is missing.
+LARGE_TABLE, SAMPLED, ROWS_EACH = 32_768, 16, 20
+SAMPLE_TOL = 1e-3
+
+# With so many rows for each parameter no model can fit them perfectly, which would make
+# the objective curved in quite other directions than the columns vary in.
+ALIKE = 50
 
 
 @dataclass(frozen=True)
@@ -89,11 +100,13 @@ def problem_of(estimator, task, loss, rows):
     targets, weights = rows.visited_targets(), rows.visited_weights()
     spread = target_spread(task, loss, seen.targets)
     curvature = loss_curvature(loss, softmax, targets, weights, spread)
-    opinion = None
-    if model.n_features < OPINION_PARAMETERS:
-        opinion = second_moments(model, rows)
+    correlations = None
+    size = (model.n_features + 1) * (model.n_outputs if softmax else 1)
+    alike = type(loss) is SquaredError or len(rows) >= ALIKE * size
+    if model.n_features <= CORRELATED and alike:
+        correlations = second_moments(model, rows)
     folds = sparse.issparse(rows.X)
-    return Problem(model, loss, softmax, curvature, estimator.tol, opinion, folds)
+    return Problem(model, loss, softmax, curvature, estimator.tol, correlations, folds)
 
 
 def constant_of(problem, rows, weights):
@@ -178,10 +191,44 @@ def fit_together(problem, rows, folds, candidates, max_iter, n_jobs=1):
                 own = [sums[group] for group in members[fold]]
                 panels.append(QuadraticPanel(*asked, own))
             places.append((fold, kind))
-    n_passes = descend(panels, () if sums else table, max_iter, n_jobs)
-    if sums:
+    if sums is not None:
+        descend(panels, (), max_iter, n_jobs)
         n_passes = 1
+    else:
+        n_passes = _descend_rows(panels, table, rows, max_iter, n_jobs)
     return collected(panels, places, len(folds), len(candidates), model, n_passes)
+
+
+def _descend_rows(panels, table, rows, max_iter, n_jobs):
+    """Passes over the rows of a table, after some over a sample of a large one.
+
+    The sample brings the searches near their minima, and knows how the objectives are
+    curved there, at a fraction of the passes.
+    """
+    problem, n_rows = panels[0].problem, len(table.order)
+    n_sampled = n_rows // SAMPLED
+    size = (problem.model.n_features + 1) * problem.width
+    chosen = np.arange(0, n_rows, SAMPLED)
+    whole = [panel.weights for panel in panels]
+    samples = [np.ascontiguousarray(weights[chosen]) for weights in whole]
+    spent = 0.0
+    pays = n_rows >= LARGE_TABLE and n_sampled >= ROWS_EACH * size
+    if pays and problem.tol is not None and all(s.any() for s in samples):
+        sample = Table(
+            rows.X,
+            problem.coded(rows.targets),
+            problem.model,
+            table.order[chosen],
+        )
+        for panel, weights in zip(panels, samples, strict=True):
+            panel.weigh(weights)
+            panel.searches.tol = max(problem.tol, SAMPLE_TOL)
+        spent = descend(panels, sample, max_iter, n_jobs) / SAMPLED
+        for panel, weights in zip(panels, whole, strict=True):
+            panel.weigh(weights)
+            losses = panel.constant_losses(table.targets)
+            panel.searches.change_objective(problem.tol, losses)
+    return math.ceil(spent + descend(panels, table, max_iter, n_jobs))
 
 
 def collected(panels, places, n_folds, n_candidates, model, n_passes):

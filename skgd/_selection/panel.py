@@ -103,7 +103,7 @@ class Panel:
     def __init__(self, problem, l1, l2, weights, constant, n_searches_in_all):
         model = self.model = problem.model
         self.problem = problem
-        self.weights, self.total = weights, float(weights.sum())
+        self.weigh(weights)
         self.constant = constant
         self.n_candidates = len(l2)
         each = problem.n_searches_each
@@ -112,8 +112,14 @@ class Panel:
         scale = np.ones(model.n_features) if model.scale is None else model.scale
         scale = scale.astype(np.float64)
         self.live = scale > 0.0
+        shape = len(self.outputs), (model.n_features + 1) * problem.width
+        start = np.zeros(shape)
+        offset = np.broadcast_to(constant, (model.n_outputs,))
+        if not problem.softmax:
+            offset = np.repeat(offset, self.n_candidates)[:, None]
+        start[:, -problem.width :] = offset
         self.searches = Searches(
-            (model.n_features + 1) * problem.width,
+            start,
             problem.width,
             np.outer(np.tile(l1, each), scale),
             np.outer(np.tile(l2, each), scale**2),
@@ -127,13 +133,23 @@ class Panel:
             second_moments=problem.second_moments,
             n_searches_in_all=n_searches_in_all,
         )
-        theta = np.zeros_like(self.searches.trials)
-        start = np.broadcast_to(constant, (model.n_outputs,))
-        if problem.softmax:
-            theta[:, -model.n_outputs :] = start
-        else:
-            theta[:, -1] = np.repeat(start, self.n_candidates)
-        self.searches.start_at(theta)
+
+    def weigh(self, weights):
+        """Take sums with these weights of the rows from now on."""
+        self.weights, self.total = weights, float(weights.sum())
+
+    def constant_losses(self, targets):
+        """Mean loss of the best constant, of each search.
+
+        `targets` are those of all rows, as ``Problem.coded`` gives them.
+        """
+        problem, n_outputs = self.problem, self.model.n_outputs
+        constant = np.broadcast_to(self.constant, (n_outputs,))
+        scores = np.empty((len(targets), n_outputs), self.model.dtype)
+        scores[:] = constant
+        values = np.zeros(problem.n_searches_each)
+        problem.derive(targets, np.arange(n_outputs), self.weights, scores, values)
+        return np.repeat(values / self.total, self.n_candidates)
 
     @property
     def goes_on(self):

@@ -7,6 +7,7 @@ of ``_kernels/secant.py``, the end is the one of ``_training/secant.py``.
 
 import numpy as np
 
+from skgd._selection.coordinates import Bases, Units
 from skgd._training.full_gradient import ROUNDING
 from skgd._training.secant import (
     LAST_PLACES,
@@ -23,8 +24,9 @@ from skgd._training.secant import (
 PAIR_NUMBERS = 40_000_000
 FEWEST_PAIRS = 4
 
-# Products that a second opinion on the end may take for each search.
-OPINION_PARAMETERS = 200
+# Where what the curvature of the columns promises is this share of what is tolerated,
+# no more steps are waited for.
+SURE_SHARE = 0.1
 
 # Where a promise has not come down to this share of what it was, it is rounding.
 LESS = 0.5
@@ -35,14 +37,14 @@ CONVERGED, ROUNDED = 1, 2
 class Searches:
     """Searches over as many parameters each.
 
-    They move in units of their own, theta = unit * t, in which no feature is much
-    steeper than another, whatever the strength of the penalty.
+    They move in coordinates t of their own, theta = start + P t; see
+    ``coordinates.py``.
 
     Parameters
     ----------
-    n_parameters : int
-        Of each: (n_features + 1) times `width`, the weights of a feature together, the
-        intercepts last.
+    start : float64 array of shape (n_searches, n_parameters)
+        Where they begin: (n_features + 1) times `width` numbers each, the weights of a
+        feature together, the intercepts last.
     width : int
         Scores of a row that a search has: the classes of a softmax, or 1.
     l1, l2 : float64 arrays of shape (n_searches, n_features)
@@ -62,7 +64,7 @@ class Searches:
         The least value that the loss can have.
     fit_intercept : bool
     second_moments : float64 array of shape (n_features + 1, n_features + 1) or None
-        Of the rows, for a second opinion on the end.
+        Of the rows, if they are to be made use of.
     n_searches_in_all : int
         Of all folds, which share the memory.
 
@@ -76,7 +78,7 @@ class Searches:
 
     def __init__(
         self,
-        n_parameters,
+        start,
         width,
         l1,
         l2,
@@ -93,12 +95,12 @@ class Searches:
     ):
         from skgd._kernels import columns, compiling, secant
 
-        n = len(l2)
+        n, n_parameters = start.shape
         self.at = secant
+        self.start = start
         self.width, self.tol = width, tol
         self.parabolic, self.least = parabolic, least
         self.identity_link, self.fit_intercept = identity_link, fit_intercept
-        self.curvature, self.first_step = curvature, 1.0 / curvature
         self.rounding = ROUNDING[np.dtype(dtype)]
         self.precision = float(np.finfo(dtype).eps)
         self.proximal = bool(l1.any())
@@ -108,10 +110,16 @@ class Searches:
             weights = np.repeat(strength, width, axis=1)
             return np.hstack([weights, np.zeros((n, width))])
 
-        l1, l2 = each(l1), each(l2)
-        self.unit = 1.0 / np.sqrt(1.0 + l2 / curvature)
-        self.l2 = l2 * self.unit**2
-        self.l1 = l1 * self.unit if self.proximal else np.empty((n, 0))
+        self.l1, self.l2 = each(l1) if self.proximal else None, each(l2)
+        if second_moments is None or self.proximal:
+            # Thresholds are for each weight, so that these cannot be mixed.
+            self.coordinates = Units(self.l2, curvature)
+        else:
+            one = self.l2.reshape(n, -1, width)[:, :, 0]
+            self.coordinates = Bases(second_moments, one, curvature, width)
+        self._thresholds = np.empty((n, 0))
+        if self.proximal:
+            self._thresholds = self.coordinates.slopes(self.l1, slice(None))
 
         most = PROXIMAL_PAIRS if self.proximal else PAIRS
         fitting = PAIR_NUMBERS // (2 * n_parameters * n_searches_in_all)
@@ -125,10 +133,6 @@ class Searches:
         self.constant_value = np.full(n, np.nan)
         self.history = np.full((n, LEVEL_STEPS + 1), np.inf)
         self.least_promise = np.full((n, LEVEL_STEPS + 1), np.inf)
-        self.second_moments = None
-        if not self.proximal and n_parameters // width <= OPINION_PARAMETERS:
-            self.second_moments = second_moments
-
         self._advance = compiling.kernel(
             columns.advance_each, columns.advance_signature()
         )
@@ -136,19 +140,19 @@ class Searches:
         self._direct = compiling.address(direct, secant.direction_signature())
         self._room = np.empty(n_parameters), np.empty(n_parameters), np.empty(pairs)
 
-    def start_at(self, theta):
-        """Begin at theta, of shape (n_searches, n_parameters)."""
-        self.trials[:] = theta / self.unit
-
     @property
     def theta(self):
         """The trial points of the active searches."""
-        return self.unit[self.active] * self.trials[self.active]
+        active = self.active
+        moved = self.coordinates.theta(self.trials[active], active)
+        return self.start[active] + moved
 
     @property
     def answers(self):
         """The best points of all searches."""
-        return self.unit * self.vectors[:, self.at.POINT]
+        searches = np.arange(len(self.start))
+        best = self.vectors[:, self.at.POINT]
+        return self.start + self.coordinates.theta(best, searches)
 
     def take(self, losses, gradients):
         """Judge the trials of the active searches, and put the next in their place.
@@ -163,13 +167,14 @@ class Searches:
         at, memory, active = self.at, self.memory, self.active
         if not active.size:
             return
-        unit, l2, t = self.unit[active], self.l2[active], self.trials[active]
-        gradients = gradients * unit + l2 * t
+        theta, l2 = self.theta, self.l2[active]
+        gradients = gradients + l2 * theta
         if not self.fit_intercept:
             gradients[:, -self.width :] = 0.0
-        values = losses + 0.5 * np.einsum("ij,ij,ij->i", l2, t, t)
+        values = losses + 0.5 * np.einsum("ij,ij,ij->i", l2, theta, theta)
         if self.proximal:
-            values = values + np.einsum("ij,ij->i", self.l1[active], np.abs(t))
+            values = values + np.einsum("ij,ij->i", self.l1[active], np.abs(theta))
+        gradients = self.coordinates.slopes(gradients, active)
         accepted = memory[active, at.ACCEPTED]
         first = accepted == 0.0
         self.constant_value[active[first]] = values[first]
@@ -182,10 +187,10 @@ class Searches:
             np.ascontiguousarray(gradients),
             self._room,
             self._direct,
-            self.l1,
+            self._thresholds,
             self.parabolic,
             self.rounding,
-            self.first_step,
+            1.0 / self.coordinates.curvature,
         )
         moved = active[memory[active, at.ACCEPTED] > accepted]
         self.history[moved, 1:] = self.history[moved, :-1]
@@ -193,12 +198,19 @@ class Searches:
         self._judge(active, moved)
         self.active = active[self.reasons[active] == 0]
 
-    def change_objective(self):
-        """All searches go on from their points, on other rows, with what they know."""
-        unfinished = np.isfinite(self.history[:, 0])
-        self.trials[unfinished] = self.vectors[unfinished, self.at.POINT]
-        self.memory[unfinished, self.at.CHANGED] = 1.0
-        self.memory[unfinished, self.at.FORGOT] = 0.0
+    def change_objective(self, tol, constant_value):
+        """All searches go on from their points, on other rows, with what they know.
+
+        Parameters
+        ----------
+        tol : float or None
+        constant_value : float64 array of shape (n_searches,)
+            The mean loss of the best constant on these rows.
+        """
+        self.tol, self.constant_value = tol, constant_value
+        self.trials[:] = self.vectors[:, self.at.POINT]
+        self.memory[:, self.at.CHANGED] = 1.0
+        self.memory[:, self.at.FORGOT] = 0.0
         self.history[:] = self.least_promise[:] = np.inf
         self.reasons[:] = 0
         self.active = np.arange(len(self.reasons))
@@ -251,46 +263,31 @@ class Searches:
         # At the minimum of a parabola the last step gained much, and none will.
         left = np.where(promise <= noise, promise, np.maximum(promise, gained))
         near = left <= target
-        if self.second_moments is None or not near.any():
+        if isinstance(self.coordinates, Units):
             share = UNSURE_SHARE * target
             near &= self.gained(moved, UNSURE_STEPS) <= share
             near &= promise <= share
         else:
-            whole = self._whole_promise(moved[near])
-            near[near] = (whole <= target[near]) | (promise[near] <= noise[near])
+            whole = self._whole_promise(moved)
+            near &= (whole <= target) | (promise <= noise)
+            near |= whole <= SURE_SHARE * target
         self.reasons[moved[near]] = CONVERGED
 
     def _whole_promise(self, searches):
         """g'(h G + L)^-1 g / 2: what the curvature of the columns promises.
 
-        G are the second moments of the columns, h the curvature of the loss that the
-        last pair has seen, L that of the penalty.
+        G are the second moments of the columns, L the penalty, and h the curvature of
+        the loss. In coordinates where c G + L is the unit matrix, that is at most
+        |g|^2 / 2 times c / h, which the last pair has seen, or 1.
         """
-        at, width, G = self.at, self.width, self.second_moments
+        at = self.at
         room = (self.vectors.shape[1] - at.FIRST_PAIR) // 2
         learnt = self.memory[searches, at.LEARNT].astype(int)
-        move = self.vectors[searches, at.FIRST_PAIR + (learnt - 1) % room]
-        unit, l2 = self.unit[searches], self.l2[searches]
-        n, size = len(searches), len(G)
-        moved = (unit * move).reshape(n, size, width)
-        bent = np.einsum("sik,ij,sjk->s", moved, G, moved)
         # The curvature along a pair is one.
-        along = 1.0 - np.einsum("ij,ij,ij->i", l2, move, move)
-        h = np.full(n, self.curvature)
-        known = (learnt > 0) & (bent > 0.0) & (along > 0.0)
-        h[known] = along[known] / bent[known]
-        gradient = self.vectors[searches, at.GRADIENT].reshape(n, size, width)
-        u = unit.reshape(n, size, width)[:, :, 0]
-        model = h[:, None, None] * u[:, :, None] * G * u[:, None, :]
-        diagonal = np.arange(size)
-        model[:, diagonal, diagonal] += l2.reshape(n, size, width)[:, :, 0]
-        scale = np.zeros((n, size))
-        positive = model[:, diagonal, diagonal] > 0.0
-        scale[positive] = 1.0 / np.sqrt(model[:, diagonal, diagonal][positive])
-        model *= scale[:, :, None] * scale[:, None, :]
-        values, vectors = np.linalg.eigh(model)
-        along = np.einsum("sij,sik->sjk", vectors, scale[:, :, None] * gradient)
-        # Below this a direction is rounding: nothing says what lies there.
-        kept = values > 1e-13 * values[:, -1:]
-        inverse = np.where(kept, 1.0 / np.where(kept, values, 1.0), 0.0)
-        return 0.5 * np.einsum("sj,sjk->s", inverse, np.square(along))
+        move = self.vectors[searches, at.FIRST_PAIR + (learnt - 1) % room]
+        gradient = self.vectors[searches, at.GRADIENT]
+        ratio = np.maximum(np.square(move).sum(axis=1), 1.0)
+        ratio[learnt == 0] = np.inf
+        with np.errstate(invalid="ignore"):
+            whole = 0.5 * ratio * np.square(gradient).sum(axis=1)
+        return np.where(np.isnan(whole), 0.0, whole)
