@@ -172,7 +172,8 @@ def fit_together(problem, rows, folds, candidates, max_iter, n_jobs=1):
     if sums_pay(problem, len(rows)):
         groups, members = folds_as_groups(folds, order)
         with one_blas_thread():
-            sums = sums_of(groups, table)
+            shifts = [w @ table.targets / w.sum() for w in groups]
+            sums = sums_of(groups, shifts, table, model)
     panels, places = [], []
     for fold, weights in enumerate(folds):
         constant = constant_of(problem, rows, weights)
@@ -206,29 +207,56 @@ def _descend_rows(panels, table, rows, max_iter, n_jobs):
     curved there, at a fraction of the passes.
     """
     problem, n_rows = panels[0].problem, len(table.order)
-    n_sampled = n_rows // SAMPLED
-    size = (problem.model.n_features + 1) * problem.width
     chosen = np.arange(0, n_rows, SAMPLED)
-    whole = [panel.weights for panel in panels]
-    samples = [np.ascontiguousarray(weights[chosen]) for weights in whole]
     spent = 0.0
-    pays = n_rows >= LARGE_TABLE and n_sampled >= ROWS_EACH * size
-    if pays and problem.tol is not None and all(s.any() for s in samples):
-        sample = Table(
-            rows.X,
-            problem.coded(rows.targets),
-            problem.model,
-            table.order[chosen],
-        )
-        for panel, weights in zip(panels, samples, strict=True):
-            panel.weigh(weights)
-            panel.searches.tol = max(problem.tol, SAMPLE_TOL)
-        spent = descend(panels, sample, max_iter, n_jobs) / SAMPLED
-        for panel, weights in zip(panels, whole, strict=True):
-            panel.weigh(weights)
-            losses = panel.constant_losses(table.targets)
-            panel.searches.change_objective(problem.tol, losses)
-    return math.ceil(spent + descend(panels, table, max_iter, n_jobs))
+    samples = [np.ascontiguousarray(panel.weights[chosen]) for panel in panels]
+    if n_rows >= LARGE_TABLE and sample_pays(problem, samples):
+        targets = problem.coded(rows.targets)
+        sample = Table(rows.X, targets, problem.model, table.order[chosen])
+        losses = [p.constant_losses(table.targets, p.weights) for p in panels]
+        spent = descend_sample(panels, sample, samples, losses, max_iter, n_jobs)
+    return math.ceil(spent / SAMPLED + descend(panels, table, max_iter, n_jobs))
+
+
+def sample_pays(problem, samples):
+    """Whether searches begin on a sample, given the weights of its rows in each fold.
+
+    Not to the last digits, and not where it says little.
+    """
+    size = (problem.model.n_features + 1) * problem.width
+    return problem.tol is not None and all(
+        np.count_nonzero(weights) >= ROWS_EACH * size for weights in samples
+    )
+
+
+def descend_sample(panels, blocks, samples, losses, max_iter, n_jobs=1):
+    """Passes over a sample, before those over all rows.
+
+    Parameters
+    ----------
+    panels : list of Panel
+    blocks : iterable
+        Of the sample.
+    samples : list of float64 arrays
+        Weights of its rows in each panel.
+    losses : list of float64 arrays
+        Mean losses of the best constant of each panel over all its rows.
+    max_iter, n_jobs : int
+
+    Returns
+    -------
+    n_passes : int
+    """
+    tol = panels[0].problem.tol
+    whole = [panel.weights for panel in panels]
+    for panel, weights in zip(panels, samples, strict=True):
+        panel.weights = weights
+        panel.searches.tol = max(tol, SAMPLE_TOL)
+    n_passes = descend(panels, blocks, max_iter, n_jobs)
+    for panel, weights, values in zip(panels, whole, losses, strict=True):
+        panel.weights = weights
+        panel.searches.change_objective(tol, values)
+    return n_passes
 
 
 def collected(panels, places, n_folds, n_candidates, model, n_passes):

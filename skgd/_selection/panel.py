@@ -86,16 +86,11 @@ class Panel:
     problem : Problem
     l1, l2 : float64 arrays of shape (n_candidates,)
         Strengths of their penalties. Either all have an l1 part, or none.
-    weights : float64 array of shape (n_rows,)
-        Of the rows; zero for those held out.
+    weights : float64 array of shape (n_rows,), or anything with ``[rows]``
+        Of the rows, as a block of them names them; zero for those held out.
     constant : float64 array of shape (n_outputs,)
         Scores of the best constant.
     n_searches_in_all : int
-
-    Attributes
-    ----------
-    total : float
-        Sum of the weights.
     """
 
     parabolic = False
@@ -103,7 +98,7 @@ class Panel:
     def __init__(self, problem, l1, l2, weights, constant, n_searches_in_all):
         model = self.model = problem.model
         self.problem = problem
-        self.weigh(weights)
+        self.weights = weights
         self.constant = constant
         self.n_candidates = len(l2)
         each = problem.n_searches_each
@@ -134,22 +129,18 @@ class Panel:
             n_searches_in_all=n_searches_in_all,
         )
 
-    def weigh(self, weights):
-        """Take sums with these weights of the rows from now on."""
-        self.weights, self.total = weights, float(weights.sum())
-
-    def constant_losses(self, targets):
+    def constant_losses(self, targets, weights):
         """Mean loss of the best constant, of each search.
 
-        `targets` are those of all rows, as ``Problem.coded`` gives them.
+        `targets` are as ``Problem.coded`` gives them.
         """
         problem, n_outputs = self.problem, self.model.n_outputs
         constant = np.broadcast_to(self.constant, (n_outputs,))
         scores = np.empty((len(targets), n_outputs), self.model.dtype)
         scores[:] = constant
         values = np.zeros(problem.n_searches_each)
-        problem.derive(targets, np.arange(n_outputs), self.weights, scores, values)
-        return np.repeat(values / self.total, self.n_candidates)
+        problem.derive(targets, np.arange(n_outputs), weights, scores, values)
+        return np.repeat(values / weights.sum(), self.n_candidates)
 
     @property
     def goes_on(self):
@@ -171,7 +162,7 @@ class Panel:
         self._W = np.ascontiguousarray(W, dtype=model.dtype)
         self._b = b.astype(model.dtype)
         self._outputs = np.ascontiguousarray(self.outputs[self.searches.active])
-        self._values = np.zeros(n)
+        self._total, self._values = 0.0, np.zeros(n)
         self._gradient = np.zeros((model.n_features + 1, width * n))
 
     def add(self, block, targets, rows):
@@ -183,18 +174,19 @@ class Panel:
         targets : array
             As ``Problem.coded`` gives them.
         rows : slice
-            Which of the rows they are.
+            Which of the rows they are, for `weights`.
         """
         weights = self.weights[rows]
         if not weights.any():
             return
+        self._total += float(weights.sum())
         scores = block.scores(self._W, self._b)
         self.problem.derive(targets, self._outputs, weights, scores, self._values)
         block.add_gradient(scores, self._gradient)
 
     def end(self):
         """Take a step with the sums of a pass."""
-        self.searches.take(self._values / self.total, self.gradients())
+        self.searches.take(self._values / self._total, self.gradients())
 
     def gradients(self):
         """Of the mean loss, (n_active, n_parameters), from the sums of a pass."""
@@ -206,7 +198,7 @@ class Panel:
         if self.problem.folds and model.scale is not None:
             weights *= model.scale[:, None]
         gradients = self._gradient.reshape(-1, width, n).transpose(2, 0, 1)
-        return gradients.reshape(n, -1) / self.total
+        return gradients.reshape(n, -1) / self._total
 
     def parameters(self):
         """Coefficients and intercepts of the features as given, in double precision.

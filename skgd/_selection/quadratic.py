@@ -6,8 +6,6 @@ Sums are taken over groups of rows that are in the same folds, and added up: a f
 never sees a sum with one of its held-out rows.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import sparse
 
@@ -26,36 +24,30 @@ def sums_pay(problem, n_rows):
     return is_square and n_features <= GRAM_COLUMNS and n_features < n_rows
 
 
-@dataclass
 class Sums:
     """Weighted sums over rows (z, 1) and their targets.
 
+    Parameters
+    ----------
+    shift : float64 array of shape (n_outputs,)
+        What is subtracted from the targets, near their mean to keep digits.
+    n_features : int
+
     Attributes
     ----------
-    weight : float
-    mean : float64 array of shape (n_outputs,)
-        Of the targets.
     H : float64 array of shape (n_features + 1, n_features + 1)
+        Second moments; the last entry is the sum of the weights.
     c : float64 array of shape (n_features + 1, n_outputs)
-        Products with the targets less their mean.
+        Products with the targets.
     s : float64 array of shape (n_outputs,)
-        Squares of the targets less their mean.
+        Squares of the targets.
     """
 
-    weight: float
-    mean: np.ndarray
-    H: np.ndarray
-    c: np.ndarray
-    s: np.ndarray
-
-    @classmethod
-    def empty(cls, weights, targets, n_features):
-        """Before the first row, of those with weights and targets as given."""
-        total = float(weights.sum())
-        mean = weights @ targets / total
-        k = targets.shape[1]
-        H = np.zeros((n_features + 1, n_features + 1))
-        return cls(total, mean, H, np.zeros((n_features + 1, k)), np.zeros(k))
+    def __init__(self, shift, n_features):
+        self.shift = shift
+        self.H = np.zeros((n_features + 1, n_features + 1))
+        self.c = np.zeros((n_features + 1, len(shift)))
+        self.s = np.zeros(len(shift))
 
     def add(self, Z, targets, weights):
         """Add rows; `Z` has a last column of ones."""
@@ -64,7 +56,7 @@ class Sums:
         else:
             root = Z * np.sqrt(weights)[:, None]
             self.H += root.T @ root
-        away = targets - self.mean
+        away = targets - self.shift
         weighted = weights[:, None] * away
         self.c += Z.T @ weighted
         self.s += np.einsum("ij,ij->j", weighted, away)
@@ -108,21 +100,25 @@ def folds_as_groups(folds, order):
     return groups, members
 
 
-def sums_of(groups, table):
+def sums_of(groups, shifts, blocks, model):
     """The sums over each group of rows.
 
     Parameters
     ----------
     groups : list of float64 arrays of shape (n_rows,)
-    table : Table
+        Or anything with ``[rows]``, as for ``Panel``.
+    shifts : list of float64 arrays of shape (n_outputs,)
+        See ``Sums``.
+    blocks : iterable
+        Of (block, targets, rows).
+    model : LinearModel
 
     Returns
     -------
     list of Sums
     """
-    model = table.model
-    all_sums = [Sums.empty(w, table.targets, model.n_features) for w in groups]
-    for block, targets, rows in table:
+    all_sums = [Sums(shift, model.n_features) for shift in shifts]
+    for block, targets, rows in blocks:
         Z = _with_ones(block, model)
         for sums, weights in zip(all_sums, groups, strict=True):
             w = weights[rows]
@@ -163,15 +159,15 @@ class QuadraticPanel(Panel):
 
     def __init__(self, problem, l1, l2, weights, constant, n_searches_in_all, sums):
         super().__init__(problem, l1, l2, weights, constant, n_searches_in_all)
-        self.total = sum(group.weight for group in sums)
+        total = sum(group.H[-1, -1] for group in sums)
         offset = np.broadcast_to(self.constant, (problem.model.n_outputs,))
-        self.H = sum(group.H for group in sums) / self.total
+        self.H = sum(group.H for group in sums) / total
         c, s = 0.0, 0.0
         for group in sums:
-            away = group.mean - offset
+            away = group.shift - offset
             c = c + group.c + group.H[:, -1:] * away
-            s = s + group.s + group.weight * away**2
-        self.c, self.s = (c / self.total).T, s / self.total
+            s = s + group.s + (2.0 * group.c[-1] + group.H[-1, -1] * away) * away
+        self.c, self.s = (c / total).T, s / total
         # Parameters less the constant: where they differ by little, digits are kept.
         self._offsets = np.repeat(offset, self.n_candidates)
 
