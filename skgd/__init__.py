@@ -6,6 +6,7 @@ from skgd._descent.descent import descend, gradient_descent
 from skgd._linear.estimators import GDClassifier, GDRegressor
 from skgd._network.estimator import MLPGD
 from skgd._selection.estimators import GDClassifierCV, GDRegressorCV
+from skgd._selection.path import path
 from skgd._training.loop import DivergenceWarning
 
 __version__ = "0.1.0"
@@ -34,6 +35,7 @@ __all__ = [
     "GDRegressorCV",
     "descend",
     "gradient_descent",
+    "path",
 ]
 
 

@@ -4,6 +4,8 @@ What the estimators are asked, and what they keep. The folds, the descent and th
 scores are in the files beside this one; the fit to all rows is the plain estimator's.
 """
 
+from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -34,6 +36,7 @@ from skgd._estimator.parameters import with_parameters
 from skgd._estimator.probabilities import LogProbabilities, has_probabilities
 from skgd._estimator.scoring import takes_weights
 from skgd._estimator.transaction import all_or_nothing
+from skgd._input.rows import Rows
 from skgd._input.validation import check_weights, refuse_foreign, validate_given
 from skgd._input.warnings import warn_user
 from skgd._linear.estimators import GDClassifier, GDRegressor
@@ -46,8 +49,70 @@ from skgd._selection.grid import (
     choose,
 )
 from skgd._selection.lockstep import fit_together, problem_of, steepness
+from skgd._selection.panel import Problem
 from skgd._selection.scores import held_out_losses, scores_by
+from skgd._selection.streams import fit_stream, grid_figures, surveyed
+from skgd._stream.source import Source
 from skgd.losses import get_loss, loss_names
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Checked rows and what is to be fitted to them.
+
+    Attributes
+    ----------
+    plain : GDRegressor or GDClassifier
+        That has checked X.
+    task : a task of ``skgd._input.targets``
+    rows : Rows
+    problem : Problem
+    weights : float64 array of shape (n_rows,)
+        Of all rows together: their own times those of their classes.
+    """
+
+    plain: Any
+    task: Any
+    rows: Rows
+    problem: Problem
+    weights: NDArray[np.float64]
+
+    @property
+    def is_flat(self):
+        """Whether there is no axis of outputs."""
+        return is_flat(self.task)
+
+
+def is_flat(task):
+    """Whether coefficients have no axis of outputs."""
+    return task.n_outputs == 1 and (task.classes is not None or task.is_flat)
+
+
+def prepared(estimator, X, y, sample_weight):
+    """Check what the user passed, and look at the rows.
+
+    Parameters
+    ----------
+    estimator : SelectionGD
+    X, y, sample_weight : as in fit
+
+    Returns
+    -------
+    Prepared
+    """
+    refuse_foreign(X=X, y=y, sample_weight=sample_weight)
+    plain = estimator._plain()
+    X, y = plain._checked_data(X, y, reset=True)
+    weights = check_weights(sample_weight, X)
+    task = plain._new_task(y, None)
+    loss = estimator._checked_loss(task)
+    rows = plain._weighted_rows(X, y, weights, task, loss, where="fit")
+    rows = rows.with_mean_weight_one()
+    whole = np.broadcast_to(rows.weights, (len(y),)).astype(np.float64)
+    class_weight = getattr(estimator, "class_weight", None)
+    if class_weight is not None:
+        whole = whole * task.class_weights(class_weight, rows.targets, whole)
+    return Prepared(plain, task, rows, problem_of(plain, task, loss, rows), whole)
 
 
 class SelectionGD(BaseEstimator):
@@ -95,38 +160,25 @@ class SelectionGD(BaseEstimator):
             For input that the plain estimator would refuse, no or negative `alphas`,
             losses with kinks, and folds that lack a class.
         """
-        refuse_foreign(X=X, y=y, sample_weight=sample_weight)
         alphas = checked_alphas(self.alphas)
         ratios, several = checked_ratios(self.penalty, self.l1_ratio)
-        plain = self._plain()
         given = X, y
-        X, y = plain._checked_data(X, y, reset=True)
-        weights = sample_weight
-        if weights is not None:
-            weights = check_weights(sample_weight, X)
-        task = plain._new_task(y, None)
-        loss = self._checked_loss(task)
-        rows = plain._weighted_rows(X, y, weights, task, loss, where="fit")
-        splitter = check_cv(self.cv, y, classifier=is_classifier(self))
+        known = prepared(self, X, y, sample_weight)
+        plain, task, rows = known.plain, known.task, known.rows
+        splitter = check_cv(self.cv, rows.y, classifier=is_classifier(self))
         scorer = None
         if self.scoring != "loss":
             scorer = check_scoring(plain, scoring=self.scoring)
         for_splits, for_scores = self._routed(scorer, sample_weight, params)
-        splits = splitter.split(X, y, **for_splits)
+        splits = splitter.split(rows.X, rows.y, **for_splits)
         class_weight = getattr(self, "class_weight", None)
         folds = folds_of(splits, rows, task, class_weight)
-
-        rows = rows.with_mean_weight_one()
-        problem = problem_of(plain, task, loss, rows)
         figures = 0.0, 0.0
         if isinstance(alphas, int):
-            whole = np.broadcast_to(rows.weights, (len(y),)).astype(np.float64)
-            if class_weight is not None:
-                targets = rows.targets
-                whole = whole * task.class_weights(class_weight, targets, whole)
-            figures = steepness(problem, rows, whole)
+            figures = steepness(known.problem, rows, known.weights)
         grid = alpha_grid(alphas, ratios, *figures)
         candidates = candidates_of(self.penalty, grid, ratios)
+        problem, loss = known.problem, known.problem.loss
         fitted = fit_together(
             problem,
             rows,
@@ -139,7 +191,7 @@ class SelectionGD(BaseEstimator):
         if scorer is None:
             scores = held_out_losses(problem, rows, folds, fitted)
         else:
-            dtype = X.dtype
+            dtype = rows.X.dtype
             scores = scores_by(
                 scorer, plain, task, loss, dtype, given, folds, fitted, for_scores
             )
@@ -148,6 +200,86 @@ class SelectionGD(BaseEstimator):
         if class_weight is not None:
             best.set_params(class_weight=class_weight)
         best.fit(*given, sample_weight)
+        self._keep(best)
+        return self
+
+    @all_or_nothing
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit_batches(
+        self,
+        batches: Any,
+        *,
+        target: str | None = None,
+        classes: ArrayLike | None = None,
+        n_ahead: int = 2,
+    ) -> Self:
+        """Choose the strength, and fit, on a stream of batches.
+
+        All strengths and folds are fitted in common passes: one that measures the rows,
+        a few of the descent (one for the squared error), one for the scores, and then
+        those of ``fit_batches`` of the plain estimator with the strength chosen.
+
+        Parameters
+        ----------
+        batches : iterable or callable
+            As for ``fit_batches`` of the plain estimator: it is read once for each
+            pass.
+        target : str, default=None
+            The column that holds y, for a stream of tables.
+        classes : array-like of shape (n_classes,), default=None
+            All labels, for a classifier. By default one more pass finds them.
+        n_ahead : int, default=2
+            Blocks of rows to read in a background thread.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For what needs all rows at once: a `cv` that is no number, another `scoring`
+            than 'loss', ``class_weight="balanced"``; for a stream that can be read only
+            once; and for all that `fit` refuses.
+
+        Notes
+        -----
+        The folds go by the number of a row in the stream, not counting rows of weight
+        zero: row i is held out by fold floor(k frac(0.618... i)), which spreads each of
+        the k folds evenly over a sorted stream. Grids of strengths are made from the
+        10,000 rows at most that the first pass keeps.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from skgd import GDRegressorCV
+        >>> from skgd.data import from_arrays
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> model = GDRegressorCV(alphas=[1e-1, 1e-3, 1e-5])
+        >>> model.fit_batches(from_arrays(X, y)).alpha_
+        1e-05
+        """
+        self._check_streamed()
+        alphas = checked_alphas(self.alphas)
+        ratios, several = checked_ratios(self.penalty, self.l1_ratio)
+        plain = self._plain()
+        class_weight = getattr(self, "class_weight", None)
+        if class_weight is not None:
+            plain.set_params(class_weight=class_weight)
+        source = Source(batches, target)
+        n_folds = 5 if self.cv is None else int(self.cv)
+        search = surveyed(plain, source, classes, n_folds, n_ahead, self._checked_loss)
+        figures = grid_figures(search) if isinstance(alphas, int) else (0.0, 0.0)
+        grid = alpha_grid(alphas, ratios, *figures)
+        candidates = candidates_of(self.penalty, grid, ratios)
+        fitted, scores = fit_stream(search, candidates, self.max_iter)
+        self._warn_of_unfinished(fitted)
+        self._choose(grid, ratios, several, scores, fitted, search.task)
+        best = self._plain(self.alpha_, self.l1_ratio_)
+        if class_weight is not None:
+            best.set_params(class_weight=class_weight)
+        best.fit_batches(batches, target=target, classes=classes, n_ahead=n_ahead)
         self._keep(best)
         return self
 
@@ -166,6 +298,25 @@ class SelectionGD(BaseEstimator):
             n_jobs=self.n_jobs,
             random_state=self.random_state,
         )
+
+    def _check_streamed(self):
+        """ValueError for what a stream cannot do, by name."""
+        number = isinstance(self.cv, Integral) and not isinstance(self.cv, bool)
+        if not (self.cv is None or (number and self.cv >= 2)):
+            raise ValueError(
+                f"cv={self.cv!r} needs all rows at once. In fit_batches cv is the "
+                "number of folds, at least 2."
+            )
+        if self.scoring != "loss":
+            raise ValueError(
+                f"scoring={self.scoring!r} needs all rows of a fold at once. Use "
+                "scoring='loss' in fit_batches."
+            )
+        if getattr(self, "class_weight", None) == "balanced":
+            raise ValueError(
+                "class_weight='balanced' goes by the rows that each fold is trained "
+                "on, which fit_batches does not count. Pass a dict."
+            )
 
     def _checked_loss(self, task):
         loss = get_loss(self.loss, task.name)
@@ -251,12 +402,10 @@ class SelectionGD(BaseEstimator):
             """Of (n_folds, n_candidates, n_outputs, ...)."""
             values = values.reshape(n_folds, n_ratios, n_alphas, *values.shape[2:])
             values = values.swapaxes(0, 1)
-            flat = task.n_outputs == 1 and (task.classes is not None or task.is_flat)
-            values = values[:, :, :, 0] if flat else values
+            values = values[:, :, :, 0] if is_flat(task) else values
             return values if several else values[0]
 
-        dtype = fitted.coef.dtype
-        self.coefs_paths_ = shaped(fitted.coef).astype(dtype)
+        self.coefs_paths_ = shaped(fitted.coef)
         self.intercepts_paths_ = shaped(fitted.intercept)
         self.alphas_ = grid if several else grid[0]
         self.scores_ = by_ratio if several else by_ratio[0]

@@ -137,6 +137,10 @@ def choose(scores, refit):
     ratio, alpha = np.unravel_index(np.argmax(means), means.shape)
     if refit == "one_standard_error":
         n_folds = scores.shape[1]
+        if n_folds < 2:
+            raise ValueError(
+                "refit='one_standard_error' needs at least two folds; cv has one."
+            )
         error = scores[ratio, :, alpha].std(ddof=1) / np.sqrt(n_folds)
         within = means[ratio] >= means[ratio, alpha] - error
         alpha = np.argmax(within)

@@ -94,6 +94,9 @@ class LossSums:
         self._total = 0.0
 
     def add(self, block, targets, weights):
+        """Add a block of rows, of which only some may have a weight."""
+        if not weights.any():
+            return
         scores = block.scores(self._W, self._b)
         weights = np.ascontiguousarray(weights)
         self.problem.derive(targets, self._outputs, weights, scores, self._values)

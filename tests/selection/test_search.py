@@ -3,13 +3,9 @@
 import exact
 import numpy as np
 import pytest
+from candidates import ALPHAS, CASES, SMOOTH, binary, diabetes, two_targets
 from scipy import sparse
-from sklearn.datasets import (
-    load_breast_cancer,
-    load_diabetes,
-    load_iris,
-    make_regression,
-)
+from sklearn.datasets import make_regression
 from sklearn.linear_model import (
     ElasticNet,
     Lasso,
@@ -18,37 +14,8 @@ from sklearn.linear_model import (
     Ridge,
 )
 from sklearn.model_selection import KFold, ShuffleSplit, cross_val_score
-from sklearn.preprocessing import scale
 
 from skgd import GDClassifier, GDClassifierCV, GDRegressor, GDRegressorCV
-
-ALPHAS = [1.0, 0.1, 1e-2, 1e-3]
-
-
-def binary():
-    X, y = load_breast_cancer(return_X_y=True)
-    return scale(X[:, :12]), y
-
-
-def three_classes():
-    X, y = load_iris(return_X_y=True)
-    return scale(X), y
-
-
-def diabetes():
-    X, y = load_diabetes(return_X_y=True, scaled=False)
-    return scale(X), y / 50.0
-
-
-def counts():
-    X, _ = diabetes()
-    y = np.random.default_rng(0).poisson(np.exp(0.3 * X[:, 0] - 0.5 * X[:, 2] + 1.0))
-    return X, y.astype(float)
-
-
-def two_targets():
-    X, y = diabetes()
-    return X, np.column_stack([y, X[:, 0] * y - y])
 
 
 def folds(X, n_splits=4):
@@ -88,18 +55,6 @@ def exact_model(asked, alpha, n_rows):
     return ElasticNet(alpha=alpha, l1_ratio=0.5, tol=1e-15, max_iter=1_000_000)
 
 
-CASES = [
-    (GDClassifierCV, binary, {"loss": "log_loss"}),
-    (GDClassifierCV, three_classes, {"loss": "log_loss"}),
-    (GDClassifierCV, binary, {"loss": "log_loss", "penalty": "l1"}),
-    (GDRegressorCV, diabetes, {}),
-    (GDRegressorCV, diabetes, {"penalty": "l1"}),
-    (GDRegressorCV, diabetes, {"penalty": "elasticnet", "l1_ratio": 0.5}),
-    (GDRegressorCV, two_targets, {}),
-    (GDRegressorCV, counts, {"loss": "poisson"}),
-]
-
-
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize(("cls", "table", "asked"), CASES)
 def test_every_model_of_a_fold_is_that_of_an_exact_solver(cls, table, asked, form):
@@ -117,18 +72,6 @@ def test_every_model_of_a_fold_is_that_of_an_exact_solver(cls, table, asked, for
             if np.unique(y).size != 3:  # a softmax has a free constant
                 found = model.intercepts_paths_[k, i]
                 np.testing.assert_allclose(found, intercept, atol=1e-6)
-
-
-SMOOTH = [
-    (GDRegressorCV, diabetes, {"loss": "huber"}),
-    (GDRegressorCV, diabetes, {"loss": "squared_epsilon_insensitive"}),
-    (GDRegressorCV, two_targets, {"loss": "huber"}),
-    (GDClassifierCV, binary, {"loss": "squared_hinge"}),
-    (GDClassifierCV, three_classes, {"loss": "squared_hinge"}),
-    (GDClassifierCV, three_classes, {"loss": "squared_error"}),
-    (GDClassifierCV, three_classes, {"loss": "log_loss"}),
-    (GDClassifierCV, binary, {"loss": "log_loss", "class_weight": "balanced"}),
-]
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
