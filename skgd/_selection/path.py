@@ -155,8 +155,9 @@ def path(
     if left:
         warn_user(
             f"Stopped at max_iter={max_iter} passes, before {left} of "
-            f"{len(candidates)} models came as close to their minimum as tol={tol} asks. Standardise the "
-            "columns, raise max_iter, or leave out the smallest alphas.",
+            f"{len(candidates)} models came as close to their minimum as tol={tol} "
+            "asks. Standardise the columns, raise max_iter, or leave out the smallest "
+            "alphas.",
             ConvergenceWarning,
         )
     flat = known.is_flat
