@@ -31,6 +31,7 @@ SUITES = (
     "quality",
     "raw_tables",
     "certificate",
+    "cv",
     "growth",
     "threads",
     "out_of_core",

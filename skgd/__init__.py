@@ -5,6 +5,8 @@ import importlib
 from skgd._descent.descent import descend, gradient_descent
 from skgd._linear.estimators import GDClassifier, GDRegressor
 from skgd._network.estimator import MLPGD
+from skgd._selection.estimators import GDClassifierCV, GDRegressorCV
+from skgd._selection.path import path
 from skgd._training.loop import DivergenceWarning
 
 __version__ = "0.1.0"
@@ -28,9 +30,12 @@ __all__ = [
     "MLPGD",
     "DivergenceWarning",
     "GDClassifier",
+    "GDClassifierCV",
     "GDRegressor",
+    "GDRegressorCV",
     "descend",
     "gradient_descent",
+    "path",
 ]
 
 

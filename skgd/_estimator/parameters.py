@@ -366,6 +366,109 @@ NETWORK_TRAINING = {
 }
 
 
+SELECTION = {
+    "penalty": Parameter(
+        "l2",
+        [StrOptions(set(PENALTIES))],
+        _names(PENALTIES),
+        """The term added to the mean loss: a strength, which is to be found, times
+        ||w||^2/2, ||w||_1, or their mixture. The intercept is never penalised.""",
+    ),
+    "alphas": Parameter(
+        20,
+        [_AT_LEAST_ONE, "array-like"],
+        "int or array-like of float",
+        """The strengths to choose from, in any order. An int makes as many, evenly
+        spaced on a logarithmic scale, from the largest that makes sense downwards. For
+        an l1 part that is the smallest at which all coefficients are zero, as in
+        `LassoCV`, and the last is a thousandth of it. For 'l2' it is the curvature of
+        the loss times the number of columns times their typical (geometric mean)
+        variance, which is where the penalty rules, and the last is a millionth of it:
+        with columns in very different units, standardise them first.""",
+    ),
+    "l1_ratio": Parameter(
+        0.15,
+        [Interval(Real, 0, 1, closed="both"), "array-like"],
+        "float or array-like of float",
+        """Share of the l1 part in 'elasticnet', or several shares to choose from: 0 is
+        'l2', 1 is 'l1'. Other penalties do not look at it.""",
+    ),
+    "cv": Parameter(
+        None,
+        ["cv_object"],
+        "int, splitter, iterable or None",
+        """The folds: a number, a splitter of scikit-learn, or pairs of training and
+        test rows. None is 5. Numbers mean folds stratified by class for a
+        classifier.""",
+    ),
+    "scoring": Parameter(
+        "loss",
+        [str, callable],
+        "'loss', str or callable",
+        """What the candidates are compared by: 'loss' is minus the mean loss of the
+        held-out rows, without the penalty, anything else a scorer as in
+        `GridSearchCV`. Higher is better.""",
+    ),
+    "refit": Parameter(
+        "best",
+        [StrOptions({"best", "one_standard_error"})],
+        "{'best', 'one_standard_error'}",
+        """Which strength is chosen, and fitted to all rows: the one with the best mean
+        score, or the strongest whose mean score is within one standard error of that
+        (Breiman et al., 1984). Of equal ones the strongest.""",
+    ),
+    "fit_intercept": LINEAR["fit_intercept"],
+    "max_iter": STOPPING["max_iter"]._replace(
+        text="""The largest number of passes over the rows, for all candidates and folds
+        together."""
+    ),
+    "tol": STOPPING["tol"]._replace(
+        text="""What may be missing at the end: a search stops when its objective is
+        that close to its minimum, as a share of what the best constant leaves to gain.
+        None, like 0, lets it go on until it ends in rounding errors."""
+    ),
+    "n_jobs": LINEAR["n_jobs"]._replace(
+        text="""Threads that share the folds. The result is the same for any number.
+        None is 1, -1 all processors, as in scikit-learn."""
+    ),
+    "random_state": RUNNING["random_state"]._replace(
+        text="""Seed of the shuffling in the fit to all rows; the folds are shuffled by
+        their splitter. The same int gives the same coefficients to the bit."""
+    ),
+}
+
+# What a search over strengths leaves, besides the attributes of the plain estimator.
+SELECTION_ATTRIBUTES = """
+alpha_ : float
+    The strength chosen.
+l1_ratio_ : float
+    Its share of the l1 part: 0 for 'l2', 1 for 'l1'.
+alphas_ : array of shape (n_alphas,) or (n_l1_ratios, n_alphas)
+    The strengths tried, in descending order; a row for each of several `l1_ratio`.
+scores_ : array of shape (n_folds, n_alphas) or (n_l1_ratios, n_folds, n_alphas)
+    Score of each on the rows held out in each fold; higher is better.
+coefs_paths_ : array of shape (n_folds, n_alphas[, n_outputs], n_features)
+    Coefficients on the training rows of each fold, in units of the features; with
+    several `l1_ratio` these are the first axis. Regressors of one target and
+    classifiers of two classes have no axis of outputs.
+intercepts_paths_ : array of shape (n_folds, n_alphas[, n_outputs])
+    Their constant terms.
+cv_results_ : dict of arrays
+    As in `GridSearchCV`, an entry for each candidate, one l1_ratio after the other:
+    `params`, `param_alpha`, `param_l1_ratio` if there are several, scores of each
+    split, their mean, standard deviation and rank. There are no times, because all
+    candidates are fitted together.
+n_passes_ : int
+    How often the rows were read to fit all candidates; the fit to all rows, which is
+    that of the plain estimator, is not counted (see `n_iter_`).
+n_splits_ : int
+    Number of folds.
+best_estimator_ : GDRegressor or GDClassifier
+    The plain estimator fitted to all rows. Its fitted attributes are those of this
+    estimator, too.
+"""
+
+
 def loss_parameter(default, names):
     """The parameter `loss`, which every estimator offers with its own choices."""
     return {

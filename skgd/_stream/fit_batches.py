@@ -73,30 +73,15 @@ def fit_batches(estimator, source, classes, validation, shuffle_rows, n_ahead):
     resumed = estimator.warm_start and hasattr(estimator, "_state")
     if resumed:
         estimator._check_late_parameters()
-    X, y, weights = _first_batch(estimator, source, reset=not resumed)
+    X, y, weights = first_batch(estimator, source, reset=not resumed)
     dtype = estimator._model.dtype if resumed else X.dtype
-    task, class_weight = _stream_task(estimator, source, y, classes, resumed)
+    task, class_weight = stream_task(estimator, source, y, classes, resumed)
     loss = get_loss(estimator.loss, task.name)
 
-    def read(X, y, sample_weight=None, mean_weight=1.0):
-        refuse_foreign(X=X, y=y, sample_weight=sample_weight)
-        # Rows that cannot have changed need not be searched for NaN again.
-        trusted = source.unchanging and stream.n_rows is not None
-        X, y = estimator._further_rows(X, y, task, dtype, trusted)
-        sample_weight = check_weights(sample_weight, X)
-        if hasattr(X, "indptr") != shape[-1]:
-            first, now = ("sparse", "dense") if shape[-1] else ("dense", "sparse")
-            raise ValueError(
-                f"X was {first} in the first batch and is {now} in a later one: all "
-                "batches must be of one kind."
-            )
-        rows = estimator._weighted_rows(
-            X, y, sample_weight, task, loss, True, class_weight, "fit_batches"
-        )
-        return scaled(compressed(rows), mean_weight)
-
     shape = X.shape[1], dtype.itemsize, hasattr(X, "indptr")
+    read = Reader(estimator, task, loss, dtype, shape[-1], class_weight)
     stream = Stream(source, read, block_rows(SHARD, *shape), n_ahead)
+    read.stream = stream
     weighted = weights is not None or class_weight is not None
     rows = _survey(estimator, stream, task, X.shape[1], weighted)
 
@@ -121,7 +106,53 @@ def fit_batches(estimator, source, classes, validation, shuffle_rows, n_ahead):
         return estimator._run(plan, task, state, bound, held_out, head)
 
 
-def _first_batch(estimator, source, reset):
+class Reader:
+    """Checks the batches of a stream, and encodes their targets.
+
+    Parameters
+    ----------
+    estimator : BaseGD
+    task, loss
+        What the estimator is trained for.
+    dtype : dtype
+        Of the first batch.
+    is_sparse : bool
+        Whether that was sparse.
+    class_weight : dict or None
+
+    Attributes
+    ----------
+    stream : Stream
+        The one that is read, which knows whether this is the first pass.
+    """
+
+    def __init__(self, estimator, task, loss, dtype, is_sparse, class_weight):
+        self.estimator, self.task, self.loss = estimator, task, loss
+        self.dtype, self.is_sparse = dtype, is_sparse
+        self.class_weight = class_weight
+        self.stream = None
+
+    def __call__(self, X, y, sample_weight=None):
+        """The rows of a batch that count."""
+        estimator, task = self.estimator, self.task
+        refuse_foreign(X=X, y=y, sample_weight=sample_weight)
+        # Rows that cannot have changed need not be searched for NaN again.
+        trusted = self.stream.source.unchanging and self.stream.n_rows is not None
+        X, y = estimator._further_rows(X, y, task, self.dtype, trusted)
+        sample_weight = check_weights(sample_weight, X)
+        if hasattr(X, "indptr") != self.is_sparse:
+            first, now = ("sparse", "dense") if self.is_sparse else ("dense", "sparse")
+            raise ValueError(
+                f"X was {first} in the first batch and is {now} in a later one: all "
+                "batches must be of one kind."
+            )
+        rows = estimator._weighted_rows(
+            X, y, sample_weight, task, self.loss, True, self.class_weight, "fit_batches"
+        )
+        return compressed(rows)
+
+
+def first_batch(estimator, source, reset):
     """The first rows as checked arrays, and their weights or None."""
     with closing(source.open(SHARD, keep=True)) as batches:
         for X, y, *weights in batches:
@@ -131,7 +162,7 @@ def _first_batch(estimator, source, reset):
     raise ValueError("The stream yields no rows.")
 
 
-def _stream_task(estimator, source, y, classes, resumed):
+def stream_task(estimator, source, y, classes, resumed):
     """The task, and the weights of its classes as a dict or None."""
     if not is_classifier(estimator) or y.ndim == 2:
         if classes is not None:

@@ -10,11 +10,13 @@ from skgd.display.descent import DescentDisplay
 from skgd.display.fit import FitDisplay
 from skgd.display.function import FunctionDisplay
 from skgd.display.graph import GraphDisplay
+from skgd.display.grid import GridDisplay
 from skgd.display.learning_rate import LearningRateDisplay, lr_range_test
 from skgd.display.loss_curve import LossCurveDisplay
 from skgd.display.momentum_rate import MomentumRateDisplay
 from skgd.display.network import NetworkDisplay
 from skgd.display.schedule import ScheduleDisplay
+from skgd.display.validation_path import ValidationPathDisplay
 
 __all__ = [
     "CoefficientPathDisplay",
@@ -23,11 +25,13 @@ __all__ = [
     "FitDisplay",
     "FunctionDisplay",
     "GraphDisplay",
+    "GridDisplay",
     "LearningRateDisplay",
     "LossCurveDisplay",
     "MomentumRateDisplay",
     "NetworkDisplay",
     "ScheduleDisplay",
+    "ValidationPathDisplay",
     "animate",
     "lr_range_test",
 ]

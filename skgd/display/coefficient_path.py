@@ -16,18 +16,22 @@ MAX_LEGEND = 12
 
 
 class CoefficientPathDisplay:
-    """Coefficients of a linear model after each update.
+    """Coefficients of a linear model after each update, or against its penalty.
 
     Parameters
     ----------
-    steps : int array of shape (n_points,)
-        Updates made.
+    steps : array of shape (n_points,)
+        Updates made, or strengths of the penalty.
     coefficients : array of shape (n_points, n_coefficients)
         Values, in units of the feature, or per standard deviation of the feature.
     names : list of str
         Names of the coefficients.
     scaled : bool
         Whether they are per standard deviation.
+    over : {"updates", "alpha"}, default="updates"
+        What `steps` are.
+    chosen : float, default=None
+        The strength to mark.
 
     Attributes
     ----------
@@ -48,12 +52,21 @@ class CoefficientPathDisplay:
     """
 
     def __init__(
-        self, *, steps: Any, coefficients: Any, names: Any, scaled: bool
+        self,
+        *,
+        steps: Any,
+        coefficients: Any,
+        names: Any,
+        scaled: bool,
+        over: str = "updates",
+        chosen: float | None = None,
     ) -> None:
         self.steps = steps
         self.coefficients = coefficients
         self.names = names
         self.scaled = scaled
+        self.over = over
+        self.chosen = chosen
 
     @classmethod
     def from_estimator(
@@ -113,11 +126,67 @@ class CoefficientPathDisplay:
         )
         return display.plot(ax=ax, **plot_kw)
 
+    @classmethod
+    def from_path(
+        cls,
+        path: Any,
+        *,
+        chosen: float | None = None,
+        scaled: bool = False,
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> Self:
+        """Coefficients against the strength of the penalty.
+
+        Parameters
+        ----------
+        path : CoefficientPath
+            What :func:`skgd.path` returned.
+        chosen : float, default=None
+            A strength to mark by a line, such as `alpha_` of a search.
+        scaled : bool, default=False
+            Multiply each coefficient by the standard deviation of its feature.
+        ax : matplotlib Axes, default=None
+            Where to draw; by default in a new figure.
+        **plot_kw : dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        CoefficientPathDisplay
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from skgd import path
+        >>> from skgd.display import CoefficientPathDisplay
+        >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+        >>> found = path(X, y, alphas=20)
+        >>> CoefficientPathDisplay.from_path(found, chosen=0.1).names[:3]
+        ['age', 'sex', 'bmi']
+        """
+        _style.require_matplotlib(f"{cls.__name__}.from_path")
+        coefficients = path.coefs * path.spread if scaled else path.coefs
+        names = list(path.feature_names)
+        if coefficients.ndim == 3:
+            outputs = range(coefficients.shape[1])
+            outputs = outputs if path.classes is None else path.classes
+            names = [f"{output}: {name}" for output in outputs for name in names]
+        display = cls(
+            steps=path.alphas,
+            coefficients=coefficients.reshape(len(coefficients), -1),
+            names=names,
+            scaled=scaled,
+            over="alpha",
+            chosen=chosen,
+        )
+        return display.plot(ax=ax, **plot_kw)
+
     def plot(
         self,
         ax: Any = None,
         *,
-        xscale: str = "linear",
+        xscale: str | None = None,
         line_kw: dict[str, Any] | None = None,
     ) -> Self:
         """Draw a line for each coefficient.
@@ -126,8 +195,9 @@ class CoefficientPathDisplay:
         ----------
         ax : matplotlib Axes, default=None
             Where to draw; by default in a new figure.
-        xscale : {"linear", "log"}, default="linear"
-            Scale of the number of updates; "log" leaves out the start.
+        xscale : {"linear", "log"}, default=None
+            Scale of the number of updates, where "log" leaves out the start, or of the
+            strength. By default "linear" for updates, and "log" for strengths.
         line_kw : dict, default=None
             Passed to ``ax.plot``.
 
@@ -149,10 +219,13 @@ class CoefficientPathDisplay:
                 self.steps, self.coefficients[:, i], **_style.merged(style, line_kw)
             )
             self.lines_.append(line)
-        ax.set_xscale(xscale)
+        against = self.over == "alpha"
+        ax.set_xscale(xscale or ("log" if against else "linear"))
+        if self.chosen is not None:
+            ax.axvline(self.chosen, color="0.4", linestyle=":", linewidth=1.2)
         ax.axhline(0.0, color="0.6", linewidth=0.8, zorder=1)
         unit = " per standard deviation" if self.scaled else ""
-        _style.dress(ax, xlabel="updates", ylabel=f"coefficient{unit}")
+        _style.dress(ax, xlabel=self.over, ylabel=f"coefficient{unit}")
         if len(self.names) <= MAX_LEGEND:
             _style.legend_beside(ax)
         self.ax_, self.figure_ = ax, ax.figure

@@ -20,6 +20,7 @@ FLOORS = [
     {"_stream"},
     {"_estimator", "data"},
     {"_linear", "_network", "_descent", "pipeline"},
+    {"_selection"},
     {"__init__"},
     {"display", "export", "__main__"},
 ]

@@ -1,0 +1,1 @@
+"""Many penalties and folds in one descent: cross-validation and paths."""

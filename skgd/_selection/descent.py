@@ -1,0 +1,50 @@
+"""The passes over the rows, until every search has come to its end."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from skgd._training.threads import one_blas_thread
+
+
+def descend(panels, blocks, max_iter, n_jobs=1):
+    """Run all searches of some panels in common passes.
+
+    Parameters
+    ----------
+    panels : list of Panel
+    blocks : iterable
+        Of (block, targets, rows), to be gone through once for each pass.
+    max_iter : int
+        Passes at most.
+    n_jobs : int
+        Threads; each has its panels, so that the bits do not depend on their number.
+
+    Returns
+    -------
+    n_passes : int
+    """
+    n_passes = 0
+    n_groups = max(1, min(n_jobs, len(panels)))
+    with one_blas_thread(), ThreadPoolExecutor(n_groups) as pool:
+        while n_passes < max_iter:
+            active = [panel for panel in panels if panel.goes_on]
+            if not active:
+                break
+            n_passes += 1
+            groups = [active[k::n_groups] for k in range(n_groups)]
+            groups = [group for group in groups if group]
+            if len(groups) == 1:
+                one_pass(active, blocks)
+            else:
+                list(pool.map(one_pass, groups, [blocks] * len(groups)))
+            for panel in active:
+                panel.end()
+    return n_passes
+
+
+def one_pass(panels, blocks):
+    """The sums of some panels over all rows."""
+    for panel in panels:
+        panel.begin()
+    for block, targets, rows in blocks:
+        for panel in panels:
+            panel.add(block, targets, rows)
