@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d
 
 from skgd._estimator.base import BaseGD
 from skgd._estimator.causes import (
@@ -19,9 +19,8 @@ from skgd._estimator.causes import (
     warn_of_unusable,
 )
 from skgd._input.columns import usable_moments
-from skgd._input.sparse import sound
 from skgd._input.targets import Classification, Multilabel, Regression
-from skgd._input.validation import FLOATS, check_start, validate_given
+from skgd._input.validation import check_start, validate_given, validated
 from skgd._input.warnings import warn_user
 from skgd._network.automatic import (
     BATCH_SIZE,
@@ -94,13 +93,11 @@ class NetworkGD(BaseGD):
     """A network as ``BaseGD`` wants it."""
 
     def _checked_data(self, X, y, reset):
-        X, y = validate_data(
+        X, y = validated(
             self,
-            sound(X),
+            X,
             y,
             reset=reset,
-            accept_sparse="csr",
-            dtype=FLOATS,
             multi_output=True,
             y_numeric=not is_classifier(self),
         )
