@@ -230,6 +230,43 @@ class InverseScaling(Schedule):
         return (np.asarray(clock.step) + 1.0) ** -self.power
 
 
+@SCHEDULES.named("inverse_time")
+class InverseTime(Schedule):
+    """Fall as one over the time, at first slowly.  Unit: step.
+
+    ::
+
+        factor = 1 / (1 + decay step)
+
+    Parameters
+    ----------
+    decay : float > 0, default=1e-4
+        The rate has halved after ``1 / decay`` updates.  For an objective with
+        ``alpha/2 ||w||²`` the classic choice is ``decay = lr alpha``.
+
+    Notes
+    -----
+    Source: Bottou (2012), Stochastic gradient descent tricks.  scikit-learn's
+    ``learning_rate="optimal"`` is ``1 / (alpha (t_0 + step))``: here ``lr = 1 / (alpha
+    t_0)`` and ``decay = 1 / t_0``.  Keras: ``InverseTimeDecay(lr, decay_steps=1,
+    decay_rate=decay)``.
+
+    Examples
+    --------
+    >>> from skgd.schedules import InverseTime
+    >>> InverseTime(decay=0.5).preview(3).round(3)
+    array([1.   , 0.667, 0.5  ])
+    """
+
+    _parameter_constraints: ClassVar[dict] = {"decay": _POSITIVE}
+
+    def __init__(self, decay: float = 1e-4) -> None:
+        self.decay = decay
+
+    def factor(self, clock):
+        return 1.0 / (1.0 + self.decay * np.asarray(clock.step))
+
+
 @SCHEDULES.named("step")
 class Step(Schedule):
     """Drop the rate every so many epochs.  Unit: epoch.
@@ -575,12 +612,14 @@ class OneCycle(Schedule):
 class Cyclic(Schedule):
     """Swing in straight lines between a low rate and `lr`.  Unit: epoch.
 
-    Here `lr` is the highest rate.  A cycle starts low and is at the top in its middle.
+    Here `lr` is the highest rate.  A cycle starts low, and its top is in the middle or
+    where `rise` says.
 
     ::
 
         cycle = floor(epoch / period)
-        height = 1 - |2 (epoch / period - cycle) - 1|
+        share = epoch / period - cycle
+        height = min(share / rise, (1 - share) / (1 - rise))
         factor = min_factor + (1 - min_factor) height scale
 
     Parameters
@@ -593,13 +632,16 @@ class Cyclic(Schedule):
         Lowest factor.
     gamma : float in (0, 1], default=0.97
         Factor of one epoch under ``mode="exp_range"``; other modes ignore it.
+    rise : float in (0, 1), default=0.5
+        Share of a cycle in which the rate rises.
 
     Notes
     -----
     Source: Smith (2017), Cyclical learning rates for training neural networks; the
     defaults are those of its experiment on CIFAR-10, counted in epochs.  PyTorch:
-    ``CyclicLR(base_lr=min_factor * lr, max_lr=lr, step_size_up=period *
-    steps_per_epoch / 2, cycle_momentum=False)``, whose `gamma` is that of one update.
+    ``CyclicLR(base_lr=min_factor * lr, max_lr=lr, step_size_up=rise * period *
+    steps_per_epoch, step_size_down=(1 - rise) * period * steps_per_epoch,
+    cycle_momentum=False)``, whose `gamma` is that of one update.
 
     Examples
     --------
@@ -613,6 +655,7 @@ class Cyclic(Schedule):
         "mode": [StrOptions({"triangular", "triangular2", "exp_range"})],
         "min_factor": _SHARE,
         "gamma": _DECAY,
+        "rise": [Interval(Real, 0, 1, closed="neither")],
     }
 
     def __init__(
@@ -621,16 +664,19 @@ class Cyclic(Schedule):
         mode: str = "triangular",
         min_factor: float = 1 / 6,
         gamma: float = 0.97,
+        rise: float = 0.5,
     ) -> None:
         self.period = period
         self.mode = mode
         self.min_factor = min_factor
         self.gamma = gamma
+        self.rise = rise
 
     def factor(self, clock):
         epoch = np.asarray(clock.epoch, dtype=float)
         cycle = np.floor(epoch / self.period)
-        height = 1.0 - np.abs(2.0 * (epoch / self.period - cycle) - 1.0)
+        share = epoch / self.period - cycle
+        height = np.minimum(share / self.rise, (1.0 - share) / (1.0 - self.rise))
         scale = {
             "triangular": lambda: 1.0,
             "triangular2": lambda: 0.5**cycle,
@@ -689,7 +735,7 @@ class Plateau(Schedule):
 
     An epoch is good if its objective is lower than that of the last good one by more
     than `threshold` of its size.  After more than `patience` bad epochs in a row the
-    rate drops, and counting starts anew.
+    rate drops, and counting starts anew, once `cooldown` further epochs have passed.
 
     ::
 
@@ -707,10 +753,14 @@ class Plateau(Schedule):
         Least improvement, as a share of the objective.
     min_factor : float in [0, 1], default=0.0
         Lowest factor.
+    cooldown : int >= 0, default=0
+        Epochs after a drop that are not counted as bad.
 
     Notes
     -----
-    PyTorch: ``ReduceLROnPlateau``; Keras drops one epoch earlier.  For a negative
+    scikit-learn's ``learning_rate="adaptive"`` is ``gamma=0.2`` with a patience of
+    ``n_iter_no_change - 1``, and ends below a rate of 1e-6.  PyTorch:
+    ``ReduceLROnPlateau``; Keras drops one epoch earlier.  For a negative
     objective PyTorch counts a slight worsening as good; here improving always means
     getting lower.  Nothing is remembered: the drops are counted from the objectives of
     all epochs each time.
@@ -727,6 +777,7 @@ class Plateau(Schedule):
         "patience": [Interval(Integral, 0, None, closed="left")],
         "threshold": [Interval(Real, 0, 1, closed="left")],
         "min_factor": _SHARE,
+        "cooldown": [Interval(Integral, 0, None, closed="left")],
     }
 
     watches_losses = True
@@ -737,11 +788,13 @@ class Plateau(Schedule):
         patience: int = 2,
         threshold: float = 1e-4,
         min_factor: float = 0.0,
+        cooldown: int = 0,
     ) -> None:
         self.gamma = gamma
         self.patience = patience
         self.threshold = threshold
         self.min_factor = min_factor
+        self.cooldown = cooldown
 
     def factor(self, clock):
         drops = self._drops(clock.losses)
@@ -752,14 +805,15 @@ class Plateau(Schedule):
     def _drops(self, losses):
         """Return the number of drops after 0, 1, 2, ... epochs."""
         drops = np.zeros(len(losses) + 1, dtype=int)
-        goal, n_bad = math.inf, 0
+        goal, n_bad, rest = math.inf, 0, 0
         for i, loss in enumerate(losses, start=1):
             if loss < goal:
                 goal, n_bad = loss - self.threshold * abs(loss), 0
             else:
-                n_bad += 1
+                n_bad = 0 if rest else n_bad + 1
+            rest = max(rest - 1, 0)
             if n_bad > self.patience:
-                drops[i], n_bad = 1, 0
+                drops[i], n_bad, rest = 1, 0, self.cooldown
         return np.cumsum(drops)
 
 

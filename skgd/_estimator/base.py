@@ -730,6 +730,9 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
 
         `start` is the highest objective of a sample of the rows at `starts`.
         """
+        if not report.n_epochs and report.stop_reason == "max_iter":
+            # Nothing was asked of the run: max_iter=0.
+            return
         if hasattr(bound, "stream"):
             # The sample may be another by now.
             start = None

@@ -46,8 +46,19 @@ VALUES = {
     ("lr", "adaptive"): "lr='auto', or lr_schedule='plateau'",
     ("lr", "optimal"): "lr='auto'",
     ("lr", "invscaling"): "lr_schedule='invscaling'",
-    ("lr_schedule", "adaptive"): "lr_schedule='plateau'",
-    ("lr_schedule", "optimal"): "lr='auto'",
+    ("lr_schedule", "adaptive"): (
+        "lr_schedule=Plateau(gamma=0.2, patience=4), of skgd.schedules, with a larger "
+        "n_iter_no_change"
+    ),
+    ("lr_schedule", "optimal"): (
+        "lr='auto', or lr=1.0 with lr_schedule=InverseTime(decay=1e-4), of "
+        "skgd.schedules"
+    ),
+    ("loss", "huber"): "loss='modified_huber', which is for classes",
+    ("loss", "epsilon_insensitive"): "loss='hinge', which is for classes",
+    ("loss", "squared_epsilon_insensitive"): (
+        "loss='squared_hinge', which is for classes"
+    ),
     ("penalty", "none"): "penalty=None",
     ("penalty", "ridge"): "penalty='l2'",
     ("penalty", "lasso"): "penalty='l1'",
@@ -86,13 +97,10 @@ def value_hint(name, value):
     """What a wrong string for a parameter means, as a sentence or nothing."""
     if not isinstance(value, str) or name not in {*NAMES, "lr"}:
         return ""
-    names = NAMES.get(name, ())
-    canonical = getattr(names, "canonical", names.__contains__)
-    if canonical(value) or (name, value) in (("lr", "auto"),):
-        return ""
     plain = value.lower()
     if (name, plain) in VALUES:
         return f" Did you mean {VALUES[name, plain]}?"
+    names = NAMES.get(name, ())
     for other, choices in NAMES.items():
         # A name of another parameter: solver="adam".
         find = getattr(choices, "canonical", None)

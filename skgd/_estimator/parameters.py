@@ -5,6 +5,7 @@ the validation by them and the Parameters section of a class.
 """
 
 import inspect
+import math
 import textwrap
 from collections.abc import Callable
 from numbers import Integral, Real
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from sklearn.utils._param_validation import (
     Interval,
     InvalidParameterError,
+    Options,
     StrOptions,
     validate_parameter_constraints,
 )
@@ -46,7 +48,18 @@ class Parameter(NamedTuple):
     text: str
 
 
-class Names(StrOptions):
+class Choices(StrOptions):
+    """Strings that a message lists in the order given, not in that of a set."""
+
+    def __init__(self, *names):
+        self.names = list(names)
+        super().__init__(set(names))
+
+    def __str__(self):
+        return "a str among " + _names(self.names)
+
+
+class Names(Choices):
     """Names of a registry, in its order; those it understands besides are accepted.
 
     Parameters
@@ -58,14 +71,10 @@ class Names(StrOptions):
 
     def __init__(self, registry, names=None):
         self.registry = registry
-        self.names = list(registry if names is None else names)
-        super().__init__(set(self.names))
+        super().__init__(*(registry if names is None else names))
 
     def is_satisfied_by(self, val):
         return self.registry.canonical(val) in self.names
-
-    def __str__(self):
-        return "a str among " + _names(self.names)
 
 
 def _names(registry):
@@ -75,11 +84,12 @@ def _names(registry):
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 _AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
+_COUNT = Interval(Integral, 0, None, closed="left")
 
 SOLVER_BATCH = {
     "solver": Parameter(
         "minibatch",
-        [StrOptions({"batch", "minibatch", "sgd"})],
+        [Choices("batch", "minibatch", "sgd")],
         "{'batch', 'minibatch', 'sgd'}",
         """How many rows make one update: all of them, `batch_size`, or one. They are
         one algorithm: 'minibatch' with `batch_size=1` is 'sgd', and with `batch_size`
@@ -132,10 +142,11 @@ RATE = {
 STOPPING = {
     "max_iter": Parameter(
         1000,
-        [_AT_LEAST_ONE],
+        [_COUNT],
         "int",
         """The largest number of epochs. An epoch is one pass over the training rows.
-        `partial_fit` always makes one pass.""",
+        0 keeps the weights of the start, those given or drawn, to look at or to go on
+        from. `partial_fit` always makes one pass.""",
     ),
     "tol": Parameter(
         1e-4,
@@ -153,10 +164,11 @@ STOPPING = {
     ),
     "n_iter_no_change": Parameter(
         5,
-        [_AT_LEAST_ONE],
-        "int",
-        """Epochs without improvement before training stops. A search along full
-        gradients knows its end and does not count them.""",
+        [_AT_LEAST_ONE, Options(Real, {math.inf})],
+        "int or inf",
+        """Epochs without improvement before training stops; inf never stops for that,
+        as ``tol=None``. A search along full gradients knows its end and does not count
+        them.""",
     ),
     "early_stopping": Parameter(
         False,
@@ -245,7 +257,7 @@ RUNNING = {
 LINEAR = {
     "penalty": Parameter(
         None,
-        [StrOptions(set(PENALTIES)), Penalty, None],
+        [Choices(*PENALTIES), Penalty, None],
         _names(PENALTIES) + ", a penalty object or None",
         """The term added to the mean loss: `alpha` times ||w||^2/2, ||w||_1, or their
         mixture. The intercept is never penalised. The l1 part is a proximal step, which
@@ -256,10 +268,10 @@ LINEAR = {
     ),
     "l1_ratio": Parameter(
         0.15,
-        [Interval(Real, 0, 1, closed="both")],
-        "float",
+        [Interval(Real, 0, 1, closed="both"), None],
+        "float or None",
         """Share of the l1 part in 'elasticnet': 0 is 'l2', 1 is 'l1'. Other penalties,
-        and objects, do not look at it.""",
+        and objects, do not look at it, and may have None.""",
     ),
     "fit_intercept": Parameter(
         True,
@@ -355,7 +367,7 @@ NETWORK_TRAINING = {
     ),
     "max_iter": Parameter(
         "auto",
-        [StrOptions({"auto"}), _AT_LEAST_ONE],
+        [StrOptions({"auto"}), _COUNT],
         "'auto' or int",
         """The largest number of epochs, over which the rate of ``lr="auto"`` falls to
         zero: more of them fit the training rows more closely, which is not always
@@ -720,8 +732,9 @@ def _validation(table):
                 self._parameter_constraints, given, type(self).__name__
             )
         except InvalidParameterError as error:
-            hints = (value_hint(name, value) for name, value in given.items())
-            hint = next((hint for hint in hints if hint), "")
+            # One parameter is wrong, and the message names it.
+            wrong = (name for name in given if f"'{name}' parameter" in str(error))
+            hint = "".join(value_hint(name, given[name]) for name in wrong)
             if not hint:
                 raise
             raise InvalidParameterError(f"{error}{hint}") from None

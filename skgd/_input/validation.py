@@ -69,6 +69,67 @@ def refuse_foreign(**arrays):
             )
 
 
+def validated(estimator, X, y="no_validation", *, reset, **checks):
+    """X, and y if it is given, as the estimators train on them.
+
+    Parameters
+    ----------
+    estimator : BaseGD
+        Whose `n_features_in_` and `feature_names_in_` are set or compared with.
+    X, y : array-like
+    reset : bool
+        Whether to set them.
+    **checks : object
+        Further arguments of scikit-learn's ``validate_data``.
+
+    Returns
+    -------
+    X : array or CSR matrix of float64 or float32
+    y : array
+        Only if it is given.
+
+    Raises
+    ------
+    ValueError
+        As scikit-learn's; for text in X it names the column and the encoder.
+    """
+    checks |= {"accept_sparse": "csr", "dtype": FLOATS, "reset": reset}
+    try:
+        return validate_data(estimator, sound(X), y, **checks)
+    except ValueError as error:
+        found = _text(X) if "could not convert string" in str(error) else None
+        if found is None:
+            raise
+        column, value = found
+        raise ValueError(
+            f"could not convert string to float: column {column!r} of X holds "
+            f"{value!r}. {type(estimator).__name__} needs numbers: put "
+            f"make_column_transformer((OneHotEncoder(handle_unknown='ignore'), "
+            f"[{column!r}]), remainder='passthrough') before it, in a pipeline."
+        ) from None
+
+
+def _text(X):
+    """Name or number of the first column with text that is no number, and the text."""
+    columns = getattr(X, "columns", None)
+    table = np.asarray(X, dtype=object)
+    if table.ndim != 2:
+        return None
+    for j, column in enumerate(table.T):
+        for value in column:
+            if isinstance(value, str) and not _is_number(value):
+                return (j if columns is None else columns[j]), value
+    return None
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def check_weights(sample_weight, X):
     """float64 weights of shape (n_rows,), or None.
 

@@ -13,7 +13,7 @@ from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skgd._estimator import parameters as _parameters
 from skgd._estimator.base import BaseGD
@@ -22,14 +22,12 @@ from skgd._estimator.parameters import documented, with_parameters
 from skgd._estimator.probabilities import LogProbabilities, has_probabilities
 from skgd._estimator.transaction import all_or_nothing
 from skgd._input.moments import Moments
-from skgd._input.sparse import sound
 from skgd._input.targets import Classification, Regression
 from skgd._input.validation import (
-    FLOATS,
     check_start,
     check_weights,
-    checked_rows,
     refuse_foreign,
+    validated,
 )
 from skgd._input.warnings import warn_user
 from skgd._linear.evidence import gap_at
@@ -237,9 +235,7 @@ class LinearGD(BaseGD):
         """The scores of features as the user gave them."""
         check_is_fitted(self, "coef_")
         refuse_foreign(X=X)
-        X = validate_data(
-            self, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False
-        )
+        X = validated(self, X, reset=False)
         return self._scores(X)
 
     @documented
@@ -447,7 +443,7 @@ class GDRegressor(RegressorMixin, LinearGD):
         return self._task.decode(self._loss.inverse_link(scores))
 
     def _checked_data(self, X, y, reset):
-        X, y = checked_rows(self, X, y, reset, multi_output=True, y_numeric=True)
+        X, y = validated(self, X, y, reset=reset, multi_output=True, y_numeric=True)
         return X, self._as_tagged(y)
 
     def _new_task(self, y, classes):
@@ -584,7 +580,7 @@ class GDClassifier(LogProbabilities, ClassifierMixin, LinearGD):
         return self._loss.predict_proba(scores)
 
     def _checked_data(self, X, y, reset):
-        X, y = checked_rows(self, X, y, reset)
+        X, y = validated(self, X, y, reset=reset)
         Classification.check(y, "use GDRegressor")
         return X, column_or_1d(y, warn=True)
 

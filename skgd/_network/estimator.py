@@ -15,15 +15,14 @@ from sklearn.callback import with_callbacks
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skgd._estimator import parameters as _parameters
 from skgd._estimator.parameters import documented, with_parameters
 from skgd._estimator.probabilities import LogProbabilities, has_probabilities
 from skgd._estimator.transaction import all_or_nothing
-from skgd._input.sparse import sound
 from skgd._input.targets import Classification, Multilabel
-from skgd._input.validation import FLOATS, check_weights, refuse_foreign
+from skgd._input.validation import check_weights, refuse_foreign, validated
 from skgd._network.training import NetworkGD, is_classifier
 from skgd._training.threads import one_blas_thread
 from skgd.losses import LOSSES
@@ -296,9 +295,7 @@ class MLPGD(LogProbabilities, NetworkGD):
         """
         check_is_fitted(self, "coefs_")
         refuse_foreign(X=X)
-        X = validate_data(
-            self, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False
-        )
+        X = validated(self, X, reset=False)
         return [X, *self._layers(X)]
 
     # ---- prediction ------------------------------------------------------------
@@ -306,9 +303,7 @@ class MLPGD(LogProbabilities, NetworkGD):
     def _raw_scores(self, X):
         """Scores of the last layer, one column per output."""
         check_is_fitted(self, "coefs_")
-        X = validate_data(
-            self, sound(X), accept_sparse="csr", dtype=FLOATS, reset=False
-        )
+        X = validated(self, X, reset=False)
         return self._scores(X)
 
     def _scores(self, X):

@@ -20,7 +20,7 @@ from skgd._estimator.causes import (
 )
 from skgd._input.columns import usable_moments
 from skgd._input.targets import Classification, Multilabel, Regression
-from skgd._input.validation import check_start, checked_rows, validate_given
+from skgd._input.validation import check_start, validate_given, validated
 from skgd._input.warnings import warn_user
 from skgd._network.automatic import (
     BATCH_SIZE,
@@ -93,8 +93,14 @@ class NetworkGD(BaseGD):
     """A network as ``BaseGD`` wants it."""
 
     def _checked_data(self, X, y, reset):
-        numeric = not is_classifier(self)
-        X, y = checked_rows(self, X, y, reset, multi_output=True, y_numeric=numeric)
+        X, y = validated(
+            self,
+            X,
+            y,
+            reset=reset,
+            multi_output=True,
+            y_numeric=not is_classifier(self),
+        )
         if not is_classifier(self):
             _check_range(y, X.dtype)
             return X, self._as_tagged(y)

@@ -15,6 +15,9 @@ from sklearn.exceptions import ConvergenceWarning
 # Training has failed when the objective is this many times what it was at the start.
 DIVERGENCE_FACTOR = 1e6
 
+# Columns of every history, also of one without an epoch.
+ALWAYS = ("epoch", "step", "loss", "lr", "seconds")
+
 # Lines printed by verbose=1 for a whole fit.
 VERBOSE_LINES = 20
 
@@ -88,7 +91,8 @@ class Report:
 
     def history(self):
         """The columns as arrays of equal length."""
-        return {name: np.array(values) for name, values in self.columns.items()}
+        columns = self.columns or dict.fromkeys(ALWAYS, ())
+        return {name: np.array(values) for name, values in columns.items()}
 
 
 class _Patience:
@@ -229,12 +233,8 @@ def train(
                 break
     if presses.asked and report.stop_reason != "diverged":
         _tell_of_interruption(report)
-    if hasattr(epoch, "finish") and report.stop_reason != "diverged":
-        epoch.finish(state)
-    if knows_its_end and validate is None and epoch.gap_kind is not None:
-        report.gap, report.gap_kind = epoch.gap, epoch.gap_kind
-    if validate is not None and report.stop_reason != "diverged":
-        state.restore_parameters(report.best_parameters)
+    if report.n_epochs:
+        _finish(epoch, state, report, validate)
     if verbose:
         print(f"Stopped after {report.n_epochs} epochs: {report.stop_reason}.")
     return report
@@ -259,6 +259,17 @@ def _tell_of_interruption(report):
         ConvergenceWarning,
         stacklevel=3,
     )
+
+
+def _finish(epoch, state, report, validate):
+    """What is left to do after the last epoch, and the weights to keep."""
+    diverged = report.stop_reason == "diverged"
+    if hasattr(epoch, "finish") and not diverged:
+        epoch.finish(state)
+    if hasattr(epoch, "verdict") and validate is None and epoch.gap_kind is not None:
+        report.gap, report.gap_kind = epoch.gap, epoch.gap_kind
+    if validate is not None and not diverged:
+        state.restore_parameters(report.best_parameters)
 
 
 def _run_epoch(epoch, state, presses):

@@ -45,7 +45,7 @@ PENALTIES: dict[str, type[Penalty]] = {
 
 
 def get_penalty(
-    penalty: str | Penalty | None, l1_ratio: float = 0.15
+    penalty: str | Penalty | None, l1_ratio: float | None = 0.15
 ) -> Penalty | None:
     """The penalty for a name; objects are handed back as they are.
 
@@ -53,12 +53,17 @@ def get_penalty(
     ----------
     penalty : {'l2', 'l1', 'elasticnet'}, Penalty or None
         Name or object.
-    l1_ratio : float, default=0.15
-        Share of the l1 part, for 'elasticnet'.
+    l1_ratio : float or None, default=0.15
+        Share of the l1 part, for 'elasticnet'; others do not look at it.
 
     Returns
     -------
     Penalty or None
+
+    Raises
+    ------
+    ValueError
+        If 'elasticnet' has no share.
 
     Examples
     --------
@@ -69,12 +74,17 @@ def get_penalty(
     if penalty is None or isinstance(penalty, Penalty):
         return penalty
     if PENALTIES[penalty] is ElasticNet:
+        if l1_ratio is None:
+            raise ValueError(
+                "penalty='elasticnet' needs the share of its l1 part, l1_ratio, a "
+                "number from 0 to 1; got None."
+            )
         return ElasticNet(l1_ratio)
     return PENALTIES[penalty]()
 
 
 def penalty_strengths(
-    penalty: str | Penalty | None, alpha: float, l1_ratio: float = 0.15
+    penalty: str | Penalty | None, alpha: float, l1_ratio: float | None = 0.15
 ) -> tuple[float | NDArray[np.float64], float | NDArray[np.float64]]:
     """Strengths (l1, l2) of alpha * ((1 - r)/2 ||w||^2 + r ||w||_1).
 

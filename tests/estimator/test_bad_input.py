@@ -4,6 +4,7 @@ import pickle
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import clone
@@ -60,9 +61,9 @@ WRONG = {
     "lr_schedule": ["no such schedule", 3],
     "optimizer": ["no such rule", 3],
     "alpha": [-1.0, None],
-    "max_iter": [0, 2.5],
+    "max_iter": [-1, 2.5],
     "tol": [-1e-3, "small"],
-    "n_iter_no_change": [0, 2.5],
+    "n_iter_no_change": [0, 2.5, -np.inf],
     "early_stopping": ["yes"],
     "validation_fraction": [0.0, 1.0, -0.1],
     "scoring": [1],
@@ -98,6 +99,39 @@ def test_wrong_parameters(cls, name, value):
             InvalidParameterError, match=f"'{name}' parameter of {cls.__name__}"
         ):
             method(X, y)
+
+
+@EITHER
+def test_elastic_net_needs_its_share(cls):
+    X, y = problem(cls)
+    with pytest.raises(ValueError, match="needs the share of its l1 part, l1_ratio"):
+        cls(penalty="elasticnet", l1_ratio=None).fit(X, y)
+    ridge = [cls(penalty="l2", l1_ratio=ratio).fit(X, y) for ratio in (None, 0.15)]
+    assert ridge[0].coef_.tobytes() == ridge[1].coef_.tobytes()
+
+
+TEXT = np.array([[1, "red"], [2, "blue"], [3, "red"], [4, "4"]], dtype=object)
+
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier, MLPGD])
+@pytest.mark.parametrize("named", [True, False])
+def test_text_in_x_names_column_and_encoder(cls, named):
+    X = pd.DataFrame(TEXT, columns=["size", "colour"]) if named else TEXT
+    y, column = [0, 1, 0, 1], "colour" if named else 1
+    message = re.escape(f"column {column!r} of X holds 'red'. {cls.__name__} needs")
+    with pytest.raises(ValueError, match=message + ".*OneHotEncoder"):
+        cls().fit(X, y)
+    model = cls(max_iter=1).fit([[1.0, 2.0], [2.0, 1.0], [0.0, 1.0], [1.0, 1.0]], y)
+    with pytest.raises(ValueError, match=message):
+        model.predict(TEXT) if not named else cls().partial_fit(X, y)
+    # Numbers written as text are numbers, as elsewhere in scikit-learn.
+    assert model.predict(np.array([["1", "2.5"]], dtype=object)).shape == (1,)
+
+
+def test_text_in_y_is_not_blamed_on_x():
+    with pytest.raises(ValueError, match="could not convert") as caught:
+        GDRegressor().fit([[1.0], [2.0]], np.array(["a", "b"], dtype=object))
+    assert "OneHotEncoder" not in str(caught.value)
 
 
 @pytest.mark.parametrize("cls", [GDRegressor, GDClassifier, MLPGD])

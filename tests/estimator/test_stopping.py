@@ -20,7 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import GridSearchCV
 
-from skgd import DivergenceWarning, GDClassifier, GDRegressor
+from skgd import MLPGD, DivergenceWarning, GDClassifier, GDRegressor
 from skgd.losses import LogLoss, SquaredError
 from skgd.optimizers import Momentum
 from skgd.schedules import Plateau
@@ -467,6 +467,62 @@ def test_a_stream_that_diverges_goes_on(solver):
     model.partial_fit(X, y)
     assert np.isfinite(model.coef_).all()
     assert (model.coef_ != before).any()
+
+
+# ---- no epoch, no end ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lr", ["auto", 0.01])
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize(
+    "model",
+    [GDRegressor(), GDClassifier(), MLPGD(hidden_layer_sizes=(3,))],
+    ids=lambda model: type(model).__name__,
+)
+def test_no_epoch_keeps_the_start(model, early_stopping, solver, lr):
+    X, y = problem(model)
+    model = clone(model).set_params(
+        max_iter=0,
+        early_stopping=early_stopping,
+        solver=solver,
+        lr=lr,
+        random_state=0,
+        warm_start=True,
+    )
+    init = {}
+    if isinstance(model, GDRegressor):
+        init = {"coef_init": np.arange(6.0), "intercept_init": 2.0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(X, y, **init)
+    assert model.n_iter_ == model.t_ == 0
+    assert model.stop_reason_ == "max_iter"
+    assert all(len(column) == 0 for column in model.history_.values())
+    assert {"epoch", "loss"} <= model.history_.keys()
+    if init:
+        assert_allclose(model.coef_, np.arange(6.0), atol=1e-12)
+        assert_allclose(model.intercept_, 2.0, atol=1e-12)
+        assert_allclose(model.predict(X), X @ np.arange(6.0) + 2.0, atol=1e-10)
+    # What follows is what would have come without looking.
+    goes_on = clone(model).set_params(max_iter=3, tol=None).fit(X, y, **init)
+    model.set_params(max_iter=3, tol=None).fit(X, y)
+    assert model.n_iter_ == goes_on.n_iter_ == 3
+    first = model.coefs_[0] if isinstance(model, MLPGD) else model.coef_
+    other = goes_on.coefs_[0] if isinstance(model, MLPGD) else goes_on.coef_
+    if lr != "auto":
+        assert_allclose(first, other, rtol=1e-9)
+
+
+@quiet
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+def test_endless_patience_is_no_tolerance(cls):
+    X, y = regression() if cls is GDRegressor else classes()
+    settings = {"lr": 0.05, "max_iter": 60, "random_state": 0}
+    patient = cls(n_iter_no_change=np.inf, tol=1.0, **settings).fit(X, y)
+    plain = cls(tol=None, **settings).fit(X, y)
+    assert patient.n_iter_ == 60
+    assert patient.coef_.tobytes() == plain.coef_.tobytes()
 
 
 # ---- Ctrl-C --------------------------------------------------------------------------

@@ -68,6 +68,9 @@ def test_alias_tables_lead_to_names_that_are_there():
         (GDRegressor, {"lr": "constant"}, "lr=0.01 with lr_schedule='constant'"),
         (GDRegressor, {"penalty": "elastic_net"}, "'elasticnet'"),
         (GDClassifier, {"loss": "logloss"}, "'log_loss'"),
+        (GDClassifier, {"loss": "huber"}, "loss='modified_huber', which is for"),
+        (GDClassifier, {"lr_schedule": "adaptive"}, "lr_schedule=Plateau(gamma=0.2"),
+        (GDRegressor, {"lr_schedule": "optimal"}, "lr='auto', or lr=1.0"),
         (MLPGD, {"activation": "softmax"}, "loss='log_loss'"),
     ],
 )
@@ -75,6 +78,18 @@ def test_a_wrong_value_gets_the_right_one(model, keywords, meant):
     with pytest.raises(ValueError, match="parameter of") as caught:
         model(**keywords).fit(X, CLASSES)
     assert f"Did you mean {meant}" in str(caught.value)
+
+
+def test_advice_is_about_the_parameter_that_is_wrong():
+    with pytest.raises(ValueError, match="'alpha' parameter") as caught:
+        GDRegressor(loss="huber", alpha=-1.0).fit(X, Y)
+    assert "Did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", 3])
+def test_choices_stand_in_a_fixed_order(solver):
+    with pytest.raises(ValueError, match=r"\{'batch', 'minibatch', 'sgd'\}"):
+        GDRegressor(solver=solver).fit(X, Y)
 
 
 def test_a_name_like_no_other_gets_no_advice():

@@ -22,6 +22,7 @@ from skgd.schedules import (
     Exponential,
     FromCallable,
     InverseScaling,
+    InverseTime,
     MultiStep,
     OneCycle,
     Plateau,
@@ -107,6 +108,8 @@ CASES = [
     (Constant(), lambda step, epoch, end: 1),
     (InverseScaling(), invscaling(0.5)),
     (InverseScaling(power=1.0), invscaling(1)),
+    (InverseTime(), lambda step, epoch, end: 1 / (1 + 1e-4 * step)),
+    (InverseTime(0.3), lambda step, epoch, end: 1 / (1 + 0.3 * step)),
     (Step(), lambda step, epoch, end: 1),
     (Step(5, 0.5), lambda step, epoch, end: 0.5 ** (int(epoch) // 5)),
     (Step(1, 0.9), lambda step, epoch, end: 0.9 ** int(epoch)),
@@ -143,6 +146,12 @@ CASES = [
     (
         Cyclic(5, "exp_range", 0.0, 0.9),
         cyclic(5, 0, lambda cycle, epoch: 0.9**epoch),
+    ),
+    (
+        Cyclic(5, "triangular", 0.1, rise=0.2),
+        lambda step, epoch, end: float(
+            np.interp(epoch % 5, [0, 1, 5], [0.1, 1.0, 0.1])
+        ),
     ),
     (Sawtooth(), lambda step, epoch, end: 1 - (epoch % 10) / 10),
     (
@@ -327,34 +336,43 @@ def test_warmup_with_epochs_of_changing_length_never_goes_back():
 # --- plateau -------------------------------------------------------------------------
 
 
-def simulated_plateau(losses, gamma, patience, threshold, min_factor):
+def simulated_plateau(losses, gamma, patience, threshold, min_factor, cooldown=0):
     """Factor in each epoch, living through them one by one."""
-    factors, factor, best, bad = [], 1.0, None, 0
-    for loss in losses:
+    factors, factor, best, bad, drop = [], 1.0, None, 0, -math.inf
+    for epoch, loss in enumerate(losses):
         factors.append(factor)
         if best is None or loss < best - threshold * abs(best):
             best, bad = loss, 0
-        else:
+        elif epoch > drop + cooldown:
             bad += 1
         if bad > patience:
-            factor, bad = max(factor * gamma, min_factor), 0
+            factor, bad, drop = max(factor * gamma, min_factor), 0, epoch
     return factors
 
 
+@pytest.mark.parametrize("cooldown", [0, 1, 4])
 @pytest.mark.parametrize("patience", [0, 1, 3])
 @pytest.mark.parametrize("threshold", [0.0, 1e-4, 0.05])
 @pytest.mark.parametrize("offset", [0.0, -2.0])
-def test_plateau_is_its_simulation(patience, threshold, offset):
+def test_plateau_is_its_simulation(patience, threshold, offset, cooldown):
     rng = np.random.default_rng(patience)
     losses = offset + np.exp(-np.arange(60) / 10) + 0.1 * rng.random(60)
-    schedule = Plateau(0.5, patience, threshold, 0.01)
-    expected = simulated_plateau(losses, 0.5, patience, threshold, 0.01)
+    schedule = Plateau(0.5, patience, threshold, 0.01, cooldown)
+    expected = simulated_plateau(losses, 0.5, patience, threshold, 0.01, cooldown)
     assert len(set(expected)) > 2
     np.testing.assert_allclose(schedule.preview(60, 3, losses), np.repeat(expected, 3))
     for epoch in range(60):
         # As in training: nothing is known of the epochs to come.
         clock = clock_of(np.arange(4 * epoch, 4 * epoch + 4), losses=losses[:epoch])
         np.testing.assert_allclose(schedule.factor(clock), expected[epoch])
+
+
+def test_inverse_time_is_the_optimal_rate_of_scikit_learn():
+    alpha, t_0 = 1e-3, 250.0
+    step = np.arange(1000)
+    schedule = InverseTime(decay=1 / t_0)
+    rates = schedule.preview(1000) / (alpha * t_0)
+    np.testing.assert_allclose(rates, 1 / (alpha * (t_0 + step)), rtol=1e-14)
 
 
 def test_plateau_drops_after_patience_plus_one_bad_epochs():
@@ -444,6 +462,27 @@ def torch_factors(peer, n, lr=1.0, losses=None, **arguments):
             for mode in ("triangular", "triangular2", "exp_range")
         ),
         (
+            Cyclic(6, "triangular", 0.1, rise=1 / 3),
+            "CyclicLR",
+            {
+                "base_lr": 0.1,
+                "max_lr": 1.0,
+                "step_size_up": 2,
+                "step_size_down": 4,
+                "cycle_momentum": False,
+            },
+        ),
+        (
+            Plateau(0.5, 1, cooldown=3),
+            "ReduceLROnPlateau",
+            {
+                "factor": 0.5,
+                "patience": 1,
+                "cooldown": 3,
+                "losses": [5, 4, 4, 3, *[3, 4] * 10],
+            },
+        ),
+        (
             Plateau(0.5, 2),
             "ReduceLROnPlateau",
             {"factor": 0.5, "patience": 2, "losses": [5, 4, 4, 3, *[3, 4] * 10]},
@@ -500,6 +539,9 @@ def test_onecycle_is_that_of_torch_one_update_later():
         (OneCycle(end_factor=-1.0), "end_factor"),
         (Cyclic(mode="square"), "mode"),
         (Cyclic(period=-1), "period"),
+        (Cyclic(rise=0.0), "rise"),
+        (Plateau(cooldown=-1), "cooldown"),
+        (InverseTime(decay=0.0), "decay"),
         (Sawtooth(period=0), "period"),
         (Sawtooth(min_factor=2.0), "min_factor"),
         (Plateau(patience=-1), "patience"),
