@@ -730,7 +730,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         elif report.stop_reason == "diverged":
             where = f"in epoch {report.n_epochs + 1}"
         if report.stop_reason == "diverged":
-            self._warn_of_divergence(where, plan, task, state, bound)
+            vanishing = vanishing_targets(task, plan.objective.loss, bound.rows)
+            self._warn_of_divergence(where, plan, task, state, bound, vanishing)
             return
         vanishing = vanishing_targets(task, plan.objective.loss, bound.rows)
         if vanishing:

@@ -322,7 +322,7 @@ def dual_ascent_pays(rows, loss, softmax):
 
     They are if they are sparse, and of a loss that such a step can take
     exactly; one column that rules the rows speaks against it, where there is a search
-    to turn to.
+    to turn to, and so does one whose squares are no numbers, which a search leaves out.
 
     Parameters
     ----------
@@ -338,6 +338,8 @@ def dual_ascent_pays(rows, loss, softmax):
         return False
     kind = dual_kind(loss, softmax)
     if not sparse.issparse(rows.X) or kind is None:
+        return False
+    if squares_overflow(rows):
         return False
     return kind == "kink" or not _one_column_rules(rows)
 
