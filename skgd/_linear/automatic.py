@@ -11,6 +11,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 
+from skgd._input.columns import squares_overflow
 from skgd._linear.evidence import Evidence
 from skgd._linear.step_size import mean_row_norm, smoothness
 from skgd._training.full_gradient import AcceleratedDescent
