@@ -57,7 +57,7 @@ def usable_moments(moments, rows, dtype):
     return moments, large, small
 
 
-def squares_overflow(rows):
+def has_unusable_columns(rows):
     """Whether a column of sparse rows is too large or too small to compute with.
 
     Parameters

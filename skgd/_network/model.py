@@ -252,7 +252,7 @@ class Network:
             spread=(c.spread, self.n_outputs),
         )
         shift, spread = c.shift / c.measure, c.spread / c.measure
-        answer = (shift, spread, spread / (c.unit or 1.0))
+        answer = (shift, spread, spread / c.unit)
         mean, scale = c.mean.astype(self.dtype), c.scale.astype(self.dtype)
         shared = (
             block_rows,
