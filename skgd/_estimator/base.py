@@ -745,10 +745,10 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
             report.stop_reason = "diverged"
         elif report.stop_reason == "diverged":
             where = f"in epoch {report.n_epochs + 1}"
-        if report.stop_reason == "diverged":
-            self._warn_of_divergence(where, plan, task, state, bound)
-            return
         vanishing = vanishing_targets(task, plan.objective.loss, bound.rows)
+        if report.stop_reason == "diverged":
+            self._warn_of_divergence(where, plan, task, state, bound, vanishing)
+            return
         if vanishing:
             warn_user(vanishing, ConvergenceWarning)
         planned = report.stop_reason == "max_iter" and self._ends_as_planned()

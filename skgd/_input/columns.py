@@ -57,6 +57,26 @@ def usable_moments(moments, rows, dtype):
     return moments, large, small
 
 
+def has_unusable_columns(rows):
+    """Whether a column of sparse rows is too large or too small to compute with.
+
+    Parameters
+    ----------
+    rows : Rows
+        With a CSR matrix.
+
+    Returns
+    -------
+    bool
+    """
+    least, most = USABLE[np.dtype(rows.X.dtype)]
+    sizes = np.abs(rows.X.data)
+    if sizes.max(initial=0.0) <= most and sizes.min(initial=1.0) >= least:
+        return False
+    largest = largest_entries(rows)
+    return bool(((largest > most) | ((largest > 0.0) & (largest < least))).any())
+
+
 def largest_entries(rows, columns=None):
     """Largest absolute value of each column over the rows that count.
 

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 
+from skgd._input.columns import has_unusable_columns
 from skgd._linear.evidence import Evidence
 from skgd._linear.step_size import mean_row_norm, smoothness
 from skgd._training.full_gradient import AcceleratedDescent
@@ -322,7 +323,7 @@ def dual_ascent_pays(rows, loss, softmax):
 
     They are if they are sparse, and of a loss that such a step can take
     exactly; one column that rules the rows speaks against it, where there is a search
-    to turn to.
+    to turn to, and so does one that cannot be computed with, which a search leaves out.
 
     Parameters
     ----------
@@ -338,6 +339,8 @@ def dual_ascent_pays(rows, loss, softmax):
         return False
     kind = dual_kind(loss, softmax)
     if not sparse.issparse(rows.X) or kind is None:
+        return False
+    if has_unusable_columns(rows):
         return False
     return kind == "kink" or not _one_column_rules(rows)
 

@@ -233,7 +233,8 @@ class Scaling:
             if loss.identity_link:
                 shift, measure = centre, _measure(loss, spread)
             size = np.sqrt(np.mean(np.square(spread / measure)))
-            unit = float(size * (self._slope(loss, centre, spread) or 1.0))
+            # 0 where there is nothing to learn, or where squares of y vanish.
+            unit = float(size * (self._slope(loss, centre, spread) or 1.0)) or 1.0
         return Coordinates(mean, scale / width, shift, spread, unit, measure)
 
     def _feature_scale(self):

@@ -373,7 +373,8 @@ class Search:
     def gap_share(self):
         """Of what the best constant leaves; at most 1."""
         left = max(self.constant_value - self.exact, 0.0)
-        if self.gap <= 0.0:
+        if self.gap <= 0.0 or left + self.gap <= self.noise:
+            # Where the constant is the minimum, what it leaves is rounding.
             return 0.0
         return self.gap / (left + self.gap)
 

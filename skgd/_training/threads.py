@@ -8,6 +8,7 @@ shard's sum is, the kernels say.
 import functools
 import os
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
@@ -41,36 +42,43 @@ class _OneThread:
 
     With recent versions of threadpoolctl a limit belongs to the thread that made it,
     and others can change nothing. So it gives that up when it leaves before them.
+
+    Ctrl-C may come between any two lines. Those inside are known as long as they live,
+    so that one that could not say it leaves is gone with its call, and a limit that
+    nobody is inside of ends when the next one comes in.
     """
 
     def __init__(self):
         self._lock = threading.Lock()
-        self._n_inside = 0
+        self._inside = weakref.WeakSet()
         self._limit = self._owner = None
 
-    def __enter__(self):
+    def enter(self, one):
         with self._lock:
-            # A Ctrl-C between two of these lines leaves a limit that nobody is inside
-            # of. It knows how many threads there were, so the next one takes it over.
-            if self._limit is None:
+            if not self._inside:
+                self._end()
                 self._limit = _controller().limit(limits=1, user_api="blas")
-                self._limit.__enter__()
                 self._owner = threading.get_ident()
-            self._n_inside += 1
+                self._limit.__enter__()
+            self._inside.add(one)
 
-    def __exit__(self, *error):
+    def leave(self, one):
         with self._lock:
-            self._n_inside -= 1
-            owns = self._owner == threading.get_ident()
-            if self._n_inside == 0:
-                if not owns:
-                    self._limit.__enter__()
-                self._limit.__exit__(*error)
-                self._limit = self._owner = None
-            elif owns:
+            self._inside.discard(one)
+            if not self._inside:
+                self._end()
+            elif self._owner == threading.get_ident():
                 # The end of a limit that changes nothing leaves things as they are.
-                _controller().limit(limits=None).__exit__(*error)
+                _controller().limit(limits=None).__exit__(None, None, None)
                 self._owner = None
+
+    def _end(self):
+        if self._limit is None:
+            return
+        if self._owner != threading.get_ident():
+            self._limit.__enter__()
+        self._limit.__exit__(None, None, None)
+        self._limit = self._owner = None
 
     def after_fork(self):
         """In a new process the thread that held the lock may not be there."""
@@ -82,15 +90,26 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_ONE_THREAD.after_fork)
 
 
+class _Inside:
+    """One use of the limit."""
+
+    def __enter__(self):
+        _ONE_THREAD.enter(self)
+
+    def __exit__(self, *error):
+        _ONE_THREAD.leave(self)
+
+
 def one_blas_thread():
     """Small matrix products: more threads cost time, and the last bits of the sums.
 
     Returns
     -------
     context manager
-        That may be entered any number of times, by any number of threads.
+        For one use; there may be any number of them, inside each other and in any
+        threads.
     """
-    return _ONE_THREAD
+    return _Inside()
 
 
 class ThreadedSum:

@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.datasets import make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -300,3 +301,81 @@ def test_no_press_is_left_behind():
     """The usual handler is back after a fit, whatever ended it."""
     GDRegressor(lr=0.01, max_iter=2, tol=None).fit(X, Y)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+# ---- from outside --------------------------------------------------------------------
+
+
+def regression(n=120):
+    X, y = make_regression(n, 6, noise=30.0, random_state=0)
+    return X, y / 50
+
+
+def test_ctrl_c():
+    """A press from outside, while compiled loops run."""
+    X, y = regression(2000)
+    trains = threading.Event()
+
+    def constant(step, epoch):
+        trains.set()
+        return 1.0
+
+    model = GDRegressor(lr=1e-4, max_iter=10**5, tol=None, shuffle=False)
+    clone(model).set_params(max_iter=1).fit(X, y)  # compiled by now
+    model.set_params(lr_schedule=constant)
+    thread, _ = press_when(trains)
+    with pytest.warns(ConvergenceWarning, match="Interrupted.*epoch"):
+        model.fit(X, y)
+    thread.join()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert model.stop_reason_ == "interrupted"
+    assert 0 < model.n_iter_ < 10**5
+    plain = clone(model).set_params(max_iter=model.n_iter_).fit(X, y)
+    assert (model.coef_ == plain.coef_).all()
+
+
+def test_a_second_ctrl_c_acts_at_once():
+    """An epoch that never ends: here a schedule that waits."""
+    X, y = regression()
+    entered = threading.Event()
+
+    def wait(step, epoch):
+        entered.set()
+        for _ in range(1000):  # naps, between which Python looks for signals
+            time.sleep(0.02)
+        return 1.0
+
+    def press_twice():
+        entered.wait(20)
+        main = threading.main_thread().ident
+        # To the main thread itself, or its sleep would go on undisturbed.
+        signal.pthread_kill(main, signal.SIGINT)
+        # Two signals that come before the first is handled are one.
+        deadline = time.monotonic() + 20
+        while signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.01)
+        signal.pthread_kill(main, signal.SIGINT)
+
+    thread = threading.Thread(target=press_twice)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        GDRegressor(lr=0.1, lr_schedule=wait, solver="batch").fit(X, y)
+    thread.join()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_other_threads_are_not_interrupted():
+    X, y = regression()
+    models = [GDRegressor(lr=0.01, max_iter=20, tol=None, random_state=0)] * 2
+    fits = []
+    threads = [
+        threading.Thread(target=lambda m=m: fits.append(clone(m).fit(X, y)))
+        for m in models
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (fits[0].coef_ == fits[1].coef_).all()

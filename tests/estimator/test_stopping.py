@@ -1,9 +1,5 @@
 """When training stops, which weights it leaves behind and what it says about it."""
 
-import os
-import signal
-import threading
-import time
 import warnings
 
 import numpy as np
@@ -523,96 +519,6 @@ def test_endless_patience_is_no_tolerance(cls):
     plain = cls(tol=None, **settings).fit(X, y)
     assert patient.n_iter_ == 60
     assert patient.coef_.tobytes() == plain.coef_.tobytes()
-
-
-# ---- Ctrl-C --------------------------------------------------------------------------
-
-
-def test_ctrl_c():
-    """A press from outside, while compiled loops run."""
-    X, y = regression(2000)
-    trains = threading.Event()
-
-    def constant(step, epoch):
-        trains.set()
-        return 1.0
-
-    model = GDRegressor(lr=1e-4, max_iter=10**5, tol=None, shuffle=False)
-    clone(model).set_params(max_iter=1).fit(X, y)  # compiled by now
-    model.set_params(lr_schedule=constant)
-
-    def press():
-        if trains.wait(60):
-            time.sleep(0.2)
-            os.kill(os.getpid(), signal.SIGINT)
-
-    # A shell that starts tests in the background has them ignore the signal.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    thread = threading.Thread(target=press)
-    thread.start()
-    try:
-        with pytest.warns(ConvergenceWarning, match="Interrupted.*epoch"):
-            model.fit(X, y)
-        thread.join()
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert model.stop_reason_ == "interrupted"
-    assert 0 < model.n_iter_ < 10**5
-    plain = clone(model).set_params(max_iter=model.n_iter_).fit(X, y)
-    assert (model.coef_ == plain.coef_).all()
-
-
-def test_a_second_ctrl_c_acts_at_once():
-    """An epoch that never ends: here a schedule that waits."""
-    X, y = regression()
-    entered = threading.Event()
-
-    def wait(step, epoch):
-        entered.set()
-        for _ in range(1000):  # naps, between which Python looks for signals
-            time.sleep(0.02)
-        return 1.0
-
-    def press_twice():
-        entered.wait(20)
-        main = threading.main_thread().ident
-        # To the main thread itself, or its sleep would go on undisturbed.
-        signal.pthread_kill(main, signal.SIGINT)
-        # Two signals that come before the first is handled are one.
-        deadline = time.monotonic() + 20
-        while signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-            if time.monotonic() > deadline:
-                return
-            time.sleep(0.01)
-        signal.pthread_kill(main, signal.SIGINT)
-
-    # A shell that starts tests in the background has them ignore the signal.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    thread = threading.Thread(target=press_twice)
-    thread.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            GDRegressor(lr=0.1, lr_schedule=wait, solver="batch").fit(X, y)
-        thread.join()
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def test_other_threads_are_not_interrupted():
-    X, y = regression()
-    models = [GDRegressor(lr=0.01, max_iter=20, tol=None, random_state=0)] * 2
-    fits = []
-    threads = [
-        threading.Thread(target=lambda m=m: fits.append(clone(m).fit(X, y)))
-        for m in models
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (fits[0].coef_ == fits[1].coef_).all()
 
 
 # ---- verbose -------------------------------------------------------------------------

@@ -1,5 +1,8 @@
 """The threads of matrix products are given back, in whatever order they are taken."""
 
+import gc
+import linecache
+import sys
 import threading
 
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 from threadpoolctl import ThreadpoolController, threadpool_info
 
 from skgd import MLPGD
+from skgd._training import threads
 from skgd._training.threads import one_blas_thread
 
 
@@ -40,15 +44,15 @@ def test_limits_that_overlap(leaves_first, two_threads):
             entered[k].set()
             may_leave[k].wait(60)
 
-    threads = [threading.Thread(target=work, args=[k]) for k in range(2)]
+    workers = [threading.Thread(target=work, args=[k]) for k in range(2)]
     for k in range(2):
-        threads[k].start()
+        workers[k].start()
         assert entered[k].wait(60)
     for k in (leaves_first, 1 - leaves_first):
         # As long as one is inside.
         assert set(n_threads()) == {1}
         may_leave[k].set()
-        threads[k].join()
+        workers[k].join()
     assert set(n_threads()) == {2}
 
 
@@ -57,6 +61,45 @@ def test_limits_inside_each_other_and_after_an_error(two_threads):
         assert set(n_threads()) == {1}
     with pytest.raises(ZeroDivisionError), one_blas_thread():
         1 / 0  # noqa: B018
+    assert set(n_threads()) == {2}
+
+
+# A line of the limit that Ctrl-C is to come before.
+LINES = [
+    "self._owner = threading.get_ident()",
+    "self._limit.__enter__()",
+    "self._inside.add(one)",
+    "self._inside.discard(one)",
+    "self._limit.__exit__(None, None, None)",
+]
+
+
+def pressing_before(text):
+    """A trace function that raises KeyboardInterrupt before a line of the limit."""
+
+    def trace(frame, event, argument):
+        if frame.f_code.co_filename != threads.__file__:
+            return None
+        line = linecache.getline(threads.__file__, frame.f_lineno).strip()
+        if event == "line" and line == text:
+            raise KeyboardInterrupt
+        return trace
+
+    return trace
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_ctrl_c_leaves_no_limit_for_ever(line, two_threads):
+    before = sys.gettrace()
+    sys.settrace(pressing_before(line))
+    try:
+        with pytest.raises(KeyboardInterrupt), one_blas_thread():
+            pass
+    finally:
+        sys.settrace(before)
+    gc.collect()  # what pytest.raises keeps of the call
+    with one_blas_thread():
+        assert set(n_threads()) == {1}
     assert set(n_threads()) == {2}
 
 
@@ -70,9 +113,9 @@ def test_fits_at_the_same_time(two_threads):
 
     fit(1)
     for _ in range(3):
-        threads = [threading.Thread(target=fit, args=[3 + k % 3]) for k in range(6)]
-        for thread in threads:
+        workers = [threading.Thread(target=fit, args=[3 + k % 3]) for k in range(6)]
+        for thread in workers:
             thread.start()
-        for thread in threads:
+        for thread in workers:
             thread.join()
         assert set(n_threads()) == {2}
