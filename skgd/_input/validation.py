@@ -21,36 +21,6 @@ _FOREIGN = {
 }
 
 
-def checked_rows(estimator, X, y, reset, **options):
-    """X and y as scikit-learn checks them, in a form that is trained on as it is.
-
-    Parameters
-    ----------
-    estimator : BaseGD
-        Whose features are set, or compared.
-    X, y : object
-        What the user passed.
-    reset : bool
-        Whether to set the features.
-    **options : bool
-        `multi_output` and `y_numeric` of ``validate_data``.
-
-    Returns
-    -------
-    X : float array or CSR matrix
-    y : array
-    """
-    return validate_data(
-        estimator,
-        sound(X),
-        y,
-        reset=reset,
-        accept_sparse="csr",
-        dtype=FLOATS,
-        **options,
-    )
-
-
 def refuse_foreign(**arrays):
     """TypeError for arrays that live elsewhere, naming what to do.
 

@@ -26,12 +26,17 @@ MOST_TRIALS = 200
 # Width of the bracket of a root, as a share of what it was, that is as good as none.
 NARROW = 1e-6
 
+# Distance from a root, as a share of the same width, after which one last step of the
+# secant is as good as exact.
+PRECISE = 1e-6
+
 
 @numba.njit(**OPTIONS)
 def implicit_score(loss, p, y, weight, z, derivative, q):
     """The root u of u = z - q s l'(u), for a convex loss with or without kinks.
 
-    It lies between z and z - q s l'(z), because l' does not fall.
+    It lies between z and z - q s l'(z), because l' does not fall; and no further from u
+    than |u - z + q s l'(u)|, because that function rises by at least one per unit.
     """
     at_z = q * weight * derivative
     if at_z == 0.0:
@@ -53,8 +58,9 @@ def implicit_score(loss, p, y, weight, z, derivative, q):
         if f != f_last:
             step = f * (u - last) / (f - f_last)
         last, f_last = u, f
-        if abs(step) <= 1e-9 * first and trial % 3 != 2:
-            u -= step
+        if abs(f) <= PRECISE * first:
+            if low <= u - step <= high:
+                u -= step
             break
         u -= step
         if not low < u < high or trial % 3 == 2:
