@@ -324,7 +324,17 @@ NETWORK = {
         all are made d/128 times smaller. The scaling is folded into the first and the
         last layer: `coefs_` and `intercepts_` act on X as given. Sparse input stays
         sparse. `partial_fit` goes by the rows seen so far: what the network sees of a
-        row changes with them, and what it has learnt stays.""",
+        row changes with them, and what it has learnt stays. Without intercepts
+        columns and targets are not centred: the root mean square takes the place of
+        the deviation.""",
+    ),
+    "fit_intercept": Parameter(
+        True,
+        ["boolean"],
+        "bool",
+        """Whether units and scores have intercepts that are learnt. Without, they stay
+        what they are at the start: zero, or what `fit` is given as
+        `intercepts_init`.""",
     ),
 }
 

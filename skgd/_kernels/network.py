@@ -48,6 +48,8 @@ class Layers(NamedTuple):
         and the derivatives of the loss.
     scratch : array of shape (n_parameters,)
         For a gradient.
+    fit_intercept : bool
+        Whether the intercepts move.
     dropout : float
         Share of the hidden units that a row does without.
     stream : uint64 array of shape (2,)
@@ -61,6 +63,7 @@ class Layers(NamedTuple):
     slopes: object
     deltas: object
     scratch: object
+    fit_intercept: bool
     dropout: float
     stream: object
 
@@ -131,6 +134,7 @@ def _shared_types(element):
         slopes=numbers,
         deltas=numbers,
         scratch=numbers,
+        fit_intercept=types.boolean,
         dropout=FLOAT,
         stream=vector(types.uint64),
     )
@@ -383,9 +387,16 @@ def _pass(rows, start, first, m, cost, theta, gradient, intercepts):
 
 
 @numba.njit(**INLINED)
-def _count(network, learns, n_rows):
-    """Remember how many rows have been trained on, where dropout asks for it."""
-    if learns and network.dropout > 0.0:
+def _finish(network, gradient, n_rows):
+    """Once a gradient is complete: intercepts that do not move have none.
+
+    How many rows have been trained on is remembered where dropout asks for it.
+    """
+    if gradient.shape[0] == 0:
+        return
+    if not network.fit_intercept:
+        gradient[network.layout[INTERCEPTS, 1] :] = 0.0
+    if network.dropout > 0.0:
         network.stream[1] += np.uint64(n_rows)
 
 
@@ -417,7 +428,7 @@ def dense_block(rows, start, stop, cost, theta, gradient):
             _add(gradient, scratch)
         else:
             np.dot(given.T, delta, _weights_of(gradient, layout, 1))
-    _count(network, learns, stop - start)
+    _finish(network, gradient, stop - start)
     return total
 
 
@@ -487,5 +498,5 @@ def csr_block(rows, start, stop, cost, theta, gradient):
             if shift != 0.0:
                 for k in range(width):
                     coef_gradient[j, k] -= shift * sums[k]
-    _count(network, learns, stop - start)
+    _finish(network, gradient, stop - start)
     return total

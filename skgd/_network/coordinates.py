@@ -3,7 +3,7 @@
 Measured at once or a chunk at a time. How weights change with them: ``model.py``.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -222,14 +222,18 @@ class Scaling:
         squares = np.square(loss.gradient(y, centre)).mean(axis=1)
         return np.sqrt(np.average(squares, weights=weights))
 
-    def coordinates(self, loss, n_outputs):
-        """The coordinates for a loss."""
-        mean, scale = self.features.mean, self._feature_scale()
+    def coordinates(self, loss, n_outputs, centred=True):
+        """The coordinates for a loss; about zero if they may not be `centred`."""
+        features = self.features if centred else about_zero(self.features)
+        mean, scale = features.mean, _scale_of(features)
         width = max(1.0, len(scale) / MANY_COLUMNS)
         shift, spread, unit = np.zeros(n_outputs), np.ones(n_outputs), 1.0
         measure = np.ones(n_outputs)
         if self.targets is not None:
             centre, spread = self.location_and_spread(loss)
+            if not centred:
+                spread = np.hypot(spread, centre) if loss.identity_link else spread
+                centre = np.zeros_like(centre)
             if loss.identity_link:
                 shift, measure = centre, _measure(loss, spread)
             size = np.sqrt(np.mean(np.square(spread / measure)))
@@ -237,15 +241,23 @@ class Scaling:
             unit = float(size * (self._slope(loss, centre, spread) or 1.0)) or 1.0
         return Coordinates(mean, scale / width, shift, spread, unit, measure)
 
-    def _feature_scale(self):
-        """One over the spread, or over an eighth of the reach where that is more."""
-        mean, variance = self.features.mean, self.features.variance
-        scale = np.zeros_like(variance)
-        varies = exceeds_rounding(variance, mean)
-        reach = self.features.reach(mean)[varies]
-        spread = np.maximum(np.sqrt(variance[varies]), reach / LONGEST_REACH)
-        scale[varies] = 1.0 / spread
-        return scale
+
+def about_zero(moments):
+    """The same with the mean square in the place of the variance."""
+    squares = moments.variance + np.square(moments.mean)
+    zero = np.zeros_like(moments.mean)
+    return replace(moments, mean=zero, variance=squares)
+
+
+def _scale_of(moments):
+    """One over the spread, or over an eighth of the reach where that is more."""
+    mean, variance = moments.mean, moments.variance
+    scale = np.zeros_like(variance)
+    varies = exceeds_rounding(variance, mean)
+    reach = moments.reach(mean)[varies]
+    spread = np.maximum(np.sqrt(variance[varies]), reach / LONGEST_REACH)
+    scale[varies] = 1.0 / spread
+    return scale
 
 
 def _measure(loss, spread):

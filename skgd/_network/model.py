@@ -34,6 +34,8 @@ class Network:
     dtype : float32 or float64
         Precision of theta and of X.
     coordinates : skgd._network.coordinates.Coordinates
+    fit_intercept : bool
+        Without, all intercepts are and stay zero.
     """
 
     block_rows = BLOCK_ROWS
@@ -43,13 +45,16 @@ class Network:
     # No short cut for CSR rows applies: every weight moves in every update.
     raw = False
 
-    def __init__(self, widths, activations, dropout, dtype, coordinates):
+    def __init__(
+        self, widths, activations, dropout, dtype, coordinates, fit_intercept=True
+    ):
         self.widths = tuple(int(width) for width in widths)
         self.activations = activations
         self.dropout = float(dropout)
         self.dtype = np.dtype(dtype)
         self.coordinates = coordinates.rounded(self.dtype)
         self.unit = self.coordinates.unit
+        self.fit_intercept = fit_intercept
         self.n_features, self.n_outputs = self.widths[0], self.widths[-1]
         self.shapes = list(zip(self.widths[:-1], self.widths[1:], strict=True))
         self.n_weights = sum(fan_in * fan_out for fan_in, fan_out in self.shapes)
@@ -63,9 +68,7 @@ class Network:
 
     def moved(self, coordinates):
         """The same network, random stream included, in other coordinates."""
-        network = Network(
-            self.widths, self.activations, self.dropout, self.dtype, coordinates
-        )
+        network = self._like_this(self.dropout, self.dtype, coordinates)
         network.stream, network.curvature = self.stream, self.curvature
         return network
 
@@ -77,13 +80,17 @@ class Network:
 
     def without_dropout(self):
         """The same network for evaluation."""
-        return Network(self.widths, self.activations, 0.0, self.dtype, self.coordinates)
+        return self._like_this(0.0, self.dtype, self.coordinates)
 
     def in_units_of_features(self, dtype):
         """The same layers with raw weights as parameters, for evaluation."""
         measure = self.coordinates.measure
         raw = Coordinates.raw(self.widths[0], self.n_outputs, measure)
-        return Network(self.widths, self.activations, 0.0, dtype, raw)
+        return self._like_this(0.0, dtype, raw)
+
+    def _like_this(self, dropout, dtype, coordinates):
+        layers = self.widths, self.activations
+        return Network(*layers, dropout, dtype, coordinates, self.fit_intercept)
 
     # ---- theta -----------------------------------------------------------------
 
@@ -129,7 +136,7 @@ class Network:
             else:
                 bound = np.sqrt(6.0 / (fan_in + fan_out))
                 W[:] = rng.uniform(-bound, bound, W.shape)
-            if hidden:
+            if hidden and self.fit_intercept:
                 bound = 1.0 / np.sqrt(fan_in)
                 intercepts[layer][:] = rng.uniform(-bound, bound, fan_out)
         c = self.coordinates
@@ -282,6 +289,7 @@ class Network:
             slopes=slopes,
             deltas=deltas,
             scratch=np.empty(self.size, self.dtype),
+            fit_intercept=self.fit_intercept,
             dropout=self.dropout,
             stream=self.stream,
         )

@@ -124,6 +124,7 @@ class NetworkGD(BaseGD):
             "hidden_layer_sizes": hidden,
             "activation": [type(one) for one in self._activations(len(hidden))],
             "dropout": float(self.dropout),
+            "fit_intercept": bool(self.fit_intercept),
             "standardize": bool(self.standardize),
             "loss": type(get_loss(self.loss, task.name)),
         }
@@ -240,7 +241,7 @@ class NetworkGD(BaseGD):
 
     def _best_constants(self, objective, rows):
         """Intercepts of the scores to start from."""
-        if self.standardize:
+        if self.standardize and self.fit_intercept:
             model = objective.model
             best = best_constants(objective, model.measured(rows))
             return best * model.coordinates.measure
@@ -264,6 +265,7 @@ class NetworkGD(BaseGD):
             self.dropout,
             rows.X.dtype,
             coordinates,
+            bool(self.fit_intercept),
         )
         network.scaling = scaling
         return network
@@ -279,7 +281,8 @@ class NetworkGD(BaseGD):
         """Coordinates from the columns that can be computed with."""
         moments, *unusable = usable_moments(scaling.features, rows, rows.X.dtype)
         warn_of_unusable(self, *unusable)
-        return replace(scaling, features=moments).coordinates(loss, n_outputs)
+        scaling = replace(scaling, features=moments)
+        return scaling.coordinates(loss, n_outputs, self.fit_intercept)
 
     def _start_theta(self, plan, rows, rng):
         model = plan.objective.model
@@ -317,11 +320,13 @@ class NetworkGD(BaseGD):
             # The constant is the answer, which a network comes close to at best.
             return None
         model = plan.objective.model
-        theta = np.zeros(model.size)
+        theta = np.zeros(model.size, model.dtype)
+        if not model.fit_intercept:
+            return theta
         c = model.coordinates
         best = best_constants(plan.objective, rows) * c.measure
         theta[model.size - model.n_outputs :] = (best - c.shift) / c.spread
-        return theta.astype(model.dtype)
+        return theta
 
     def _warn_if_stuck(self, plan, task, state, bound):
         """Also where a run ends at a constant, as if there were nothing to learn."""

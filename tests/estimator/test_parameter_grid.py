@@ -73,6 +73,7 @@ def drawn(rng):
             "hidden_layer_sizes": one((), (2,), (2, 2)),
             "dropout": one(0.0, 0.5),
             "standardize": one(True, False),
+            "fit_intercept": one(True, True, False),
         }
     else:
         parameters |= {
