@@ -167,11 +167,18 @@ def test_tags_say_which_targets_a_loss_takes(cls, loss):
     assert cls(loss=loss, max_iter=2).fit(X, y).predict(X).shape == (90, 2)
 
 
+@pytest.mark.parametrize("call", ["fit", "fit_batches"])
 @classifiers
-def test_a_class_of_weight_zero_has_no_balanced_weight(name):
+def test_a_class_of_weight_zero_has_no_balanced_weight(name, call):
     model = classifier(name, class_weight="balanced", shuffle=False, lr=0.01)
     weights = np.where(Y == "c", 0.0, 1.0)
-    model.fit(X, Y, sample_weight=weights)
+
+    def train(model):
+        if call == "fit":
+            return model.fit(X, Y, sample_weight=weights)
+        return model.fit_batches([(X, Y, weights)])
+
     by_hand = clone(model).set_params(class_weight={"a": 1.0, "b": 1.0, "c": 7.0})
-    by_hand.fit(X, Y, sample_weight=weights)
+    train(model)
+    train(by_hand)
     assert_allclose(model.predict_proba(X), by_hand.predict_proba(X), rtol=1e-9)
