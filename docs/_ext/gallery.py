@@ -25,6 +25,8 @@ ORDER = (
     "network_diagram",
     "digits_network",
     "pipeline_grid_search",
+    "choosing_alpha",
+    "successive_halving",
     "early_stopping",
     "streaming",
 )

@@ -52,6 +52,11 @@ AUTO_BATCH_SIZE = 64
 # How far above the start the objective may end before the run counts as failed.
 SLACK = 1.001
 
+# What tol="auto" is; the latter is the thousandth per epoch of scikit-learn's SGD*, for
+# five of them.
+TOL = 1e-4
+TOL_OF_FIXED_RATES = 5e-3
+
 # A rate this far below the largest stable one is the reason for standing still.
 TOO_SMALL = 0.01
 
@@ -556,9 +561,15 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         """Epochs a run over `n_rows` rows may take; None rows are a stream."""
         return self.max_iter
 
+    def _tolerance(self):
+        """`tol` as a number, or None."""
+        if self.tol != "auto":
+            return self.tol
+        return TOL if self.lr == "auto" else TOL_OF_FIXED_RATES
+
     def _limits(self, starts, bound, held_out):
         start = _highest(bound.value_of_sample, starts)
-        margin = self.tol
+        margin = self._tolerance()
         if margin is not None and (held_out is None or self.scoring == "loss"):
             margin = margin * abs(start)
         return Limits(
@@ -761,10 +772,11 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
             return
         if report.stop_reason != "max_iter" or planned:
             return
-        if self.tol is not None:
+        tol = self._tolerance()
+        if tol is not None:
             warn_user(
                 f"Stopped at max_iter={report.n_epochs} epochs, before the objective "
-                f"ceased to improve by tol={self.tol} of its starting value. Raise "
+                f"ceased to improve by tol={tol} of its starting value. Raise "
                 "max_iter, or set tol=None to run exactly max_iter epochs.",
                 ConvergenceWarning,
             )

@@ -149,17 +149,19 @@ STOPPING = {
         from. `partial_fit` always makes one pass.""",
     ),
     "tol": Parameter(
-        1e-4,
-        [_NON_NEGATIVE, None],
-        "float or None",
+        "auto",
+        [_NON_NEGATIVE, StrOptions({"auto"}), None],
+        "'auto', float or None",
         """What may be missing at the end. The search along full gradients of
         `lr="auto"` stops when the objective is known to be that close to its minimum,
         as a share of what the best constant leaves to gain; see `gap_`. Otherwise
-        training stops when, for `n_iter_no_change` epochs in a row, the objective
-        has not come below its best value by more than `tol` times the objective at
+        training stops when `n_iter_no_change` epochs together have not brought the
+        objective below its best value by more than `tol` times the objective at
         the start. Relative, so that the units of y do not matter. With `early_stopping`
-        or validation rows, those are watched instead. None runs all epochs, or until a
-        search ends in rounding errors.
+        or validation rows, those are watched instead. 'auto' is 1e-4, but 5e-3 for a
+        float `lr`: a thousandth for each of five epochs, as `SGDClassifier` has it, so
+        that the slow ones of a grid of rates end early. None runs all epochs, or until
+        a search ends in rounding errors.
         """,
     ),
     "n_iter_no_change": Parameter(
@@ -445,9 +447,12 @@ SELECTION = {
         together."""
     ),
     "tol": STOPPING["tol"]._replace(
+        default=1e-4,
+        constraints=[_NON_NEGATIVE, None],
+        kind="float or None",
         text="""What may be missing at the end: a search stops when its objective is
         that close to its minimum, as a share of what the best constant leaves to gain.
-        None, like 0, lets it go on until it ends in rounding errors."""
+        None, like 0, lets it go on until it ends in rounding errors.""",
     ),
     "n_jobs": LINEAR["n_jobs"]._replace(
         text="""Threads that share the folds. The result is the same for any number.

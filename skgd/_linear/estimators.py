@@ -136,7 +136,7 @@ class LinearGD(BaseGD):
 
     def _measure_gap(self, report, plan, state, bound):
         """Of updates of few rows, with a last look at all of them."""
-        if self.lr != "auto" or self.tol is None or report["validation_loss"]:
+        if self.lr != "auto" or self._tolerance() is None or report["validation_loss"]:
             return
         ruled = self.average or self.clip_norm is not None
         ruled = ruled or type(plan.schedule) is not Constant
@@ -153,14 +153,15 @@ class LinearGD(BaseGD):
         """Of a search that could not come closer, and what kept it from that."""
         dtype = plan.objective.model.dtype
         rounding = float(np.sqrt(np.finfo(dtype).eps))
-        far = self.tol is not None and not report.gap <= max(FAR * self.tol, rounding)
+        tol = self._tolerance()
+        far = tol is not None and not report.gap <= max(FAR * tol, rounding)
         if not far or report.stop_reason not in ("max_iter", "rounding", "tol"):
             return
         # Only a bound is sure: the estimate of a search that is under way can be wrong.
         sure = "by" if report.gap_kind == "bound" else "by about"
         left = (
             f"the objective can be above its minimum {sure} {report.gap:.1g} of what "
-            f"the best constant leaves to gain, more than tol={self.tol}"
+            f"the best constant leaves to gain, more than tol={tol}"
         )
         if report.stop_reason == "rounding":
             warn_user(

@@ -252,7 +252,7 @@ def _found_rate(asked, rows, model, batch_size, streaming):
         and not streaming
         and (batch_size == n_rows or first_updates is not None),
         average=estimator.average,
-        tol=estimator.tol,
+        tol=estimator._tolerance(),
         constant=constant,
         first_updates=first_updates,
         shuffle=estimator.shuffle,
@@ -354,7 +354,7 @@ def _dual_ascent(asked, rows):
             curvature=curvature,
             line_search=True,
             average=False,
-            tol=estimator.tol,
+            tol=estimator._tolerance(),
             constant=constant_theta(estimator, objective, rows),
         )
         return objective, choice.optimizer
@@ -363,7 +363,7 @@ def _dual_ascent(asked, rows):
         curvature,
         dual_kind(loss, softmax),
         (asked.l1, asked.l2),
-        estimator.tol,
+        estimator._tolerance(),
         estimator.shuffle,
         constant,
         search if loss.smooth else None,

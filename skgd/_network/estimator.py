@@ -51,6 +51,7 @@ def _has_probabilities(estimator):
     | _parameters.NETWORK_TRAINING,
     optimizer="adam",
     n_iter_no_change=10,
+    tol=1e-4,
 )
 class MLPGD(LogProbabilities, NetworkGD):
     """Multi-layer perceptron for classification or regression.

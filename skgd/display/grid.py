@@ -137,6 +137,7 @@ class GridDisplay:
             aspect="auto",
             cmap=_style.shades() if cmap is None else cmap,
         )
+        ax.grid(visible=False)  # it would cross the numbers, where it is on by default
         ax.set_xticks(range(len(self.x_values)), map(_text, self.x_values))
         ax.set_yticks(range(len(self.y_values)), map(_text, self.y_values))
         if numbers is None:
