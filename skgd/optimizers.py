@@ -353,8 +353,6 @@ class Nesterov(Momentum):
 class AdaGrad(Optimizer):
     """AdaGrad: a rate for each parameter that shrinks with the gradients it has seen.
 
-    The sum G starts at 0.
-
     ::
 
         G = G + g²
@@ -364,6 +362,9 @@ class AdaGrad(Optimizer):
     ----------
     epsilon : float > 0, default=1e-10
         Keeps the division finite.  PyTorch: ``eps``.
+    initial_accumulator_value : float >= 0, default=0.0
+        What the sum G starts at, as in PyTorch.  At 0 the first step has the length
+        ``lr`` however small the gradient is; Keras has 0.1.
 
     Notes
     -----
@@ -384,13 +385,24 @@ class AdaGrad(Optimizer):
     state_names = ("sum",)
     auto_lr = 0.1
     normalises = True
-    _parameter_constraints: ClassVar[dict] = {"epsilon": _POSITIVE}
+    _parameter_constraints: ClassVar[dict] = {
+        "epsilon": _POSITIVE,
+        "initial_accumulator_value": _NON_NEGATIVE,
+    }
 
-    def __init__(self, epsilon: float = 1e-10) -> None:
+    def __init__(
+        self, epsilon: float = 1e-10, initial_accumulator_value: float = 0.0
+    ) -> None:
         self.epsilon = epsilon
+        self.initial_accumulator_value = initial_accumulator_value
 
     def parameters(self):
         return (float(self.epsilon),)
+
+    def start(self, n, dtype=np.float64):
+        state, scalars, step_sizes = super().start(n, dtype)
+        state[:] = self.initial_accumulator_value
+        return state, scalars, step_sizes
 
     @staticmethod
     def update(theta, grad, state, lr, t, p, scalars, step_sizes):

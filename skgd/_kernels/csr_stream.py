@@ -15,11 +15,15 @@ from numba import types
 
 from . import compiling
 from .compiling import FLOAT, INDEX, OPTIONS, VECTOR, remembered
-from .csr_dual import AHEAD, SOFTMAX, log_sum, value_and_derivative
+from .csr_dual import AHEAD, log_sum, value_and_derivative
 from .elementary import exp_not_positive
 from .memory import borrowed, part, prefetch, prefetch_entries
 from .outputs import target_of
 from .records import ORDER, TARGETS, WEIGHTS
+
+# Where the derivative of a row is taken: where its update ends, where it begins, or for
+# the softmax, so that a bound of the curvature holds.
+IMPLICIT, EXPLICIT, SOFTMAX = range(3)
 
 MOST_TRIALS = 200
 
@@ -193,6 +197,8 @@ def run_pass(
             if kind == SOFTMAX:
                 # A step of the bound of the curvature: no further than the root.
                 move[k] = weight * g / (1.0 + weight * curvature * q_sum[k])
+            elif kind == EXPLICIT:
+                move[k] = weight * g
             else:
                 y = target_of(targets, i, k, n_outputs)
                 u = implicit_score(loss, loss_p, y, weight, z[k], g, q_sum[k])

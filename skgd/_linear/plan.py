@@ -315,9 +315,11 @@ def _implicit_steps(asked, rows, model):
     targets.update(rows.targets, rows.weights, rows.order)
     spread = target_spread(task, loss, targets)
     scale = 1.0 if loss.curvature is None else loss.curvature * spread
+    kind = "explicit" if loss.trivial_minimum else "implicit"
+    kind = "softmax" if asked.softmax else kind
     steps = ImplicitAdaGrad(
         IMPLICIT_STEP * spread,
-        "softmax" if asked.softmax else "smooth",
+        kind,
         0.5,
         (asked.l1, asked.l2),
         (0.5 * scale) ** 2,

@@ -26,8 +26,10 @@ class ImplicitAdaGrad:
     ----------
     eta : float
         Length of the steps: half the spread of the targets.
-    kind : {'smooth', 'softmax'}
-        A loss for each output, or one for all.
+    kind : {'implicit', 'explicit', 'softmax'}
+        A loss for each output, whose derivative is taken at u or at z, or one for all.
+        Where scores of zero are a minimum of a loss, as of the perceptron's, u would
+        never leave them.
     curvature : float
         Bound of the softmax's curvature; not used otherwise.
     strengths : tuple of float
@@ -75,11 +77,15 @@ class ImplicitAdaGrad:
 
 class _Epoch:
     def __init__(self, rule, bound):
-        from skgd._kernels import compiling, csr_dual, csr_stream
+        from skgd._kernels import compiling, csr_stream
 
         self.rule = rule
         self.bound = bound
-        self.kind = csr_dual.SOFTMAX if rule.kind == "softmax" else csr_dual.SMOOTH
+        self.kind = {
+            "implicit": csr_stream.IMPLICIT,
+            "explicit": csr_stream.EXPLICIT,
+            "softmax": csr_stream.SOFTMAX,
+        }[rule.kind]
         self._pass = compiling.kernel(
             csr_stream.run_pass, csr_stream.pass_signature(*bound.loops.types)
         )

@@ -10,7 +10,7 @@ from scipy.special import expit
 from sklearn.base import clone
 
 from skgd import GDClassifier, GDRegressor
-from skgd.optimizers import FTRL
+from skgd.optimizers import FTRL, AdaGrad
 
 
 def rows(n=120, d=60, seed=0):
@@ -34,6 +34,7 @@ def targets(X, rng, n_outputs=1):
     "rule",
     [
         {"optimizer": "adagrad"},
+        {"optimizer": AdaGrad(initial_accumulator_value=0.2)},
         {"optimizer": "momentum"},
         {"optimizer": "momentum", "penalty": "l2", "alpha": 0.05},
         {"optimizer": "nesterov"},

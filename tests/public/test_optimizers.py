@@ -49,12 +49,13 @@ def momentum_formula(momentum=0.9, nesterov=False):
     return step
 
 
-def adagrad_formula(eps=1e-10):
+def adagrad_formula(eps=1e-10, start=0.0):
     seen = []
 
     def step(theta, g, lr, t):
         seen.append(g)
-        return theta - lr * g / (np.sqrt(np.sum(np.square(seen), axis=0)) + eps)
+        total = start + np.sum(np.square(seen), axis=0)
+        return theta - lr * g / (np.sqrt(total) + eps)
 
     return step
 
@@ -195,6 +196,12 @@ CASES = [
     ),
     (AdaGrad(), adagrad_formula(), "Adagrad", {}),
     (AdaGrad(0.1), adagrad_formula(0.1), "Adagrad", {"eps": 0.1}),
+    (
+        AdaGrad(initial_accumulator_value=0.3),
+        adagrad_formula(start=0.3),
+        "Adagrad",
+        {"initial_accumulator_value": 0.3},
+    ),
     (RMSProp(), rmsprop_formula(), "RMSprop", {}),
     (
         RMSProp(0.9, 1e-3, momentum=0.5),
@@ -614,6 +621,7 @@ def test_defaults_and_cases_are_valid_and_never_changed(rule):
         (Nesterov(-0.1), "momentum"),
         (Momentum("high"), "momentum"),
         (AdaGrad(0.0), "epsilon"),
+        (AdaGrad(initial_accumulator_value=-1.0), "initial_accumulator_value"),
         (RMSProp(rho=1.0), "rho"),
         (RMSProp(epsilon=-1.0), "epsilon"),
         (RMSProp(momentum=1.0), "momentum"),
