@@ -6,8 +6,7 @@ from skgd._descent.descent import descend, gradient_descent
 from skgd._linear.estimators import GDClassifier, GDRegressor
 from skgd._network.estimator import MLPGD
 from skgd._training.loop import DivergenceWarning
-
-__version__ = "0.1.0"
+from skgd._version import __version__ as __version__
 
 # Modules that ``skgd.name`` imports when it is first asked for.
 _MODULES = (
@@ -32,6 +31,10 @@ __all__ = [
     "descend",
     "gradient_descent",
 ]
+
+# Files name an estimator by its class and module, which therefore is the public one.
+for _estimator in (GDClassifier, GDRegressor, MLPGD):
+    _estimator.__module__ = __name__
 
 
 def __getattr__(name):

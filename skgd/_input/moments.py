@@ -12,11 +12,13 @@ from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 
 from skgd._input.boundary import check_order, check_sizes
 from skgd._input.rows import as_vector
+from skgd._registry import SAVED
 
 # The order that stands for all rows as they come.
 EVERY_ROW = np.empty(0, np.int64)
 
 
+@SAVED.named("moments")
 @dataclass
 class Moments:
     """Running moments of the columns of X.
@@ -128,6 +130,7 @@ class Moments:
         self.weight = total
 
 
+@SAVED.named("seen")
 @dataclass
 class Seen:
     """Moments of all rows of a stream so far, and what follows from them.

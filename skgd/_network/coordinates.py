@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from skgd._input.moments import Moments
+from skgd._registry import SAVED
 from skgd.losses import AbsoluteError
 
 # A column whose spread is this small against its size is rounding noise.
@@ -34,6 +35,7 @@ GOLDEN_RATIO = (np.sqrt(5.0) - 1.0) / 2.0
 NORMAL_MAD = 0.6744897501960817
 
 
+@SAVED.named("coordinates")
 @dataclass(frozen=True)
 class Coordinates:
     """Inputs (x - mean) * scale, scores spread * a + shift, gradients of F / unit.
@@ -83,6 +85,7 @@ class Coordinates:
         return bool((self.measure != 1.0).any())
 
 
+@SAVED.named("kept")
 @dataclass(frozen=True)
 class Kept:
     """Some targets of all rows seen, for what no moments tell.
@@ -154,6 +157,7 @@ def is_robust(loss):
     return bool(pull[1] <= 2.0 * pull[0])
 
 
+@SAVED.named("scaling")
 @dataclass(frozen=True)
 class Scaling:
     """What `Coordinates` are computed from, for all rows seen so far.
