@@ -35,6 +35,7 @@ SUITES = (
     "threads",
     "out_of_core",
     "startup",
+    "deploy",
 )
 
 

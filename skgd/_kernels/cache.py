@@ -166,10 +166,7 @@ if FunctionCache is not None:
             self._name = repr(function)
             self._py_func = function
             self._impl = Implementation(function)
-            name = f"{function.__module__}.{function.__qualname__}"
-            name = name.replace("<", "").replace(">", "")
-            python = f"py{sys.version_info[0]}{sys.version_info[1]}"
-            name = f"{name}.{python}{getattr(sys, 'abiflags', '')}"
+            name = file_name(function)
             self._files = [SealedFiles(path, name, version()) for path in folders()]
             self._cache_path = self._files[0]._cache_path
             self.enable()
@@ -204,6 +201,19 @@ if FunctionCache is not None:
                 else:
                     return
             _failed(first)
+
+
+def file_name(function):
+    """A name for the files of a function: no other function of the package has it.
+
+    The line tells functions of one name apart, as those of the losses: Numba compares
+    the bytecode, which is the same where constants alone differ.
+    """
+    line = function.__code__.co_firstlineno
+    name = f"{function.__module__}.{function.__qualname__}-{line}"
+    python = f"py{sys.version_info[0]}{sys.version_info[1]}"
+    name = f"{name}.{python}{getattr(sys, 'abiflags', '')}"
+    return name.replace("<", "").replace(">", "")
 
 
 def _seal(data):

@@ -1,4 +1,4 @@
-"""A model that is saved and loaded is the model: by pickle, skops, and later versions."""
+"""A model that was saved is the model: by pickle, by skops, by another version."""
 
 import copy
 import json
@@ -337,7 +337,7 @@ def test_what_a_later_version_wrote_is_refused():
 def test_what_an_early_version_wrote_is_refused():
     model = GDRegressor().fit(fits.X, fits.COUNTS)
     state = dict(vars(model))
-    with pytest.raises(ValueError, match="before 0.2"):
+    with pytest.raises(ValueError, match=r"before 0\.2"):
         GDRegressor.__new__(GDRegressor).__setstate__(state)
     unfitted = GDRegressor.__new__(GDRegressor)
     unfitted.__setstate__(vars(GDRegressor(alpha=3.0)))

@@ -19,6 +19,9 @@ from numba import types
 
 import skgd
 from skgd._kernels import cache, compiling
+from skgd.activations import ACTIVATIONS
+from skgd.losses import LOSSES
+from skgd.optimizers import OPTIMIZERS
 
 SIGNATURE = types.float64(types.float64)
 COMPILERS = [cache.compiled_callback, cache.compiled_function]
@@ -160,6 +163,34 @@ def test_code_is_found_in_any_folder_and_kept_in_the_first_that_works(
     assert hits(compiled()) == 1
     assert not (tmp_path / "cache" / "one").exists()
     assert cache.failures == []
+
+
+def test_no_two_functions_share_a_file():
+    functions = {
+        getattr(cls, name)
+        for registry, name in (
+            (LOSSES, "value_and_derivative"),
+            (OPTIMIZERS, "update"),
+            (ACTIVATIONS, "apply"),
+        )
+        for cls in registry.values()
+    }
+    names = {cache.file_name(compiling.renamed(one, "same")) for one in functions}
+    assert len(names) == len(functions)
+
+
+def test_functions_that_differ_in_a_constant_alone(tmp_path, monkeypatch):
+    """The bytecode of hinge and perceptron is the same, which is all Numba compares."""
+    monkeypatch.setattr(cache, "folders", lambda: [str(tmp_path / "cache" / "one")])
+    functions = [
+        compiling.renamed(LOSSES[name].value_and_derivative, "same")
+        for name in ("hinge", "perceptron")
+    ]
+    assert functions[0].__code__.co_code == functions[1].__code__.co_code
+    signature = compiling.loss_signature()
+    for function in functions:
+        found = cache.compiled_callback(function, signature, dict(compiling.OPTIONS))
+        assert found.cache_hits == 0
 
 
 def test_damage_in_one_folder_leaves_the_next(compiled, tmp_path, monkeypatch):
