@@ -40,7 +40,9 @@ def cases():
                 yield f"{loss}-{y}-{kind}", GDRegressor(loss, **SHORT), table, KINDS[y]
                 network = MLPGD((3,), loss=loss, **SHORT)
                 yield f"net-{loss}-{y}-{kind}", network, table, KINDS[y]
-        for loss in set(loss_names("classification")) - set(loss_names("regression")):
+        for loss in loss_names("classification"):
+            if loss in loss_names("regression"):
+                continue
             for y in ("binary", "words", "multilabel"):
                 network = MLPGD((3,), loss=loss, **SHORT)
                 yield f"net-{loss}-{y}-{kind}", network, table, KINDS[y]
