@@ -14,6 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 class OtherForms:
     """Methods of fitted estimators that return them in another form."""
 
+    def _without_training(self) -> dict[str, Any]:
+        """The attributes of `compact`, to copy."""
+        raise NotImplementedError
+
     def compact(self) -> Self:
         """A copy without what training needs to go on: for files that only predict.
 

@@ -7,6 +7,7 @@ registry, beside it what it holds. Objects of classes that users wrote stay what
 are.
 """
 
+from collections.abc import Callable
 from zlib import crc32
 
 import numpy as np
@@ -24,7 +25,7 @@ from skgd.schedules import SCHEDULES
 FORMAT = 1
 
 # callable(state) -> state in the next form, by the form that it reads.
-UPGRADES = {}
+UPGRADES: dict[int, Callable[[dict], dict]] = {}
 
 # Where a dictionary says what it stands for; no attribute has this name.
 KIND = "skgd"

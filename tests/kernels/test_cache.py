@@ -444,7 +444,9 @@ def image():
         yield Image(Path(folder))
 
 
-@pytest.mark.parametrize("place", ["named", "package"])
+@pytest.mark.parametrize(
+    "place", ["named", pytest.param("package", marks=pytest.mark.slow)]
+)
 def test_another_user_without_a_home_reads_what_root_has_compiled(image, place):
     named = image.folder / "cache"
     kept = named if place == "named" else image.package / "__pycache__"
