@@ -36,6 +36,7 @@ SUITES = (
     "threads",
     "out_of_core",
     "startup",
+    "deploy",
 )
 
 

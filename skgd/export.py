@@ -14,10 +14,19 @@ from skgd import MLPGD, GDClassifier, GDRegressor
 from skgd._export.onnx_model import register
 from skgd._export.table import coefficient_table
 from skgd._export.twins import twin
+from skgd.pipeline import StreamingPipeline
 
-__all__ = ["coefficient_table", "register_skl2onnx", "to_sklearn"]
+__all__ = [
+    "coefficient_table",
+    "register_skl2onnx",
+    "skops_trusted_types",
+    "to_sklearn",
+]
 
 ESTIMATORS = (GDClassifier, GDRegressor, MLPGD)
+
+# What a file of skops names: estimators, and pipelines of them.
+SAVED_ESTIMATORS = (*ESTIMATORS, StreamingPipeline)
 
 
 def to_sklearn(model):
@@ -108,3 +117,29 @@ def register_skl2onnx():
     >>> register_skl2onnx()  # doctest: +SKIP
     """
     register(ESTIMATORS)
+
+
+def skops_trusted_types():
+    """Names to trust when ``skops.io.load`` reads estimators of this package.
+
+    A file of skops names the classes in it and runs nothing when it is loaded, but it
+    builds objects of the classes that you trust. Of this package those are its
+    estimators alone: the rest of a fitted model is numbers, strings and arrays.
+
+    Returns
+    -------
+    list of str
+
+    Notes
+    -----
+    A loss, rule, schedule, activation or penalty that you wrote yourself, and objects
+    of other packages, come under names of their own:
+    ``skops.io.get_untrusted_types`` lists all that a file asks for.
+
+    Examples
+    --------
+    >>> from skgd.export import skops_trusted_types
+    >>> skops_trusted_types()[:3]
+    ['skgd.GDClassifier', 'skgd.GDRegressor', 'skgd.MLPGD']
+    """
+    return sorted(f"{cls.__module__}.{cls.__qualname__}" for cls in SAVED_ESTIMATORS)

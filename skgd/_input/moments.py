@@ -13,6 +13,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 from skgd._input.boundary import check_order, check_sizes
 from skgd._input.rows import as_vector
 from skgd._kernels.merging import merged
+from skgd._registry import SAVED
 
 # A column whose spread is this small against its size is rounding noise.
 CONSTANT_COLUMN = 1e-12
@@ -21,6 +22,7 @@ CONSTANT_COLUMN = 1e-12
 EVERY_ROW = np.empty(0, np.int64)
 
 
+@SAVED.named("moments")
 @dataclass
 class Moments:
     """Running moments of the columns of X.
@@ -133,6 +135,7 @@ def exceeds_rounding(variance, mean):
     return variance > (CONSTANT_COLUMN * mean) ** 2
 
 
+@SAVED.named("seen")
 @dataclass
 class Seen:
     """Moments of all rows of a stream so far, and what follows from them.

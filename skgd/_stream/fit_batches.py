@@ -70,7 +70,7 @@ def fit_batches(estimator, source, classes, validation, shuffle_rows, n_ahead):
         )
     if estimator.max_iter != 1:
         source.require_again(f"max_iter={estimator.max_iter} epochs read it many times")
-    resumed = estimator.warm_start and hasattr(estimator, "_state")
+    resumed = estimator._goes_on()
     if resumed:
         estimator._check_late_parameters()
     X, y, weights = first_batch(estimator, source, reset=not resumed)

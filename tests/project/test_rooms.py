@@ -12,7 +12,7 @@ PACKAGE = Path(skgd.__file__).parent
 # From the bottom up. A module may import from its own room and from those above it in
 # this list; those of one line may not import each other.
 FLOORS = [
-    {"_kernels", "_registry"},
+    {"_kernels", "_registry", "_version"},
     {"losses", "optimizers", "schedules", "activations", "penalties"},
     {"testing", "callbacks"},
     {"_input"},
