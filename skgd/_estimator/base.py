@@ -272,7 +272,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
             validate=validate,
             on_epoch=on_epoch if hasattr(self, "_skl_callbacks") else None,
             verbose=int(self.verbose),
-            presses=Presses(epochs_break=hasattr(bound, "stream")),
+            presses=Presses(epochs_break=not bound.in_memory),
         )
         if report.stop_reason != "diverged":
             plan.finish(bound, state)
@@ -717,7 +717,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
 
         `start` is the highest objective of a sample of the rows at `starts`.
         """
-        if hasattr(bound, "stream"):
+        if not bound.in_memory:
             # The sample may be another by now.
             start = None
         ended = report.stop_reason in ("tol", "converged", "rounding", "max_iter")
