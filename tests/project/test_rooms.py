@@ -18,10 +18,11 @@ FLOORS = [
     {"_input"},
     {"_training", "_export"},
     {"_stream"},
+    {"_cluster"},
     {"_estimator", "data"},
     {"_linear", "_network", "_descent", "pipeline"},
     {"__init__"},
-    {"display", "export", "__main__"},
+    {"dask", "display", "export", "__main__"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
