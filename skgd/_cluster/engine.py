@@ -61,7 +61,9 @@ class Threads:
         self.n_groups = len(groups)
         self._pool = ThreadPoolExecutor(n_holders)
         self._holders = [
-            Shards({g: groups[g] for g in range(k, len(groups), n_holders)}, len(groups))
+            Shards(
+                {g: groups[g] for g in range(k, len(groups), n_holders)}, len(groups)
+            )
             for k in range(min(n_holders, len(groups)))
         ]
 
@@ -80,4 +82,6 @@ def grouped(n_parts, most=MOST_GROUPS):
 
     Depends on the number of partitions alone, and so do the bits of the sums.
     """
-    return [list(map(int, g)) for g in np.array_split(range(n_parts), min(n_parts, most))]
+    return [
+        list(map(int, g)) for g in np.array_split(range(n_parts), min(n_parts, most))
+    ]

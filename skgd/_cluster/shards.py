@@ -125,7 +125,9 @@ class Shards:
             if blocks:
                 self._rows[g] = joined(blocks)
         return {
-            g: (len(self._rows[g]), checksum(self._rows[g])) if g in self._rows else None
+            g: (len(self._rows[g]), checksum(self._rows[g]))
+            if g in self._rows
+            else None
             for g in self.numbers
         }
 

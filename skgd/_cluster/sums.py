@@ -27,7 +27,9 @@ def merged(nodes, n_groups):
     while width > 1:
         for left in range(0, width, 2):
             halves = [
-                (level, k) for k in (left, left + 1) if k < width and (level, k) in nodes
+                (level, k)
+                for k in (left, left + 1)
+                if k < width and (level, k) in nodes
             ]
             if len(halves) == min(2, width - left):
                 sums = [nodes.pop(half) for half in halves]

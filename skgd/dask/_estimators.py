@@ -294,7 +294,9 @@ def _brought(client, values):
     | _parameters.SHARED
     | SOLVER
     | CLIENT,
-    ATTRIBUTES + _parameters.ATTRIBUTES.lstrip() + _parameters.LINEAR_ATTRIBUTES.lstrip(),
+    ATTRIBUTES
+    + _parameters.ATTRIBUTES.lstrip()
+    + _parameters.LINEAR_ATTRIBUTES.lstrip(),
 )
 class DaskGDRegressor(OnDask, GDRegressor):
     """Linear regression by gradient descent on a Dask cluster.
@@ -351,7 +353,9 @@ class DaskGDRegressor(OnDask, GDRegressor):
     | _parameters.SHARED
     | SOLVER
     | CLIENT,
-    ATTRIBUTES + _parameters.ATTRIBUTES.lstrip() + _parameters.LINEAR_ATTRIBUTES.lstrip(),
+    ATTRIBUTES
+    + _parameters.ATTRIBUTES.lstrip()
+    + _parameters.LINEAR_ATTRIBUTES.lstrip(),
     penalty="l2",
 )
 class DaskGDClassifier(ClassifierOnDask, GDClassifier):
