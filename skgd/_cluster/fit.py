@@ -7,7 +7,6 @@ same loop, other sums.
 import copy
 from functools import partial
 
-
 from skgd._cluster.objective import ShardedObjective
 from skgd._stream.fit_batches import Labels, begun, check_far_rows, far_task, run
 from skgd._stream.survey import Survey, sample_rows

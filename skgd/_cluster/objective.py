@@ -6,8 +6,6 @@ The parameters, and all that moves, stay here; the holders see them in each ques
 import itertools
 import math
 
-import numpy as np
-
 from skgd._cluster.sums import merged
 from skgd._input.boundary import check_state
 from skgd._training.objective import SAMPLE_ROWS, BoundObjective

@@ -1,10 +1,10 @@
-"""Estimators for tables that live in a Dask cluster: arrays, data frames, delayed parts.
+"""Estimators for tables in a Dask cluster: arrays, data frames, delayed parts.
 
 Needs the extra "dask": ``pip install "skgd[dask]"``.
 """
 
 try:
-    import dask.array
+    import dask.array  # noqa: F401
     import distributed  # noqa: F401
 except ImportError as error:
     raise ImportError(

@@ -28,16 +28,16 @@ NOTICE = 30.0
 # Losses in a row, without an answer in between, that are put up with.
 MOST_LOSSES = 10
 
-# Bytes of the sums of all groups above which neighbours are brought to one worker, which
-# adds them up: moving rows once is less than moving sums in every pass.
+# Bytes of the sums of all groups above which neighbours are brought to one worker,
+# which adds them up: moving rows once is less than moving sums in every pass.
 MOST_BYTES = 64 * 2**20
 
 WAIT = "skgd.wait-for-workers"
 
 CHANGED = (
     "A partition of a lost worker was made again and holds other rows than before: its "
-    "graph must give the same rows each time. Seed what is random in it, or persist the "
-    "collection with copies (client.replicate)."
+    "graph must give the same rows each time. Seed what is random in it, or persist "
+    "the collection with copies (client.replicate)."
 )
 
 
@@ -76,7 +76,7 @@ class Holder:
     actor: Any = None
 
 
-class Lost(Exception):
+class LostError(Exception):
     """A worker is gone, or does not answer."""
 
 
@@ -159,9 +159,9 @@ class Cluster:
         for holder, future in pending:
             try:
                 if future is None:
-                    raise Lost
+                    raise LostError
                 answer, error = self._result(holder, future)
-            except Lost:
+            except LostError:
                 yield holder, None
                 continue
             if error is not None:
@@ -169,13 +169,13 @@ class Cluster:
             yield holder, answer
 
     def _result(self, holder, future):
-        """What an actor answers; Lost if its worker is gone."""
+        """What an actor answers; LostError if its worker is gone."""
         while True:
             try:
                 return future.result(timeout=POLL)
             except TimeoutError:
                 if self._is_lost(holder):
-                    raise Lost from None
+                    raise LostError from None
             except (OSError, RuntimeError, ValueError, KeyError) as error:
                 # Errors of what is asked are answers: this one is of the way there.
                 until = time.monotonic() + NOTICE
@@ -183,7 +183,7 @@ class Cluster:
                     if time.monotonic() > until:
                         raise error
                     time.sleep(0.05)
-                raise Lost from error
+                raise LostError from error
 
     def _is_lost(self, holder):
         gone = holder.made.status not in ("pending", "finished")
@@ -193,8 +193,8 @@ class Cluster:
         self._n_losses += 1
         if self._n_losses > MOST_LOSSES:
             raise RuntimeError(
-                f"{self._n_losses} workers were lost in a row during {where!r}, without "
-                "an answer in between. Workers that run out of memory are killed and "
+                f"{self._n_losses} workers were lost in a row in {where!r}, with no "
+                "answer in between. Workers that run out of memory are killed and "
                 "started again: give them more, or use more of them."
             )
 
@@ -229,7 +229,7 @@ class Cluster:
             for holder in holders:
                 try:
                     self._bring_up(holder)
-                except Lost:
+                except LostError:
                     holder.made.release()
                     self._count_loss("the start")
                     continue
@@ -286,17 +286,17 @@ class Cluster:
                 break
             except TimeoutError:
                 if self._is_lost(holder):
-                    raise Lost from None
+                    raise LostError from None
         if holder.made.status != "finished":
             if holder.address not in self.client.nthreads():
-                raise Lost
+                raise LostError
             raise holder.made.exception()
         with self.client.as_current():
             holder.actor = Actor(Remote, holder.address, holder.made.key)
         for method, arguments, known in self._known:
             ((_, answer),) = self._answers([holder], _dumped(method, arguments))
             if answer is None:
-                raise Lost
+                raise LostError
             if any(answer[key] != known[key] for key in answer):
                 raise ValueError(CHANGED)
 

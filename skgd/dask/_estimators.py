@@ -8,7 +8,6 @@ import copy
 from typing import Any, Self
 
 import dask
-import numpy as np
 from distributed import Client, get_client
 from numpy.typing import ArrayLike
 from sklearn.base import _fit_context, is_classifier
@@ -39,8 +38,8 @@ SOLVER = {
         `batch_size`. 'sgd' is refused.""",
     ),
     "batch_size": _parameters.SOLVER_BATCH["batch_size"]._replace(
-        text="""Rows per update of `solver="minibatch"`, which has no 'auto' here; 'batch'
-        ignores it. Every group of partitions gives its share, drawn without
+        text="""Rows per update of `solver="minibatch"`, which has no 'auto' here;
+        'batch' ignores it. Every group of partitions gives its share, drawn without
         replacement within an epoch, so that batches differ by a row for each group.""",
     ),
 }
@@ -84,7 +83,7 @@ class OnDask:
     """
 
     client: Client | None
-    _local: type
+    _local: Any
 
     @all_or_nothing
     @with_callbacks
@@ -183,7 +182,7 @@ class OnDask:
         -------
         GDRegressor, GDClassifier or MLPGD
         """
-        local = self._local.__new__(self._local)
+        local = object.__new__(self._local)
         vars(local).update(vars(self))
         del local.client
         vars(local).pop("_checked", None)
@@ -223,7 +222,7 @@ class OnDask:
         """
         check_is_fitted(self)
         if not is_collection(X):
-            return super().score(X, y, sample_weight)
+            return super().score(X, y, sample_weight)  # type: ignore[misc]
         metric = accuracy if is_classifier(self) else r2
         with self.client_.as_current():
             return metric(self.to_local(), partitions(X, y, sample_weight))

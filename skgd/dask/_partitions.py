@@ -40,9 +40,9 @@ def partitions(X, y, sample_weight):
     """
     if not is_collection(X):
         raise TypeError(
-            f"X is a {type(X).__name__}, and estimators of skgd.dask are fitted on Dask "
-            "arrays, data frames or lists of delayed parts: use the estimator without "
-            "Dask of the same name for rows in memory, or dask.array.from_array."
+            f"X is a {type(X).__name__}, and estimators of skgd.dask are fitted on "
+            "Dask arrays, data frames or lists of delayed parts: use the estimator "
+            "without Dask for rows in memory, or dask.array.from_array."
         )
     X = _whole_rows(X)
     parts = [_delayed(X, "X")]
@@ -87,7 +87,7 @@ def _rows_whole(array):
 
 
 def _lined_up(value, X, name):
-    """y or weights in the row partitions of X, as far as the sizes are known."""
+    """Weights or y in the row partitions of X, as far as the sizes are known."""
     known = isinstance(X, da.Array) and not any(map(math.isnan, X.chunks[0]))
     if not is_collection(value):
         if not known:
@@ -134,8 +134,8 @@ def _delayed(value, name):
     if hasattr(value, "divisions") and hasattr(value, "to_delayed"):
         return list(value.to_delayed())
     raise TypeError(
-        f"{name} is a Dask {type(value).__name__}; pass an array, a data frame, a series "
-        "or a list of delayed parts."
+        f"{name} is a Dask {type(value).__name__}; pass an array, a data frame, a "
+        "series or a list of delayed parts."
     )
 
 

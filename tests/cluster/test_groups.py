@@ -2,6 +2,7 @@
 
 import pickle
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def blocks(X, y, weights=None, n_parts=7, seed=1):
     weights = [None] * X.shape[0] if weights is None else weights
     return [
         (X[a:b], y[a:b], None if weights[0] is None else weights[a:b])
-        for a, b in zip(cuts, cuts[1:], strict=False)
+        for a, b in pairwise(cuts)
     ]
 
 
@@ -333,7 +334,7 @@ def test_groups_depend_on_the_partitions_alone():
     assert grouped(3) == [[0], [1], [2]]
     groups = grouped(1000)
     assert len(groups) == MOST_GROUPS
-    assert sum(groups, []) == list(range(1000))
+    assert [i for group in groups for i in group] == list(range(1000))
 
 
 @pytest.mark.parametrize("n_parts", [1, 3, 8])

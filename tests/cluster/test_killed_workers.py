@@ -13,8 +13,7 @@ distributed = pytest.importorskip("distributed")
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 
-from skgd.dask import DaskGDClassifier  # noqa: E402
-from skgd.dask import _engine  # noqa: E402
+from skgd.dask import DaskGDClassifier, _engine  # noqa: E402
 
 pytestmark = [
     pytest.mark.slow,
