@@ -157,7 +157,9 @@ class OnDask:
         n_jobs = getattr(self, "n_jobs", None)
         engine = Cluster(client, parts, n_columns(X), n_jobs)
         try:
-            return fit_groups(self, engine, classes, validation, WHAT)
+            # Some functions of distributed know the current client only.
+            with client.as_current():
+                return fit_groups(self, engine, classes, validation, WHAT)
         finally:
             engine.close()
 
