@@ -453,7 +453,7 @@ class DaskMLPGD(ClassifierOnDask, MLPGD):
     >>> client = Client(processes=False, dashboard_address=None)
     >>> X = da.random.default_rng(0).normal(size=(2_000, 3), chunks=(500, 3))
     >>> y = abs(X).sum(axis=1) > 2
-    >>> model = DaskMLPGD((10,), random_state=0).fit(X, y)
+    >>> model = DaskMLPGD((10,), lr=0.1, tol=None, random_state=0).fit(X, y)
     >>> model.score(X, y) > 0.9
     True
     >>> client.close()
