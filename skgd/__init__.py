@@ -14,6 +14,7 @@ from skgd._version import __version__ as __version__
 _MODULES = (
     "activations",
     "callbacks",
+    "dask",
     "data",
     "display",
     "export",

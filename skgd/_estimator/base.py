@@ -302,7 +302,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
             validate=validate,
             on_epoch=on_epoch if hasattr(self, "_skl_callbacks") else None,
             verbose=int(self.verbose),
-            presses=Presses(epochs_break=hasattr(bound, "stream")),
+            presses=Presses(epochs_break=not bound.in_memory),
         )
         if report.stop_reason != "diverged":
             plan.finish(bound, state)
@@ -778,7 +778,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         if not report.n_epochs and report.stop_reason == "max_iter":
             # Nothing was asked of the run: max_iter=0.
             return
-        if hasattr(bound, "stream"):
+        if not bound.in_memory:
             # The sample may be another by now.
             start = None
         ended = report.stop_reason in ("tol", "converged", "rounding", "max_iter")

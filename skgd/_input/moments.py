@@ -119,6 +119,14 @@ class Moments:
         """How far the entries of each column reach from `centre`."""
         return np.maximum(self.high - centre, centre - self.low)
 
+    def add(self, other):
+        """Take in rows whose moments are known."""
+        if other.weight > 0.0:
+            self._merge(other.weight, other.mean, other.variance)
+            self.low = np.minimum(self.low, other.low)
+            self.high = np.maximum(self.high, other.high)
+        return self
+
     def _merge(self, weight, mean, variance):
         total = self.weight + weight
         share = weight / total
@@ -158,6 +166,11 @@ class Seen:
             targets = Moments.empty(rows.targets.shape[1])
             before = cls(None, targets)
         targets = before.targets.copy()
-        order = None if rows.as_they_came else rows.order
-        targets.update(rows.targets, rows.weights, order)
+        known = getattr(rows, "target_moments", None)
+        if known is not None and len(rows) > rows.order.size:
+            # The targets at hand are a sample of these.
+            targets.add(known)
+        else:
+            order = None if rows.as_they_came else rows.order
+            targets.update(rows.targets, rows.weights, order)
         return cls(Moments.of(rows, before.features), targets, before.spread)

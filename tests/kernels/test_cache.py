@@ -18,7 +18,7 @@ import pytest
 from numba import types
 
 import skgd
-from skgd._kernels import cache, compiling
+from skgd._kernels import cache, compiling, user_code
 from skgd.activations import ACTIVATIONS
 from skgd.losses import LOSSES
 from skgd.optimizers import OPTIMIZERS
@@ -187,7 +187,7 @@ def test_functions_that_differ_in_a_constant_alone(tmp_path, monkeypatch):
         for name in ("hinge", "perceptron")
     ]
     assert functions[0].__code__.co_code == functions[1].__code__.co_code
-    signature = compiling.loss_signature()
+    signature = user_code.loss_signature()
     for function in functions:
         found = cache.compiled_callback(function, signature, dict(compiling.OPTIONS))
         assert found.cache_hits == 0
@@ -378,7 +378,7 @@ os.setuid(65534)
 SERVICE = """
 import numpy as np
 from skgd import GDClassifier
-from skgd._kernels import cache, compiling
+from skgd._kernels import cache, compiling, user_code
 X = np.random.default_rng(0).normal(size=(200, 3))
 GDClassifier(max_iter=2).fit(X, X[:, 0] > 0)
 kernels = compiling._KEPT_ALIVE

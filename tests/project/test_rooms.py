@@ -18,11 +18,12 @@ FLOORS = [
     {"_input"},
     {"_training", "_export"},
     {"_stream"},
+    {"_cluster"},
     {"_estimator", "data"},
     {"_linear", "_network", "_descent", "pipeline"},
     {"_selection"},
     {"__init__"},
-    {"display", "export", "__main__"},
+    {"dask", "display", "export", "__main__"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
