@@ -37,6 +37,7 @@ SUITES = (
     "out_of_core",
     "startup",
     "deploy",
+    "cluster",
 )
 
 

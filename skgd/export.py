@@ -10,10 +10,9 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from skgd import MLPGD, GDClassifier, GDRegressor
+from skgd import MLPGD, GDClassifier, GDClassifierCV, GDRegressor, GDRegressorCV
 from skgd._export.onnx_model import register
 from skgd._export.table import coefficient_table
-from skgd._export.twins import twin
 from skgd.pipeline import StreamingPipeline
 
 __all__ = [
@@ -23,7 +22,7 @@ __all__ = [
     "to_sklearn",
 ]
 
-ESTIMATORS = (GDClassifier, GDRegressor, MLPGD)
+ESTIMATORS = (GDClassifier, GDClassifierCV, GDRegressor, GDRegressorCV, MLPGD)
 
 # What a file of skops names: estimators, and pipelines of them.
 SAVED_ESTIMATORS = (*ESTIMATORS, StreamingPipeline)
@@ -69,7 +68,7 @@ def to_sklearn(model):
     """
     check_is_fitted(model)
     if isinstance(model, ESTIMATORS):
-        return twin(model)
+        return model.to_sklearn()
     twins = {}
     _find(model, twins, set())
     # What deepcopy finds in its memo it takes for copied already.
@@ -84,7 +83,7 @@ def _find(value, twins, seen):
     seen.add(id(value))
     if isinstance(value, ESTIMATORS):
         try:
-            twins[id(value)] = value, twin(value)
+            twins[id(value)] = value, value.to_sklearn()
         except NotFittedError:
             return
     elif isinstance(value, dict):
@@ -140,6 +139,6 @@ def skops_trusted_types():
     --------
     >>> from skgd.export import skops_trusted_types
     >>> skops_trusted_types()[:3]
-    ['skgd.GDClassifier', 'skgd.GDRegressor', 'skgd.MLPGD']
+    ['skgd.GDClassifier', 'skgd.GDClassifierCV', 'skgd.GDRegressor']
     """
     return sorted(f"{cls.__module__}.{cls.__qualname__}" for cls in SAVED_ESTIMATORS)

@@ -148,6 +148,8 @@ def _name_of(cls, registry):
 def _plain_array(array, seen):
     """An array once, however often it occurs; one of equal numbers as one of them."""
     plain = array.dtype.kind in "fiub" and array.flags.c_contiguous
+    # A masked array is more than its numbers.
+    plain &= type(array) is np.ndarray
     if array.size < LARGE or not plain:
         return array
     # As whole numbers, to which zeros of two signs are different and NaN are equal.

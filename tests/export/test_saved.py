@@ -10,12 +10,13 @@ from pathlib import Path
 import fits
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skgd
-from skgd import MLPGD, GDClassifier, GDRegressor
+from skgd import MLPGD, GDClassifier, GDClassifierCV, GDRegressor, GDRegressorCV
 from skgd._estimator import saved
 from skgd.export import skops_trusted_types
 from skgd.losses import Huber, Loss
@@ -285,9 +286,56 @@ def test_a_compact_model_does_not_forget_without_a_word(name):
     )
 
 
-def test_compact_needs_a_fit():
+@pytest.mark.parametrize("estimator", [GDClassifier(), GDClassifierCV()])
+def test_compact_needs_a_fit(estimator):
     with pytest.raises(NotFittedError):
-        GDClassifier().compact()
+        estimator.compact()
+
+
+# ------------------------------------------------------- searches over many strengths
+
+
+SEARCHES = {
+    "classes": (GDClassifierCV(alphas=[0.1, 1e-3], cv=2), fits.LABELS),
+    "object": (GDRegressorCV(Huber(2.0), alphas=[0.1, 1e-3], cv=2), fits.COUNTS),
+    "long grid": (GDRegressorCV(alphas=np.geomspace(1, 1e-6, 70), cv=2), fits.COUNTS),
+}
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_search_over_strengths(name):
+    """All of it comes back, the masked parameters of its results included."""
+    estimator, y = SEARCHES[name]
+    model = clone(estimator).fit(fits.X, y)
+    assert model.__getstate__()["_skgd_version"] == skgd.__version__
+    for way in WAYS.values():
+        other = way(model)
+        same(model, other, fits.X)
+        assert repr(other.get_params()) == repr(model.get_params())
+        np.testing.assert_array_equal(other.coefs_paths_, model.coefs_paths_)
+        alphas = other.cv_results_["param_alpha"]
+        assert isinstance(alphas, np.ma.MaskedArray)
+        np.testing.assert_array_equal(alphas, model.cv_results_["param_alpha"])
+        before, after = model.best_estimator_, other.best_estimator_
+        same(
+            copy.deepcopy(before).partial_fit(fits.X, y),
+            after.partial_fit(fits.X, y),
+            fits.X,
+        )
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_compact_search_over_strengths(name):
+    estimator, y = SEARCHES[name]
+    model = clone(estimator).fit(fits.X, y)
+    other = model.compact()
+    same(model, other, fits.X)
+    same(model, by_pickle(other), fits.X)
+    assert size(other) < size(model)
+    assert other.alpha_ == model.alpha_
+    with pytest.raises(ValueError, match=r"made by compact\(\)"):
+        other.best_estimator_.partial_fit(fits.X, y)
+    assert coefficients(other.fit(fits.X, y)) == coefficients(model)
 
 
 # -------------------------------------------------------------------------- versions
