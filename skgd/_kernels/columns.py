@@ -5,6 +5,7 @@ scores and the gradients, elsewhere; here is what is done to each number between
 """
 
 import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -23,10 +24,11 @@ from .compiling import (
 from .elementary import exp_not_positive
 from .outputs import (
     LOGISTIC,
-    _logistic_error,
-    _logistic_value,
+    logistic_error,
+    logistic_value,
     value_and_derivative,
 )
+from .records import record
 
 _advance = numba.njit(**OPTIONS)(secant.advance)
 
@@ -63,8 +65,8 @@ def separable(loss, p, targets, outputs, weights, scores, values):
             for k in range(n_columns):
                 margin = target * np.float64(scores[r, k])
                 decay = exp_not_positive(-abs(margin))
-                values[k] += weight * _logistic_value(margin, decay)
-                scores[r, k] = -weight * target * _logistic_error(margin, decay)
+                values[k] += weight * logistic_value(margin, decay)
+                scores[r, k] = -weight * target * logistic_error(margin, decay)
         else:
             for k in range(n_columns):
                 value, derivative = value_and_derivative(
@@ -145,67 +147,66 @@ def softmax_signature(element):
     )
 
 
-def advance_each(
-    searches,
-    vectors,
-    memory,
-    trials,
-    values,
-    gradients,
-    room,
-    direct,
-    l1,
-    parabolic,
-    rounding,
-    first_step,
-):
+class SearchTable(NamedTuple):
+    """What many searches over as many parameters remember; see ``secant.Search``.
+
+    Attributes
+    ----------
+    vectors : float64 array of shape (searches, rows, parameters)
+    scalars : float64 array of shape (searches, numbers)
+    trials : float64 array of shape (searches, parameters)
+    l1 : float64 array of shape (searches, parameters) or (searches, 0)
+        The penalty of each.
+    """
+
+    vectors: object
+    scalars: object
+    trials: object
+    l1: object
+
+
+def advance_each(which, searches, values, gradients, workspace, model):
     """A step of each of some searches: what ``secant.advance`` does for one.
 
     Parameters
     ----------
-    searches : int64 array of shape (n,)
-        Which of them; the others stay as they are.
-    vectors : float64 array of shape (searches, rows, parameters)
-    memory : float64 array of shape (searches, numbers)
-    trials : float64 array of shape (searches, parameters)
-        Replaced by the next ones.
+    which : int64 array of shape (n,)
+        Numbers of the searches; the others stay as they are.
+    searches : SearchTable
+        The trials are replaced by the next ones.
     values : float64 array of shape (n,)
     gradients : float64 array of shape (n, parameters)
-    room, direct, parabolic, rounding, first_step
-        As there.
-    l1 : float64 array of shape (searches, parameters) or (searches, 0)
+        At the trials.
+    workspace : secant.Workspace
+    model : secant.Model
+        Of all of them, but for `l1`.
     """
-    for i in range(searches.shape[0]):
-        k = searches[i]
+    vectors, scalars, trials, l1 = searches
+    for i in range(which.shape[0]):
+        k = which[i]
+        own = secant.Model(
+            model.direct, l1[k], model.parabolic, model.rounding, model.first_step
+        )
         _advance(
-            vectors[k],
-            memory[k],
-            trials[k],
-            values[i],
-            gradients[i],
-            room,
-            direct,
-            l1[k],
-            parabolic,
-            rounding,
-            first_step,
+            secant.Search(vectors[k], scalars[k]),
+            secant.Trial(trials[k], values[i], gradients[i]),
+            workspace,
+            own,
         )
 
 
 @remembered
 def advance_signature():
     """Of ``advance_each``."""
+    numbers = matrix(FLOAT)
+    searches = record(
+        SearchTable,
+        vectors=types.Array(FLOAT, 3, "C"),
+        scalars=numbers,
+        trials=numbers,
+        l1=numbers,
+    )
+    _, _, workspace, model = secant.signature().args
     return types.none(
-        read_only(INDEX, 1, "C"),
-        types.Array(FLOAT, 3, "C"),
-        matrix(FLOAT),
-        matrix(FLOAT),
-        VECTOR,
-        matrix(FLOAT),
-        types.UniTuple(VECTOR, 3),
-        types.intp,
-        matrix(FLOAT),
-        types.boolean,
-        FLOAT,
-        FLOAT,
+        read_only(INDEX, 1, "C"), searches, VECTOR, numbers, workspace, model
     )

@@ -27,13 +27,13 @@ COLUMN = 1
 
 
 @numba.njit(**OPTIONS, forceinline=True)
-def _logistic_value(margin, decay):
+def logistic_value(margin, decay):
     """log(1 + exp(-margin)), given decay = exp(-|margin|)."""
     return log1p_fraction(decay) + (-margin if margin < 0.0 else 0.0)
 
 
 @numba.njit(**OPTIONS, forceinline=True)
-def _logistic_error(margin, decay):
+def logistic_error(margin, decay):
     """1 / (1 + exp(margin)), given decay = exp(-|margin|)."""
     return (decay if margin > 0.0 else 1.0) / (1.0 + decay)
 
@@ -44,7 +44,7 @@ def value_and_derivative(loss, y, z, p):
     if loss == LOGISTIC:
         margin = y * z
         decay = exp_not_positive(-abs(margin))
-        return _logistic_value(margin, decay), -y * _logistic_error(margin, decay)
+        return logistic_value(margin, decay), -y * logistic_error(margin, decay)
     return call_float_pair(loss, y, z, p)
 
 
@@ -74,8 +74,8 @@ def _column(targets, weights, order, start, stop, cost, z):
             z[r] *= targets[order[start + r], 0]
         for r in range(m):
             decay = exp_not_positive(-abs(np.float64(z[r])))
-            total += _logistic_value(z[r], decay)
-            z[r] = -weight * _logistic_error(z[r], decay)
+            total += logistic_value(z[r], decay)
+            z[r] = -weight * logistic_error(z[r], decay)
         for r in range(m):
             z[r] *= targets[order[start + r], 0]
         return weight * total

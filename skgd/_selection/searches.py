@@ -126,7 +126,7 @@ class Searches:
         pairs = int(min(max(fitting, FEWEST_PAIRS), most))
         rows = secant.FIRST_PAIR + 2 * pairs
         self.vectors = np.zeros((n, rows, n_parameters))
-        self.memory = np.zeros((n, len(secant.MEMORY)))
+        self.scalars = np.zeros((n, len(secant.SCALARS)))
         self.trials = np.zeros((n, n_parameters))
         self.active = np.arange(n)
         self.reasons = np.zeros(n, dtype=np.int64)
@@ -137,8 +137,18 @@ class Searches:
             columns.advance_each, columns.advance_signature()
         )
         direct = secant.proximal_newton if self.proximal else secant.newton
-        self._direct = compiling.address(direct, secant.direction_signature())
-        self._room = np.empty(n_parameters), np.empty(n_parameters), np.empty(pairs)
+        self._model = secant.Model(
+            direct=compiling.address(direct, secant.direction_signature()),
+            l1=np.empty(0),
+            parabolic=parabolic,
+            rounding=self.rounding,
+            first_step=1.0 / self.coordinates.curvature,
+        )
+        self._workspace = secant.Workspace(
+            move=np.empty(n_parameters),
+            change=np.empty(n_parameters),
+            shares=np.empty(pairs),
+        )
 
     @property
     def theta(self):
@@ -164,7 +174,7 @@ class Searches:
         gradients : float64 array of shape (n_active, n_parameters)
             Theirs.
         """
-        at, memory, active = self.at, self.memory, self.active
+        at, scalars, active = self.at, self.scalars, self.active
         if not active.size:
             return
         theta, l2 = self.theta, self.l2[active]
@@ -175,26 +185,20 @@ class Searches:
         if self.proximal:
             values = values + np.einsum("ij,ij->i", self.l1[active], np.abs(theta))
         gradients = self.coordinates.slopes(gradients, active)
-        accepted = memory[active, at.ACCEPTED]
+        accepted = scalars[active, at.ACCEPTED]
         first = accepted == 0.0
         self.constant_value[active[first]] = values[first]
         self._advance(
             active,
-            self.vectors,
-            memory,
-            self.trials,
+            (self.vectors, scalars, self.trials, self._thresholds),
             values,
             np.ascontiguousarray(gradients),
-            self._room,
-            self._direct,
-            self._thresholds,
-            self.parabolic,
-            self.rounding,
-            1.0 / self.coordinates.curvature,
+            tuple(self._workspace),
+            tuple(self._model),
         )
-        moved = active[memory[active, at.ACCEPTED] > accepted]
+        moved = active[scalars[active, at.ACCEPTED] > accepted]
         self.history[moved, 1:] = self.history[moved, :-1]
-        self.history[moved, 0] = memory[moved, at.VALUE]
+        self.history[moved, 0] = scalars[moved, at.VALUE]
         self._judge(active, moved)
         self.active = active[self.reasons[active] == 0]
 
@@ -209,8 +213,8 @@ class Searches:
         """
         self.tol, self.constant_value = tol, constant_value
         self.trials[:] = self.vectors[:, self.at.POINT]
-        self.memory[:, self.at.CHANGED] = 1.0
-        self.memory[:, self.at.FORGOT] = 0.0
+        self.scalars[:, self.at.CHANGED] = 1.0
+        self.scalars[:, self.at.FORGOT] = 0.0
         self.history[:] = self.least_promise[:] = np.inf
         self.reasons[:] = 0
         self.active = np.arange(len(self.reasons))
@@ -224,7 +228,7 @@ class Searches:
 
     def noise(self, searches):
         """Decreases that are rounding errors of the objective."""
-        value = self.memory[searches, self.at.VALUE]
+        value = self.scalars[searches, self.at.VALUE]
         constant = self.constant_value[searches]
         size = np.abs(value) + self.precision * np.abs(constant)
         if not self.identity_link:
@@ -233,20 +237,20 @@ class Searches:
 
     def _judge(self, active, moved):
         """Decide which points are answers."""
-        at, memory = self.at, self.memory
-        stuck = active[memory[active, at.STUCK] == 1.0]
+        at, scalars = self.at, self.scalars
+        stuck = active[scalars[active, at.STUCK] == 1.0]
         self.reasons[stuck] = ROUNDED
-        bad = active[~np.isfinite(memory[active, at.VALUE])]
+        bad = active[~np.isfinite(scalars[active, at.VALUE])]
         self.reasons[bad] = ROUNDED
         moved = moved[self.reasons[moved] == 0]
         if not moved.size:
             return
-        promise = 0.5 * memory[moved, at.DECREMENT]
+        promise = 0.5 * scalars[moved, at.DECREMENT]
         self.least_promise[moved, 1:] = self.least_promise[moved, :-1]
         least = np.minimum(promise, self.least_promise[moved, 1])
         self.least_promise[moved, 0] = least
         noise = self.noise(moved)
-        value = memory[moved, at.VALUE]
+        value = scalars[moved, at.VALUE]
         target = np.zeros(len(moved))
         if self.tol is not None:
             target = self.tol * np.maximum(self.constant_value[moved] - value, 0.0)
@@ -281,10 +285,10 @@ class Searches:
         |g|^2 / 2 times c / h, which the last pair has seen, or 1.
         """
         at = self.at
-        room = (self.vectors.shape[1] - at.FIRST_PAIR) // 2
-        learnt = self.memory[searches, at.LEARNT].astype(int)
+        pairs = (self.vectors.shape[1] - at.FIRST_PAIR) // 2
+        learnt = self.scalars[searches, at.LEARNT].astype(int)
         # The curvature along a pair is one.
-        move = self.vectors[searches, at.FIRST_PAIR + (learnt - 1) % room]
+        move = self.vectors[searches, at.FIRST_PAIR + (learnt - 1) % pairs]
         gradient = self.vectors[searches, at.GRADIENT]
         ratio = np.maximum(np.square(move).sum(axis=1), 1.0)
         ratio[learnt == 0] = np.inf
