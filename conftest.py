@@ -2,4 +2,6 @@
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("distributed") else ["skgd/dask"]
+OPTIONAL = {"skgd/dask": "distributed", "skgd/ray": "ray"}
+
+collect_ignore = [path for path, needed in OPTIONAL.items() if not find_spec(needed)]

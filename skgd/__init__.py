@@ -22,6 +22,7 @@ _MODULES = (
     "optimizers",
     "penalties",
     "pipeline",
+    "ray",
     "schedules",
     "testing",
 )

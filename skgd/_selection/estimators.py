@@ -494,7 +494,7 @@ class SelectionGD(BaseEstimator):
         kept = {name: part for name, part in vars(self).items() if name not in paths}
         other = object.__new__(type(self))
         kept["best_estimator_"] = self.best_estimator_.compact()
-        vars(other).update(copy.deepcopy(kept))
+        other.__dict__.update(copy.deepcopy(kept))
         return other
 
     def __getstate__(self):

@@ -7,7 +7,6 @@ is asked again; the answers depend on the rows alone.
 
 import pickle
 import time
-import traceback
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ from distributed import Future, get_worker, wait
 from distributed.actor import Actor
 
 from skgd._cluster.engine import grouped
+from skgd._cluster.holders import answer, check_losses, check_same
 from skgd._cluster.shards import Shards
 
 # Seconds between two looks at whether a worker that has not answered is still there.
@@ -25,20 +25,11 @@ POLL = 1.0
 # Seconds in which the scheduler notices that a worker is gone.
 NOTICE = 30.0
 
-# Losses in a row, without an answer in between, that are put up with.
-MOST_LOSSES = 10
-
 # Bytes of the sums of all groups above which neighbours are brought to one worker,
 # which adds them up: moving rows once is less than moving sums in every pass.
 MOST_BYTES = 64 * 2**20
 
 WAIT = "skgd.wait-for-workers"
-
-CHANGED = (
-    "A partition of a lost worker was made again and holds other rows than before: its "
-    "graph must give the same rows each time. Seed what is random in it, or persist "
-    "the collection with copies (client.replicate)."
-)
 
 
 class Remote:
@@ -59,11 +50,7 @@ class Remote:
 
         Pickled here, because what is written to in place must not be shared.
         """
-        method, arguments = pickle.loads(message)
-        try:
-            return getattr(self._shards, method)(*arguments), None
-        except Exception as error:
-            return None, _sendable(error)
+        return answer(self._shards, *pickle.loads(message))
 
 
 @dataclass
@@ -128,12 +115,12 @@ class Cluster:
             if missing:
                 self._place(missing)
             asked = [h for h in self._holders if h.numbers & wanted]
-            for holder, answer in self._answers(asked, message):
-                if answer is None:
+            for holder, said in self._answers(asked, message):
+                if said is None:
                     self._holders.remove(holder)
                     self._count_loss(method)
                 else:
-                    found |= answer
+                    found |= said
                     wanted -= holder.numbers
                     self._n_losses = 0
         return found
@@ -160,13 +147,13 @@ class Cluster:
             try:
                 if future is None:
                     raise LostError
-                answer, error = self._result(holder, future)
+                said, error = self._result(holder, future)
             except LostError:
                 yield holder, None
                 continue
             if error is not None:
                 raise error
-            yield holder, answer
+            yield holder, said
 
     def _result(self, holder, future):
         """What an actor answers; LostError if its worker is gone."""
@@ -191,12 +178,7 @@ class Cluster:
 
     def _count_loss(self, where):
         self._n_losses += 1
-        if self._n_losses > MOST_LOSSES:
-            raise RuntimeError(
-                f"{self._n_losses} workers were lost in a row in {where!r}, with no "
-                "answer in between. Workers that run out of memory are killed and "
-                "started again: give them more, or use more of them."
-            )
+        check_losses(self._n_losses, where)
 
     # ---- who holds what ----------------------------------------------------------
 
@@ -294,11 +276,10 @@ class Cluster:
         with self.client.as_current():
             holder.actor = Actor(Remote, holder.address, holder.made.key)
         for method, arguments, known in self._known:
-            ((_, answer),) = self._answers([holder], _dumped(method, arguments))
-            if answer is None:
+            ((_, said),) = self._answers([holder], _dumped(method, arguments))
+            if said is None:
                 raise LostError
-            if any(answer[key] != known[key] for key in answer):
-                raise ValueError(CHANGED)
+            check_same(said, known)
 
 
 def shared(groups, load, homes):
@@ -344,13 +325,3 @@ def _dumped(method, arguments):
     from distributed.protocol.pickle import dumps
 
     return dumps((method, arguments))
-
-
-def _sendable(error):
-    """An error that the client can read."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        text = "".join(traceback.format_exception(error))
-        return RuntimeError(f"On a worker:\n{text}")
-    return error

@@ -22,27 +22,11 @@ from skgd._estimator.parameters import Parameter, with_parameters
 from skgd._estimator.transaction import all_or_nothing
 from skgd._stream.fit_batches import check_far_rows
 from skgd.dask._engine import Cluster
-from skgd.dask._lazy import accuracy, lazily, r2
+from skgd.dask._lazy import lazily, score
 from skgd.dask._partitions import is_collection, n_columns, partitions
 from skgd.losses import LOSSES, loss_names
 
 WHAT = "a Dask collection"
-
-SOLVER = {
-    "solver": _parameters.SOLVER_BATCH["solver"]._replace(
-        default="batch",
-        text="""How many rows make one update: all of them, or `batch_size`. 'batch' is
-        the solver for clusters: one question to each worker for each pass.
-        'minibatch' asks all workers for their share of every batch, a few milliseconds
-        each time, so that it pays for batches of 10,000 rows or more and needs a
-        `batch_size`. 'sgd' is refused.""",
-    ),
-    "batch_size": _parameters.SOLVER_BATCH["batch_size"]._replace(
-        text="""Rows per update of `solver="minibatch"`, which has no 'auto' here;
-        'batch' ignores it. Every group of partitions gives its share, drawn without
-        replacement within an epoch, so that batches differ by a row for each group.""",
-    ),
-}
 
 CLIENT = {
     "client": Parameter(
@@ -51,13 +35,6 @@ CLIENT = {
         "distributed.Client or None",
         """The cluster. None is the current client, `distributed.get_client()`. It is
         not pickled, and may be set at any time.""",
-    )
-}
-
-N_JOBS = {
-    "n_jobs": _parameters.LINEAR["n_jobs"]._replace(
-        text="""Threads of each worker that add up rows, at most as many as it has; None
-        and -1 are all of them. The result is the same for any number.""",
     )
 }
 
@@ -225,9 +202,9 @@ class OnDask:
         check_is_fitted(self)
         if not is_collection(X):
             return super().score(X, y, sample_weight)  # type: ignore[misc]
-        metric = accuracy if is_classifier(self) else r2
+        parts = partitions(X, y, sample_weight)
         with self.client_.as_current():
-            return metric(self.to_local(), partitions(X, y, sample_weight))
+            return score(self.to_local(), is_classifier(self), parts)
 
     def _called(self, method, X):
         check_is_fitted(self)
@@ -291,9 +268,9 @@ def _brought(client, values):
 @with_parameters(
     _parameters.loss_parameter("squared_error", loss_names("regression"))
     | _parameters.LINEAR
-    | N_JOBS
+    | _parameters.FAR_JOBS
     | _parameters.SHARED
-    | SOLVER
+    | _parameters.FAR_SOLVER
     | CLIENT,
     ATTRIBUTES
     + _parameters.ATTRIBUTES.lstrip()
@@ -349,10 +326,10 @@ class DaskGDRegressor(OnDask, GDRegressor):
 @with_parameters(
     _parameters.loss_parameter("log_loss", loss_names("classification"))
     | _parameters.LINEAR
-    | N_JOBS
+    | _parameters.FAR_JOBS
     | _parameters.CLASS_WEIGHT
     | _parameters.SHARED
-    | SOLVER
+    | _parameters.FAR_SOLVER
     | CLIENT,
     ATTRIBUTES
     + _parameters.ATTRIBUTES.lstrip()
@@ -408,7 +385,7 @@ class DaskGDClassifier(ClassifierOnDask, GDClassifier):
     | _parameters.CLASS_WEIGHT
     | _parameters.SHARED
     | _parameters.NETWORK_TRAINING
-    | SOLVER
+    | _parameters.FAR_SOLVER
     | CLIENT,
     ATTRIBUTES + _parameters.ATTRIBUTES.lstrip(),
     optimizer="adam",

@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.metrics import accuracy_score, r2_score
 
 from skgd import MLPGD, GDClassifier, GDRegressor
+from skgd._cluster import holders
 
 distributed = pytest.importorskip("distributed")
 dask = pytest.importorskip("dask")
@@ -418,7 +419,7 @@ def test_a_graph_that_gives_other_rows_is_found_out(monkeypatch):
 
 def test_workers_that_are_lost_again_and_again(client):
     engine = _engine.Cluster(client, [(None, None, None)], 1, None)
-    for _ in range(_engine.MOST_LOSSES):
+    for _ in range(holders.MOST_LOSSES):
         engine._count_loss("sums")
     with pytest.raises(RuntimeError, match="out of memory"):
         engine._count_loss("sums")

@@ -23,9 +23,13 @@ MODULES = [
     "skgd.optimizers",
     "skgd.penalties",
     "skgd.pipeline",
+    "skgd.ray",
     "skgd.schedules",
 ]
 
+
+# What some of them need that may not be there.
+NEEDED = {"skgd.dask": "distributed", "skgd.ray": "ray"}
 
 OWN = ("self", "cls")
 
@@ -57,8 +61,8 @@ def functions(cls):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_public_functions_say_their_types(module):
-    if module == "skgd.dask":
-        pytest.importorskip("distributed")
+    if module in NEEDED:
+        pytest.importorskip(NEEDED[module])
     module = importlib.import_module(module)
     missing = []
     for name in module.__all__:
