@@ -6,9 +6,12 @@ what is measured is the price of asking, not what more machines would bring.
 
 import importlib.util
 import logging
+import resource
 import statistics
+import tempfile
 import time
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from scipy import sparse
@@ -109,8 +112,50 @@ def measured(name, make, n_rows, n_columns, clients, repeats):
     return row
 
 
+def write_part(folder, n_rows, n_columns, number):
+    """A file of a table in Parquet."""
+    import pandas as pd
+
+    X, y = dense(n_rows, n_columns, number)
+    frame = pd.DataFrame(X, columns=[f"x{k}" for k in range(n_columns)]).assign(y=y)
+    frame.to_parquet(Path(folder) / f"part-{number:03}.parquet")
+
+
+def peak_of_process():
+    """Bytes that this process had in memory at most (Linux)."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def from_parquet(n_rows, n_columns, n_files, client):
+    """The line of a table that two workers read from a disk."""
+    import dask
+    import dask.dataframe as dd
+
+    from skgd.dask import DaskGDRegressor
+
+    with tempfile.TemporaryDirectory() as folder:
+        write = dask.delayed(write_part)
+        files = [write(folder, n_rows // n_files, n_columns, k) for k in range(n_files)]
+        client.compute(dask.delayed(len)(files)).result()
+        size = sum(path.stat().st_size for path in Path(folder).iterdir())
+        rows = dd.read_parquet(folder)
+        model = DaskGDRegressor(alpha=1e-3, client=client)
+        took = seconds(model, rows.drop(columns="y"), rows["y"])
+        peaks = client.run(peak_of_process).values()
+    return {
+        "table": f"{n_rows:,} × {n_columns}",
+        "GB of files": size / 1e9,
+        "s, fit": took,
+        "passes": model.n_iter_,
+        "GB, peak of a worker": max(peaks) / 1e9,
+        "largest error of coef_": float(
+            np.abs(model.coef_ - np.cos(np.arange(n_columns))).max()
+        ),
+    }
+
+
 def run(repeats=5, quick=False):
-    """The table of this suite."""
+    """The tables of this suite."""
     title = "A pass over the rows: fit, and DaskGDRegressor on local workers"
     if not importlib.util.find_spec("distributed"):
         return [Table(title, [], missing=["distributed"])]
@@ -136,8 +181,19 @@ def run(repeats=5, quick=False):
         for client, cluster in zip(clients, clusters, strict=True):
             client.close()
             cluster.close()
+    n_rows, n_files = (200_000, 4) if quick else (20_000_000, 40)
+    # In workers that have held nothing else.
+    with (
+        LocalCluster(n_workers=2, **options) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        files = [from_parquet(n_rows, 20, n_files, client)]
     note = f"{N_PARTS} partitions, persisted; plain steps of a given rate."
-    return [Table(title, rows, note)]
+    about = "Two workers; the files are written before, and are in the page cache."
+    return [
+        Table(title, rows, note),
+        Table("From Parquet, through dask.dataframe", files, about),
+    ]
 
 
 if __name__ == "__main__":

@@ -45,14 +45,19 @@ def partitions(X, y, sample_weight):
             "without Dask for rows in memory, or dask.array.from_array."
         )
     X = _whole_rows(X)
-    parts = [_delayed(X, "X")]
+    given = {"X": X}
     for name, value in (("y", y), ("sample_weight", sample_weight)):
-        if value is None and name == "sample_weight":
-            parts.append([None] * len(parts[0]))
-        else:
-            parts.append(_delayed(_lined_up(value, X, name), name))
-            _check_number(len(parts[0]), len(parts[-1]), name)
-    return list(zip(*parts, strict=True))
+        if value is not None or name == "y":
+            given[name] = _lined_up(value, X, name)
+    parts = {name: _delayed(value, name) for name, value in given.items()}
+    if len({len(one) for one in parts.values()}) > 1:
+        # Dask joins files of which few columns are read, those of y for example.
+        parts = {name: _delayed(value, name, False) for name, value in given.items()}
+    n = len(parts["X"])
+    for name, one in parts.items():
+        _check_number(n, len(one), name)
+    parts.setdefault("sample_weight", [None] * n)
+    return list(zip(*parts.values(), strict=True))
 
 
 def n_columns(X):
@@ -123,8 +128,8 @@ def _check_number(n_parts, n, name):
         )
 
 
-def _delayed(value, name):
-    """The partitions of a collection."""
+def _delayed(value, name, optimised=True):
+    """The partitions of a collection: as Dask reads them best, or as they are given."""
     if isinstance(value, (list, tuple)):
         return list(value)
     if isinstance(value, Delayed):
@@ -132,7 +137,7 @@ def _delayed(value, name):
     if isinstance(value, da.Array):
         return list(value.to_delayed().ravel())
     if hasattr(value, "divisions") and hasattr(value, "to_delayed"):
-        return list(value.to_delayed())
+        return list(value.to_delayed(optimize_graph=optimised))
     raise TypeError(
         f"{name} is a Dask {type(value).__name__}; pass an array, a data frame, a "
         "series or a list of delayed parts."

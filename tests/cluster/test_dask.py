@@ -118,6 +118,25 @@ def test_every_form_of_a_collection(client):
         )
 
 
+def test_files_of_which_few_columns_are_read(client, tmp_path):
+    """Dask reads several files at once for y alone, and fewer for X."""
+    dd = pytest.importorskip("dask.dataframe")
+    pytest.importorskip("pyarrow")
+    X, y, _, weights = table(800)
+    rows = pd.DataFrame(X, columns=list("abcd")).assign(y=y, weight=weights)
+    for k in range(4):
+        part = rows[200 * k : 200 * k + 200]
+        part.to_parquet(tmp_path / f"{k}.parquet")
+    data = dd.read_parquet(tmp_path)
+    dX, dy, dw = data[list("abcd")], data["y"], data["weight"]
+    n_parts = [len(one.to_delayed()) for one in (dX, dy, dw)]
+    assert n_parts[0] != n_parts[1]
+    model = DaskGDRegressor().fit(dX, dy, dw)
+    local = GDRegressor(solver="batch").fit(rows[list("abcd")], y, weights)
+    check_like(model, local)
+    assert model.score(dX, dy) == pytest.approx(local.score(rows[list("abcd")], y))
+
+
 def test_estimators(client):
     X, y, labels, weights = table()
     dX, dy, dl, dw = (
