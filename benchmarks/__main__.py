@@ -36,6 +36,8 @@ SUITES = (
     "threads",
     "out_of_core",
     "startup",
+    "deploy",
+    "cluster",
 )
 
 

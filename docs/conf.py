@@ -4,6 +4,7 @@ No page needs the network, neither to be built nor to be read.
 """
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import skgd
@@ -37,6 +38,8 @@ toc_object_entries_show_parents = "hide"
 suppress_warnings = ["config.cache"]
 
 autosummary_generate = True
+# The pages about Ray need no Ray.
+autodoc_mock_imports = [] if find_spec("ray") else ["ray"]
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 

@@ -8,13 +8,13 @@ from skgd._network.estimator import MLPGD
 from skgd._selection.estimators import GDClassifierCV, GDRegressorCV
 from skgd._selection.path import path
 from skgd._training.loop import DivergenceWarning
-
-__version__ = "0.1.0"
+from skgd._version import __version__ as __version__
 
 # Modules that ``skgd.name`` imports when it is first asked for.
 _MODULES = (
     "activations",
     "callbacks",
+    "dask",
     "data",
     "display",
     "export",
@@ -22,6 +22,7 @@ _MODULES = (
     "optimizers",
     "penalties",
     "pipeline",
+    "ray",
     "schedules",
     "testing",
 )
@@ -37,6 +38,10 @@ __all__ = [
     "gradient_descent",
     "path",
 ]
+
+# Files name an estimator by its class and module, which therefore is the public one.
+for _estimator in (GDClassifier, GDClassifierCV, GDRegressor, GDRegressorCV, MLPGD):
+    _estimator.__module__ = __name__
 
 
 def __getattr__(name):

@@ -25,8 +25,8 @@ def main(arguments=None):
     )
     warmup.add_argument(
         "--cache-dir",
-        help="folder to keep the code in; set NUMBA_CACHE_DIR to it at run time "
-        "(default: NUMBA_CACHE_DIR, or beside the package)",
+        help="folder to keep the code in; set SKGD_CACHE_DIR to it at run time "
+        "(default: SKGD_CACHE_DIR, NUMBA_CACHE_DIR, or beside the package)",
     )
     warmup.add_argument(
         "--estimator",
@@ -40,10 +40,8 @@ def main(arguments=None):
     )
     options = parser.parse_args(arguments)
     if options.cache_dir is not None:
-        # Numba reads it when it is imported, which has not happened yet.
-        os.environ["NUMBA_CACHE_DIR"] = os.path.abspath(options.cache_dir)
-    _warm_up(options.estimator or ESTIMATORS, options.sparse, options.float32)
-    return 0
+        os.environ["SKGD_CACHE_DIR"] = os.path.abspath(options.cache_dir)
+    return _warm_up(options.estimator or ESTIMATORS, options.sparse, options.float32)
 
 
 def _warm_up(names, with_csr, with_float32):
@@ -51,6 +49,7 @@ def _warm_up(names, with_csr, with_float32):
     from scipy import sparse
 
     import skgd
+    from skgd._kernels import cache
 
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 3))
@@ -66,8 +65,12 @@ def _warm_up(names, with_csr, with_float32):
                 _train(cls, table, y, name)
         seconds = time.perf_counter() - started
         print(f"{name}: ready after {seconds:.1f} s", flush=True)
-    folder = os.environ.get("NUMBA_CACHE_DIR", "the package's own folders")
-    print(f"Compiled code is kept in {folder}.", flush=True)
+    if cache.failures:
+        print(f"Not all could be kept on disk: {cache.failures[0]}.", file=sys.stderr)
+        return 1
+    kept = [folder for folder in cache.folders() if os.path.isdir(folder)]
+    print(f"Compiled code is kept in {kept[0]}.", flush=True)
+    return 0
 
 
 def _train(cls, X, y, name):

@@ -54,6 +54,11 @@ class Registry(dict):
         return None if found is None else self[found]
 
 
+# Private classes whose objects are part of a fitted estimator, by their names in files,
+# which stay when a class is moved or called otherwise.
+SAVED = Registry()
+
+
 def did_you_mean(given, names):
     """A sentence that names what is spelt most like `given`, or nothing.
 

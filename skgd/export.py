@@ -10,14 +10,22 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from skgd import MLPGD, GDClassifier, GDRegressor
+from skgd import MLPGD, GDClassifier, GDClassifierCV, GDRegressor, GDRegressorCV
 from skgd._export.onnx_model import register
 from skgd._export.table import coefficient_table
-from skgd._export.twins import twin
+from skgd.pipeline import StreamingPipeline
 
-__all__ = ["coefficient_table", "register_skl2onnx", "to_sklearn"]
+__all__ = [
+    "coefficient_table",
+    "register_skl2onnx",
+    "skops_trusted_types",
+    "to_sklearn",
+]
 
-ESTIMATORS = (GDClassifier, GDRegressor, MLPGD)
+ESTIMATORS = (GDClassifier, GDClassifierCV, GDRegressor, GDRegressorCV, MLPGD)
+
+# What a file of skops names: estimators, and pipelines of them.
+SAVED_ESTIMATORS = (*ESTIMATORS, StreamingPipeline)
 
 
 def to_sklearn(model):
@@ -60,7 +68,7 @@ def to_sklearn(model):
     """
     check_is_fitted(model)
     if isinstance(model, ESTIMATORS):
-        return twin(model)
+        return model.to_sklearn()
     twins = {}
     _find(model, twins, set())
     # What deepcopy finds in its memo it takes for copied already.
@@ -75,7 +83,7 @@ def _find(value, twins, seen):
     seen.add(id(value))
     if isinstance(value, ESTIMATORS):
         try:
-            twins[id(value)] = value, twin(value)
+            twins[id(value)] = value, value.to_sklearn()
         except NotFittedError:
             return
     elif isinstance(value, dict):
@@ -108,3 +116,29 @@ def register_skl2onnx():
     >>> register_skl2onnx()  # doctest: +SKIP
     """
     register(ESTIMATORS)
+
+
+def skops_trusted_types():
+    """Names to trust when ``skops.io.load`` reads estimators of this package.
+
+    A file of skops names the classes in it and runs nothing when it is loaded, but it
+    builds objects of the classes that you trust. Of this package those are its
+    estimators alone: the rest of a fitted model is numbers, strings and arrays.
+
+    Returns
+    -------
+    list of str
+
+    Notes
+    -----
+    A loss, rule, schedule, activation or penalty that you wrote yourself, and objects
+    of other packages, come under names of their own:
+    ``skops.io.get_untrusted_types`` lists all that a file asks for.
+
+    Examples
+    --------
+    >>> from skgd.export import skops_trusted_types
+    >>> skops_trusted_types()[:3]
+    ['skgd.GDClassifier', 'skgd.GDClassifierCV', 'skgd.GDRegressor']
+    """
+    return sorted(f"{cls.__module__}.{cls.__qualname__}" for cls in SAVED_ESTIMATORS)

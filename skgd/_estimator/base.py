@@ -26,6 +26,7 @@ from skgd._estimator.causes import (
 )
 from skgd._estimator.interrupts import Presses
 from skgd._estimator.other_forms import OtherForms
+from skgd._estimator.saved import from_state, to_state
 from skgd._estimator.scoring import scorer_of
 from skgd._estimator.transaction import all_or_nothing
 from skgd._input.chunks import checked_chunk
@@ -191,7 +192,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         """
         refuse_foreign(X=X, y=y, sample_weight=sample_weight)
         given = X, y
-        resumed = self.warm_start and hasattr(self, "_state")
+        resumed = self._goes_on()
         if resumed:
             self._check_late_parameters()
         X, y = self._checked_data(X, y, reset=not resumed)
@@ -239,6 +240,20 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         if init:
             self._set_start(plan, state, init)
         return state
+
+    def _goes_on(self):
+        """Whether a call of fit goes on with what an earlier one learnt."""
+        if self.warm_start:
+            self._check_not_compact()
+        return self.warm_start and hasattr(self, "_state")
+
+    def _check_not_compact(self):
+        if hasattr(self, "_compact"):
+            raise ValueError(
+                f"This {type(self).__name__} was made by compact(), without what "
+                "training goes on from. Train the original, or start anew: by fit with "
+                "warm_start=False, or in a clone."
+            )
 
     def _random_stream(self, resumed):
         """A random stream to draw from: a new one, or a copy of the one kept."""
@@ -292,7 +307,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
             validate=validate,
             on_epoch=on_epoch if hasattr(self, "_skl_callbacks") else None,
             verbose=int(self.verbose),
-            presses=Presses(epochs_break=hasattr(bound, "stream")),
+            presses=Presses(epochs_break=not bound.in_memory),
         )
         if report.stop_reason != "diverged":
             plan.finish(bound, state)
@@ -320,6 +335,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
                 "them: set early_stopping=False, or score a validation set yourself "
                 "between the calls."
             )
+        self._check_not_compact()
         first = not hasattr(self, "_state")
         if not first:
             self._check_late_parameters()
@@ -413,10 +429,29 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         return [vars(self)[name] for name in self._get_param_names()]
 
     def __getstate__(self):
-        """Without what the next call of partial_fit would prepare again."""
-        state = super().__getstate__()
-        again = ("_quick", "_checked")
-        return {name: value for name, value in state.items() if name not in again}
+        """Plain data, without what can be made again; see ``saved.py``."""
+        # It may be the very dictionary of the estimator.
+        attributes = dict(super().__getstate__())
+        for name in ("_quick", "_checked"):
+            attributes.pop(name, None)
+        state = attributes.get("_state")
+        if state is not None and _same_bits(state.theta, self._theta_shown()):
+            attributes["_state"] = replace(state, theta=None)
+        return to_state(attributes)
+
+    def __setstate__(self, state):
+        super().__setstate__(from_state(state, type(self).__name__))
+        state = getattr(self, "_state", None)
+        if state is not None and state.theta is None:
+            state.theta = self._theta_shown()
+
+    def _without_training(self):
+        """The attributes of `compact`, to copy."""
+        training = ("_quick", "_checked", "_made_with", "_split_kept", "_state")
+        kept = {name: part for name, part in vars(self).items() if name not in training}
+        if self._model is not None:
+            kept["_model"] = self._model.to_predict()
+        return kept | {"_compact": True}
 
     # ---- input -----------------------------------------------------------------
 
@@ -683,7 +718,13 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
 
     def _keep(self, plan, task, state, report):
         """What the estimator is after training."""
-        vars(self).pop("_quick", None)
+        if plan.optimizer.searches:
+            state.settle()
+        if state.table is None:
+            # The last derivatives of rows that nobody will know again.
+            state.derivatives = np.empty(0)
+        for name in ("_quick", "_compact"):
+            vars(self).pop(name, None)
         vars(self).update(
             self._attributes(plan, task, state, report),
             _state=state,
@@ -691,6 +732,10 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
             _checked=self._parameter_values(),
             _made_with=self._fixed_parameters(task),
         )
+
+    def _theta_shown(self):
+        """Parameters that the fitted attributes hold."""
+        raise NotImplementedError
 
     def _remedy(self, plan, bound):
         """What a run that failed because of its rate should have done instead."""
@@ -744,7 +789,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         if not report.n_epochs and report.stop_reason == "max_iter":
             # Nothing was asked of the run: max_iter=0.
             return
-        if hasattr(bound, "stream"):
+        if not bound.in_memory:
             # The sample may be another by now.
             start = None
         ended = report.stop_reason in ("tol", "converged", "rounding", "max_iter")
@@ -862,6 +907,12 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
                 "lower lr.",
                 ConvergenceWarning,
             )
+
+
+def _same_bits(vector, other):
+    """Whether two vectors are the same, the signs of zeros included."""
+    same = vector.dtype == other.dtype and vector.shape == other.shape
+    return same and vector.tobytes() == other.tobytes()
 
 
 def _highest(value, points):

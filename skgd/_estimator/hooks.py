@@ -73,6 +73,12 @@ class Hooks(Protocol):
     def _attributes(self, plan, task, state, report):
         """All fitted attributes after the epochs of `report`, by name."""
 
+    def _theta_shown(self):
+        """Parameters that the fitted attributes hold. Required.
+
+        Where they are those of the state to the bit, a file holds them once.
+        """
+
     def _scores(self, X):
         """Raw scores of checked features, one column for each output. Required."""
 

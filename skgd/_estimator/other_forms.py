@@ -3,14 +3,52 @@
 How is the matter of ``skgd/_export/``.
 """
 
-from typing import Any
+import copy
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
+from sklearn.utils.validation import check_is_fitted
 
 
 class OtherForms:
     """Methods of fitted estimators that return them in another form."""
+
+    def _without_training(self) -> dict[str, Any]:
+        """The attributes of `compact`, to copy."""
+        raise NotImplementedError
+
+    def compact(self) -> Self:
+        """A copy without what training needs to go on: for files that only predict.
+
+        A pickle of it is about as large as its coefficients. All fitted attributes
+        are there, and all methods that do not train work.
+
+        Returns
+        -------
+        estimator
+            Of the same class and parameters, sharing no array. Its `fit` starts anew;
+            `partial_fit`, and `fit` with ``warm_start=True``, raise a ValueError,
+            because they would forget without a word what was learnt.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+
+        Examples
+        --------
+        >>> import pickle
+        >>> from sklearn.datasets import load_digits
+        >>> from skgd import GDClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> model = GDClassifier().fit(X, y)
+        >>> len(pickle.dumps(model)) > len(pickle.dumps(model.compact()))
+        True
+        """
+        check_is_fitted(self)
+        other = object.__new__(type(self))
+        vars(other).update(copy.deepcopy(self._without_training()))
+        return other
 
     def to_sklearn(self) -> Any:
         """The fitted estimator of scikit-learn that predicts the same.

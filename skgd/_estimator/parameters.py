@@ -564,6 +564,30 @@ gap_kind_ : {'bound', 'estimate'} or None
 
 SHARED = SOLVER_BATCH | RATE | GRADIENT | STOPPING | RUNNING
 
+# Of estimators whose rows are spread over the workers of a cluster.
+FAR_SOLVER = {
+    "solver": SOLVER_BATCH["solver"]._replace(
+        default="batch",
+        text="""How many rows make one update: all of them, or `batch_size`. 'batch' is
+        the solver for clusters: one question to each worker for each pass.
+        'minibatch' asks all workers for their share of every batch, a few milliseconds
+        each time, so that it pays for batches of 10,000 rows or more and needs a
+        `batch_size`. 'sgd' is refused.""",
+    ),
+    "batch_size": SOLVER_BATCH["batch_size"]._replace(
+        text="""Rows per update of `solver="minibatch"`, which has no 'auto' here;
+        'batch' ignores it. Every group of partitions gives its share, drawn without
+        replacement within an epoch, so that batches differ by a row for each group.""",
+    ),
+}
+
+FAR_JOBS = {
+    "n_jobs": LINEAR["n_jobs"]._replace(
+        text="""Threads of each worker that add up rows, at most as many as it has; None
+        and -1 are all of them. The result is the same for any number.""",
+    )
+}
+
 
 def with_parameters(
     table: dict, attributes: str = ATTRIBUTES, **defaults

@@ -122,7 +122,9 @@ def _convert(scope, operator, container):
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
     from skl2onnx.proto import onnx_proto
 
-    fitted = Fitted.of(operator.raw_operator)
+    model = operator.raw_operator
+    # A search over strengths predicts with the model that it has fitted to all rows.
+    fitted = Fitted.of(getattr(model, "best_estimator_", model))
     given = operator.inputs[0]
     double = isinstance(given.type, DoubleTensorType)
     dtype = np.float64 if double else np.float32

@@ -13,6 +13,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 from skgd._input.boundary import check_order, check_sizes
 from skgd._input.rows import as_vector
 from skgd._kernels.merging import merged
+from skgd._registry import SAVED
 
 # A column whose spread is this small against its size is rounding noise.
 CONSTANT_COLUMN = 1e-12
@@ -21,6 +22,7 @@ CONSTANT_COLUMN = 1e-12
 EVERY_ROW = np.empty(0, np.int64)
 
 
+@SAVED.named("moments")
 @dataclass
 class Moments:
     """Running moments of the columns of X.
@@ -117,6 +119,14 @@ class Moments:
         """How far the entries of each column reach from `centre`."""
         return np.maximum(self.high - centre, centre - self.low)
 
+    def add(self, other):
+        """Take in rows whose moments are known."""
+        if other.weight > 0.0:
+            self._merge(other.weight, other.mean, other.variance)
+            self.low = np.minimum(self.low, other.low)
+            self.high = np.maximum(self.high, other.high)
+        return self
+
     def _merge(self, weight, mean, variance):
         total = self.weight + weight
         share = weight / total
@@ -133,6 +143,7 @@ def exceeds_rounding(variance, mean):
     return variance > (CONSTANT_COLUMN * mean) ** 2
 
 
+@SAVED.named("seen")
 @dataclass
 class Seen:
     """Moments of all rows of a stream so far, and what follows from them.
@@ -155,6 +166,11 @@ class Seen:
             targets = Moments.empty(rows.targets.shape[1])
             before = cls(None, targets)
         targets = before.targets.copy()
-        order = None if rows.as_they_came else rows.order
-        targets.update(rows.targets, rows.weights, order)
+        known = getattr(rows, "target_moments", None)
+        if known is not None and len(rows) > rows.order.size:
+            # The targets at hand are a sample of these.
+            targets.add(known)
+        else:
+            order = None if rows.as_they_came else rows.order
+            targets.update(rows.targets, rows.weights, order)
         return cls(Moments.of(rows, before.features), targets, before.spread)

@@ -56,6 +56,20 @@ class Rows:
     def __len__(self):
         return self.order.size
 
+    def __getstate__(self):
+        """Weights that are one number stay one when they travel."""
+        state = vars(self).copy()
+        if self.weigh_the_same and self.weights.size:
+            state["weights"] = float(self.weights[0]), self.weights.size
+        return state
+
+    def __setstate__(self, state):
+        weights = state["weights"]
+        if isinstance(weights, tuple):
+            value, n = weights
+            state = state | {"weights": np.broadcast_to(value, (n,))}
+        vars(self).update(state)
+
     def in_order(self, order):
         return replace(self, order=order, as_they_came=False)
 

@@ -9,6 +9,8 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from skgd._registry import SAVED
+
 # What to do about labels that were not there before, by where they turn up.
 UNSEEN = {
     "fit": "A warm start goes on with the classes of the earlier call, {known}: set "
@@ -22,6 +24,7 @@ UNSEEN = {
 }
 
 
+@SAVED.named("regression")
 class Regression:
     """Real targets, one column or several.
 
@@ -62,6 +65,7 @@ class Regression:
         return None
 
 
+@SAVED.named("multilabel")
 class Multilabel:
     """Any number of labels per row: one binary problem, coded -1 and +1, for each.
 
@@ -101,6 +105,7 @@ class Multilabel:
             )
 
 
+@SAVED.named("classification")
 class Classification:
     """Two classes, coded -1 and +1, or more, coded by their index.
 

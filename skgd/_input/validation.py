@@ -11,7 +11,8 @@ FLOATS = (np.float64, np.float32)
 
 # Array libraries whose conversion to NumPy would silently download or compute.
 _FOREIGN = {
-    "dask": "call .compute() on it, or stream its blocks through partial_fit",
+    "dask": "fit the estimators of skgd.dask, which leave it where it is, or call "
+    ".compute() on it",
     "torch": "pass X.numpy(force=True)",
     "jax": "pass numpy.asarray(X)",
     "jaxlib": "pass numpy.asarray(X)",

@@ -11,20 +11,33 @@ import functools
 import logging
 import os
 import pickle
+import sys
 from importlib import resources
+from types import SimpleNamespace
 from zlib import crc32
 
 import numba
 
 try:
-    from numba.core.caching import FunctionCache, IndexDataCacheFile
+    from numba.core.caching import (
+        CompileResultCacheImpl,
+        FunctionCache,
+        IndexDataCacheFile,
+    )
     from numba.core.ccallback import CFunc
+    from numba.misc.appdirs import AppDirs
 except ImportError:  # another Numba than those known: compile without a cache
     FunctionCache = None
 
 # The modules, besides this folder and the penalties, whose functions end up in compiled
 # code.
 REGISTRIES = ("activations", "losses", "optimizers")
+
+# The environment variable that names a folder for compiled code.
+VARIABLE = "SKGD_CACHE_DIR"
+
+# Options of Numba that change the code that it makes.
+OPTIONS = ("BOUNDSCHECK", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE", "OPT", "SLP_VECTORIZE")
 
 # Why something was not kept on disk, in this process: for the notice to users.
 failures = []
@@ -51,6 +64,23 @@ def version():
     return checksum
 
 
+def folders():
+    """Folders for compiled code, in the order in which they are looked through.
+
+    Those that the user names come first, then the package's own, which an image or an
+    administrator may have filled, then the user's. Code is kept in the first that can
+    be written to, and found in any.
+    """
+    named = [os.environ.get(VARIABLE), numba.config.CACHE_DIR]
+    package = os.path.join(os.path.dirname(os.path.dirname(__file__)), "__pycache__")
+    own = AppDirs(appname="skgd", appauthor=False).user_cache_dir
+    # Code of other versions and options is kept side by side; each finds its own.
+    options = [getattr(numba.config, name, None) for name in OPTIONS]
+    tag = crc32(repr((numba.__version__, options)).encode(), version())
+    here = f"skgd-{tag:08x}"
+    return [os.path.join(path, here) for path in (*filter(None, named), package, own)]
+
+
 def _failed(error):
     failures.append(str(error) or type(error).__name__)
     logging.getLogger("skgd").debug("Compiled code could not be kept: %r", error)
@@ -63,8 +93,6 @@ def _cache_of(function):
         return None
     try:
         return TolerantCache(function)
-    except RuntimeError:
-        failures.append("there is no folder that can be written to")
     except Exception as error:
         _failed(error)
     return None
@@ -95,43 +123,97 @@ if FunctionCache is not None:
                 raise OSError(f"{path} is damaged")
             return pickle.loads(data)
 
-    class TolerantCache(FunctionCache):
-        """Numba's cache of one function, that never lets a fit fail."""
+        def found(self, key):
+            """What is kept under a key, or None; a broken index is removed."""
+            try:
+                return self.load(key)
+            except Exception as error:
+                logging.getLogger("skgd").debug("A broken cache file: %r", error)
+                self.remove_index()
+                return None
+
+        def keep(self, key, data):
+            """Save under a key; raises what is in the way."""
+            os.makedirs(self._cache_path, exist_ok=True)
+            try:
+                self.save(key, data)
+            except Exception:
+                # The index may be the fault: once more, without.
+                self.remove_index()
+                try:
+                    self.save(key, data)
+                except Exception:
+                    self.remove_index()
+                    raise
+
+        def remove_index(self):
+            """Without it, all files of the function are made anew."""
+            with contextlib.suppress(OSError):
+                os.remove(self._index_path)
+
+    class Implementation(CompileResultCacheImpl):
+        """Numba's way to write a compiled function down, wherever that is to be."""
 
         def __init__(self, function):
-            super().__init__(function)
-            self._cache_file = SealedFiles(
-                self._cache_path,
-                self._impl.filename_base,
-                self._impl.locator.get_source_stamp(),
-            )
+            # Of what Numba keeps here, for its warnings only.
+            self._lineno = function.__code__.co_firstlineno
+            self._locator = SimpleNamespace(_py_file=function.__code__.co_filename)
+
+    class TolerantCache(FunctionCache):
+        """Numba's cache of one function, in several folders, that lets no fit fail."""
+
+        def __init__(self, function):
+            self._name = repr(function)
+            self._py_func = function
+            self._impl = Implementation(function)
+            name = file_name(function)
+            self._files = [SealedFiles(path, name, version()) for path in folders()]
+            self._cache_path = self._files[0]._cache_path
+            self.enable()
 
         def load_overload(self, sig, target_context):
             """What is kept for a signature, or None."""
-            try:
-                return super().load_overload(sig, target_context)
-            except Exception as error:
-                logging.getLogger("skgd").debug("A broken cache file: %r", error)
-                self._remove_index()
-                return None
+            target_context.refresh()
+            key = self._index_key(sig, target_context.codegen())
+            for files in self._files:
+                data = files.found(key)
+                if data is None:
+                    continue
+                try:
+                    return self._impl.rebuild(target_context, data)
+                except Exception as error:
+                    logging.getLogger("skgd").debug("Broken code: %r", error)
+                    files.remove_index()
+            return None
 
         def save_overload(self, sig, data):
-            """Keep the code for a signature, if that works."""
-            try:
-                super().save_overload(sig, data)
-            except Exception:
-                # The index may be the fault: once more, without.
-                self._remove_index()
+            """Keep the code for a signature in the first folder where that works."""
+            if not self._impl.check_cachable(data):
+                return
+            key = self._index_key(sig, data.codegen)
+            data = self._impl.reduce(data)
+            first = None
+            for files in self._files:
                 try:
-                    super().save_overload(sig, data)
+                    files.keep(key, data)
                 except Exception as error:
-                    _failed(error)
-                    self._remove_index()
+                    first = first or error
+                else:
+                    return
+            _failed(first)
 
-        def _remove_index(self):
-            """Without it, all files of the function are made anew."""
-            with contextlib.suppress(OSError):
-                os.remove(self._cache_file._index_path)
+
+def file_name(function):
+    """A name for the files of a function: no other function of the package has it.
+
+    The line tells functions of one name apart, as those of the losses: Numba compares
+    the bytecode, which is the same where constants alone differ.
+    """
+    line = function.__code__.co_firstlineno
+    name = f"{function.__module__}.{function.__qualname__}-{line}"
+    python = f"py{sys.version_info[0]}{sys.version_info[1]}"
+    name = f"{name}.{python}{getattr(sys, 'abiflags', '')}"
+    return name.replace("<", "").replace(">", "")
 
 
 def _seal(data):

@@ -141,7 +141,7 @@ def _tell_of_waiting(seconds):
         message = (
             "skgd: compiling for this processor; the result could not be kept on disk "
             f"({cache.failures[-1]}), so that every process compiles anew. Set "
-            "NUMBA_CACHE_DIR to a folder with space that can be written to."
+            "SKGD_CACHE_DIR to a folder with space that can be written to."
         )
     logging.getLogger("skgd").warning(message)
 

@@ -232,6 +232,9 @@ class LinearGD(BaseGD):
             "its mean, or pass a dense array. "
         )
 
+    def _theta_shown(self):
+        return self._model.theta(np.atleast_2d(self.coef_), np.ravel(self.intercept_))
+
     def _raw_scores(self, X):
         """The scores of features as the user gave them."""
         check_is_fitted(self, "coef_")

@@ -4,6 +4,7 @@ Where a search asks for them, and what follows, is decided in ``_training/secant
 """
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from scipy import sparse
@@ -13,7 +14,7 @@ from skgd._linear.certificate import LARGEST, certify, provable
 from skgd._linear.fenchel import SeparableLoss, SoftmaxLoss
 from skgd._linear.newton import newton_step
 from skgd._linear.quadratic import ScaledInverse
-from skgd._training.objective import BoundObjective, Objective
+from skgd._training.objective import Objective
 
 # Columns up to which their second moments are worth a sweep over the rows.
 GRAM_COLUMNS = 500
@@ -56,12 +57,10 @@ class Evidence:
         float64 array of shape (n_features + 1, n_features + 1), or None
             None for wide tables and for streams, where it costs too much.
         """
-        if not isinstance(bound, BoundObjective):
-            return None
         if bound.objective.model.n_features > GRAM_COLUMNS:
             return None
         if self._moments is None:
-            self._moments = second_moments(bound.objective.model, bound.rows)
+            self._moments = second_moments_over(bound)
         return self._moments
 
     def is_provable(self, bound):
@@ -69,13 +68,14 @@ class Evidence:
 
         Parameters
         ----------
-        bound : BoundObjective or StreamObjective
+        bound : objective over rows
 
         Returns
         -------
         bool
         """
-        if not isinstance(bound, BoundObjective) or not provable(bound.objective.loss):
+        bound = bound.whole
+        if bound is None or not provable(bound.objective.loss):
             return False
         values = bound.rows.order.size * _coupled_size(bound)
         return (
@@ -87,7 +87,7 @@ class Evidence:
         size = _coupled_size(bound)
         return (
             self.is_provable(bound)
-            and bound.rows.order.size * size**2 <= NEWTON_PRODUCTS
+            and bound.n_rows * size**2 <= NEWTON_PRODUCTS
             and not sparse.issparse(bound.rows.X)
         )
 
@@ -96,7 +96,7 @@ class Evidence:
 
         Parameters
         ----------
-        bound : BoundObjective or StreamObjective
+        bound : objective over rows
         point : float64 array
             Parameters of the output.
         output : int
@@ -125,6 +125,7 @@ class Evidence:
     def _output(self, bound, output):
         """The objective of one output or of all that are coupled, rows, and loss."""
         if output not in self._outputs:
+            bound = bound.whole
             objective = bound.objective
             if objective.softmax:
                 loss = SoftmaxLoss(bound)
@@ -142,7 +143,7 @@ def gap_at(bound, theta, constant):
 
     Parameters
     ----------
-    bound : BoundObjective or StreamObjective
+    bound : objective over rows
     theta, constant : arrays of shape (n_parameters,)
         The point, and the best constant.
 
@@ -154,8 +155,8 @@ def gap_at(bound, theta, constant):
 
     Or None, where a look would cost too much or nothing can be said.
     """
-    objective = bound.objective
-    if not isinstance(bound, BoundObjective) or objective.prox is not None:
+    objective, bound = bound.objective, bound.whole
+    if bound is None or objective.prox is not None:
         return None
     n, d = bound.rows.order.size, objective.model.n_features
     if n * d > JUDGED_VALUES:
@@ -174,7 +175,7 @@ def gap_at(bound, theta, constant):
         curvature = 0.5 if objective.softmax else objective.loss.curvature
         if curvature is None or objective.l1.size or d > GRAM_COLUMNS:
             return None
-        moments = curvature * second_moments(objective.model, bound.rows)
+        moments = curvature * second_moments_over(bound)
         kind, left = "estimate", 0.0
         for k, slopes in enumerate(gradient.reshape(d + 1, -1).T):
             l2 = objective.l2.reshape(d + 1, -1)[:, k] if objective.l2.size else 0.0
@@ -222,10 +223,52 @@ def second_moments(model, rows):
 
     Correlations of evenly spaced rows, variances of all: columns that are nearly zero
     everywhere may be so in all rows that were looked at.
+
+    Parameters
+    ----------
+    model : LinearModel
+    rows : Rows
+        In memory.
+
+    Returns
+    -------
+    float64 array of shape (n_features + 1, n_features + 1)
     """
+
+    def sum_over(function, every):
+        return function(rows, rows.order[::every])
+
+    return _from_sums(model, rows.order.size, sum_over)
+
+
+def second_moments_over(bound):
+    """The same of an objective's rows; None for streams, where it costs too much."""
+    return _from_sums(bound.objective.model, bound.n_rows, bound.sum_over_rows)
+
+
+def _from_sums(model, n, sum_over):
+    """Second moments of `n` rows, whose sums ``sum_over(function, every)`` tells."""
+    d, every = model.n_features, max(1, -(-(n or 0) // MOMENT_ROWS))
+    moments = sum_over(partial(_sum_of_products, model), every)
+    if moments is None:
+        return None
+    moments /= -(-n // every)
+    if every > 1 and model.moments is not None:
+        known = model.moments
+        mean = 0.0 if model.mean is None else model.mean
+        scale = 1.0 if model.scale is None else model.scale
+        spread = (known.variance + (known.mean - mean) ** 2) * np.square(scale)
+        seen = np.diag(moments)[:d]
+        factor = np.ones(d + 1)
+        np.divide(spread, seen, out=factor[:d], where=seen > 0.0)
+        moments *= np.sqrt(factor[:, None] * factor)
+        moments[np.arange(d), np.arange(d)] = spread
+    return moments
+
+
+def _sum_of_products(model, rows, order):
+    """sum_i s_i z_i z_i' over the rows of `order`."""
     d = model.n_features
-    n = rows.order.size
-    order = rows.order[:: -(-n // MOMENT_ROWS)]
     moments = np.zeros((d + 1, d + 1))
     size = max(1, BLOCK_VALUES // (d + 1))
     mean = 0.0 if model.mean is None else model.mean
@@ -238,15 +281,6 @@ def second_moments(model, rows):
         Z[:, :d] = (X - mean) * scale
         Z[:, d] = model.fit_intercept
         moments += (Z * rows.weights[chosen][:, None]).T @ Z
-    moments /= order.size
-    if order.size < n and model.moments is not None:
-        known = model.moments
-        spread = (known.variance + (known.mean - mean) ** 2) * np.square(scale)
-        seen = np.diag(moments)[:d]
-        factor = np.ones(d + 1)
-        np.divide(spread, seen, out=factor[:d], where=seen > 0.0)
-        moments *= np.sqrt(factor[:, None] * factor)
-        moments[np.arange(d), np.arange(d)] = spread
     return moments
 
 

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from skgd._input.boundary import check_sizes
 from skgd._input.rows import as_vector
+from skgd._registry import SAVED
 
 # Rows handled at a time by the kernels: many enough for the call of a loss on all of
 # them to be cheap, few enough for the second-level cache to hold them.
@@ -24,6 +25,7 @@ FIRST_CACHE_BYTES = 1 << 14
 REFRESH = 1.1
 
 
+@SAVED.named("linear model")
 class LinearModel:
     """Scores z = W^T ((x - mean) * scale) + b, with theta = (W row by row, b).
 
@@ -66,7 +68,7 @@ class LinearModel:
         self.n_outputs = n_outputs
         self.dtype = np.dtype(dtype)
         self.fit_intercept = fit_intercept
-        self.mean = None if mean is None else mean.astype(self.dtype)
+        self.mean = None if mean is None else mean.astype(self.dtype, copy=False)
         self.scale = None if scale is None else scale.astype(self.dtype)
         self.moments = moments
         self.seen = None
@@ -190,6 +192,10 @@ class LinearModel:
     def to_train(self):
         """The model itself: training moves nothing in it."""
         return self
+
+    def to_predict(self):
+        """What predictions need of the model: nothing but the coefficients."""
+        return None
 
     def having_seen(self, seen):
         """The same coordinates, with more rows seen."""

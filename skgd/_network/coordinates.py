@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from skgd._input.moments import CONSTANT_COLUMN, Moments, exceeds_rounding
+from skgd._registry import SAVED
 from skgd.losses import AbsoluteError
 
 # No entry is more than this many units from the mean of its column. The standard
@@ -31,6 +32,7 @@ GOLDEN_RATIO = (np.sqrt(5.0) - 1.0) / 2.0
 NORMAL_MAD = 0.6744897501960817
 
 
+@SAVED.named("coordinates")
 @dataclass(frozen=True)
 class Coordinates:
     """Inputs (x - mean) * scale, scores spread * a + shift, gradients of F / unit.
@@ -80,6 +82,7 @@ class Coordinates:
         return bool((self.measure != 1.0).any())
 
 
+@SAVED.named("kept")
 @dataclass(frozen=True)
 class Kept:
     """Some targets of all rows seen, for what no moments tell.
@@ -151,6 +154,7 @@ def is_robust(loss):
     return bool(pull[1] <= 2.0 * pull[0])
 
 
+@SAVED.named("scaling")
 @dataclass(frozen=True)
 class Scaling:
     """What `Coordinates` are computed from, for all rows seen so far.

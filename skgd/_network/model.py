@@ -11,12 +11,14 @@ from scipy import sparse
 from skgd._input.boundary import check_sizes
 from skgd._input.rows import as_vector
 from skgd._network.coordinates import Coordinates
+from skgd._registry import SAVED
 
 # Rows handled at a time by the kernels: enough for matrix products at full speed, few
 # enough for the activations of a hundred units to stay in the second-level cache.
 BLOCK_ROWS = 256
 
 
+@SAVED.named("network")
 class Network:
     """Scores a_L * spread + shift of layers a_l = f_l(a_{l-1} W_l + b_l).
 
@@ -76,6 +78,12 @@ class Network:
         """The same network, with a random stream of its own for training to move."""
         network = copy.copy(self)
         network.stream = self.stream.copy()
+        return network
+
+    def to_predict(self):
+        """The same network, without what was measured of the rows."""
+        network = copy.copy(self)
+        network.scaling = network.curvature = network.alpha = None
         return network
 
     def without_dropout(self):

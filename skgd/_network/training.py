@@ -118,6 +118,9 @@ class NetworkGD(BaseGD):
             _warn_of_numbers(y)
         return Classification(np.unique(y if classes is None else classes))
 
+    def _theta_shown(self):
+        return self._model.theta(self.coefs_, self.intercepts_)
+
     def _fixed_parameters(self, task):
         hidden = self._hidden_layer_sizes()
         return {

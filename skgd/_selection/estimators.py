@@ -4,6 +4,7 @@ What the estimators are asked, and what they keep. The folds, the descent and th
 scores are in the files beside this one; the fit to all rows is the plain estimator's.
 """
 
+import copy
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, Self
@@ -34,6 +35,7 @@ from sklearn.utils.validation import check_is_fitted
 from skgd._estimator import parameters as _parameters
 from skgd._estimator.parameters import with_parameters
 from skgd._estimator.probabilities import LogProbabilities, has_probabilities
+from skgd._estimator.saved import from_state, to_state
 from skgd._estimator.scoring import takes_weights
 from skgd._estimator.transaction import all_or_nothing
 from skgd._input.rows import Rows
@@ -470,6 +472,37 @@ class SelectionGD(BaseEstimator):
         """
         check_is_fitted(self, "best_estimator_")
         return self.best_estimator_.to_onnx(dtype=dtype, opset=opset)
+
+    # ---- what is saved -----------------------------------------------------------
+
+    def compact(self) -> Self:
+        """A copy without what training needs to go on: for files that only predict.
+
+        Returns
+        -------
+        estimator
+            Of the same class and parameters, with all fitted attributes but the
+            coefficients of the folds, `coefs_paths_` and `intercepts_paths_`, and
+            sharing no array. Its `best_estimator_` is compact, too.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+        """
+        check_is_fitted(self, "best_estimator_")
+        paths = ("coefs_paths_", "intercepts_paths_")
+        kept = {name: part for name, part in vars(self).items() if name not in paths}
+        other = object.__new__(type(self))
+        kept["best_estimator_"] = self.best_estimator_.compact()
+        other.__dict__.update(copy.deepcopy(kept))
+        return other
+
+    def __getstate__(self):
+        """Plain data; see ``_estimator/saved.py``."""
+        return to_state(dict(super().__getstate__()))
+
+    def __setstate__(self, state):
+        super().__setstate__(from_state(state, type(self).__name__))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -37,6 +37,18 @@ class Labels:
     classes: np.ndarray
     weights: dict
 
+    @classmethod
+    def of(cls, counts):
+        """What follows from the sum of the weights of each label, a dict."""
+        classes = np.unique(np.array(list(counts)))
+        counts = {label: total for label, total in counts.items() if total}
+        if not counts:
+            raise ValueError(
+                "All sample weights are zero: there is nothing to learn from."
+            )
+        mean = sum(counts.values()) / len(counts)
+        return cls(classes, {label: mean / n for label, n in counts.items()})
+
 
 def fit_batches(estimator, source, classes, validation, shuffle_rows, n_ahead):
     """Train an estimator for up to `max_iter` epochs on a stream.
@@ -59,18 +71,10 @@ def fit_batches(estimator, source, classes, validation, shuffle_rows, n_ahead):
     BaseGD
         The estimator.
     """
-    if get_optimizer(estimator.optimizer).keeps_derivatives:
-        raise ValueError(
-            "optimizer='saga' keeps a number for each row and needs all rows in "
-            "fit. Use another optimizer for a stream."
-        )
-    if estimator.early_stopping and validation[0] is None:
-        raise ValueError(
-            "early_stopping cannot hold out rows of a stream: pass X_val and y_val."
-        )
+    check_far_rows(estimator, validation, "a stream")
     if estimator.max_iter != 1:
         source.require_again(f"max_iter={estimator.max_iter} epochs read it many times")
-    resumed = estimator.warm_start and hasattr(estimator, "_state")
+    resumed = estimator._goes_on()
     if resumed:
         estimator._check_late_parameters()
     X, y, weights = first_batch(estimator, source, reset=not resumed)
@@ -85,11 +89,7 @@ def fit_batches(estimator, source, classes, validation, shuffle_rows, n_ahead):
     weighted = weights is not None or class_weight is not None
     rows = _survey(estimator, stream, task, X.shape[1], weighted)
 
-    model = estimator._model.to_train() if resumed else None
-    plan = estimator._plan(task, loss, rows, model)
-    rng = estimator._random_stream(resumed)
-    state = estimator._begun(plan, rows, rng, {}, resumed)
-
+    plan, state = begun(estimator, task, loss, rows, resumed)
     if not plan.adds_up:
         stream.size = block_rows(plan.batch_size, *shape)
     mean = rows.mean_weight
@@ -98,8 +98,35 @@ def fit_batches(estimator, source, classes, validation, shuffle_rows, n_ahead):
     bound = StreamObjective(
         plan.objective, stream, rows, plan.block_rows(rows.X), window
     )
+    return run(estimator, plan, task, state, bound, rows, validation)
+
+
+def check_far_rows(estimator, validation, what):
+    """ValueError for what cannot be had of rows that are not in memory."""
+    if get_optimizer(estimator.optimizer).keeps_derivatives:
+        raise ValueError(
+            "optimizer='saga' keeps a number for each row and needs all rows in "
+            f"fit. Use another optimizer for {what}."
+        )
+    if estimator.early_stopping and validation[0] is None:
+        raise ValueError(
+            f"early_stopping cannot hold out rows of {what}: pass X_val and y_val."
+        )
+
+
+def begun(estimator, task, loss, rows, resumed):
+    """The plan of a run over surveyed rows, and the state that it starts from."""
+    model = estimator._model.to_train() if resumed else None
+    plan = estimator._plan(task, loss, rows, model)
+    rng = estimator._random_stream(resumed)
+    return plan, estimator._begun(plan, rows, rng, {}, resumed)
+
+
+def run(estimator, plan, task, state, bound, rows, validation):
+    """Train on surveyed rows that `bound` evaluates; the callbacks see their head."""
     held_out = None
     if validation[0] is not None or validation[1] is not None:
+        loss = plan.objective.loss
         _, held_out = estimator._split(rows, task, loss, validation, state.rng)
     head = {"X": rows.head.X, "y": rows.head.y, "metadata": {"sample_weight": None}}
     with plan.blas_threads():
@@ -163,7 +190,21 @@ def first_batch(estimator, source, reset):
 
 
 def stream_task(estimator, source, y, classes, resumed):
-    """The task, and the weights of its classes as a dict or None."""
+    """The task of a stream, and the weights of its classes as a dict or None."""
+
+    def found():
+        source.require_again("a first pass must find the labels (see classes)")
+        return _labels(source)
+
+    return far_task(estimator, y, classes, resumed, found)
+
+
+def far_task(estimator, y, classes, resumed, find_labels):
+    """The task of rows elsewhere, and the weights of its classes as a dict or None.
+
+    `find_labels` is a callable without arguments that looks at all rows for their
+    `Labels`.
+    """
     if not is_classifier(estimator) or y.ndim == 2:
         if classes is not None:
             raise ValueError("classes are for the labels of a classifier.")
@@ -171,8 +212,7 @@ def stream_task(estimator, source, y, classes, resumed):
     class_weight = getattr(estimator, "class_weight", None)
     balanced = class_weight == "balanced"
     if balanced or (classes is None and not resumed):
-        source.require_again("a first pass must find the labels (see classes)")
-        found = _labels(source)
+        found = find_labels()
         classes = found.classes if classes is None and not resumed else classes
         class_weight = found.weights if balanced else class_weight
     if resumed:
@@ -187,17 +227,16 @@ def _labels(source):
         for X, y, *weights in batches:
             y = np.asarray(y).reshape(-1)
             Classification.check(y, "use a regressor")
-            weights = check_weights(weights[0], X) if weights else None
-            labels, index = np.unique(y, return_inverse=True)
-            sums = np.bincount(index, weights, len(labels))
-            for label, total in zip(labels.tolist(), sums, strict=True):
-                counts[label] = counts.get(label, 0.0) + total
-    classes = np.unique(np.array(list(counts)))
-    counts = {label: total for label, total in counts.items() if total}
-    if not counts:
-        raise ValueError("All sample weights are zero: there is nothing to learn from.")
-    mean = sum(counts.values()) / len(counts)
-    return Labels(classes, {label: mean / n for label, n in counts.items()})
+            count_labels(counts, y, check_weights(weights[0], X) if weights else None)
+    return Labels.of(counts)
+
+
+def count_labels(counts, y, weights):
+    """Add the weights of some rows to those of their labels, a dict."""
+    labels, index = np.unique(y, return_inverse=True)
+    sums = np.bincount(index, weights, len(labels))
+    for label, total in zip(labels.tolist(), sums, strict=True):
+        counts[label] = counts.get(label, 0.0) + total
 
 
 def _survey(estimator, stream, task, n_features, weighted):

@@ -73,10 +73,12 @@ class Survey:
     Parameters
     ----------
     n_features, n_targets : int
+    most : int, optional
+        Rows that are kept with their features.
     """
 
-    def __init__(self, n_features, n_targets):
-        most = sample_rows(n_features)
+    def __init__(self, n_features, n_targets, most=None):
+        most = sample_rows(n_features) if most is None else most
         self._sample = EverySo(most)
         self._column = EverySo(SAMPLE_TARGETS)
         self._moments = Moments.empty(n_features)
@@ -85,6 +87,33 @@ class Survey:
         self._head = []
         self._n_head = self._n_rows = 0
         self._weight = 0.0
+
+    def begin_at(self, first, total):
+        """Rows to come are those from number `first` on of `total` rows.
+
+        What such surveys of neighbouring rows keep is together what one survey of all
+        of them would have kept; see `add`.
+        """
+        self._n_head = min(first, self._most)
+        for every in (self._sample, self._column):
+            every.n_seen = first
+            while -(-total // every.stride) > every.most:
+                every.stride *= 2
+
+    def add(self, other):
+        """Take in the survey of the rows that follow, begun where this one ends."""
+        self._head += other._head
+        self._n_head = other._n_head
+        for every, others in (
+            (self._sample, other._sample),
+            (self._column, other._column),
+        ):
+            every.kept += others.kept
+            every.n_seen, every.n_kept = others.n_seen, every.n_kept + others.n_kept
+        self._moments.add(other._moments)
+        self._target_moments.add(other._target_moments)
+        self._n_rows += other._n_rows
+        self._weight += other._weight
 
     @property
     def has_head(self):

@@ -8,7 +8,10 @@ import math
 
 import numpy as np
 
+from skgd._registry import SAVED
 
+
+@SAVED.named("implicit adagrad")
 class ImplicitAdaGrad:
     """Where ``plan.optimizer`` says which rule moves theta: this one, row by row.
 

@@ -121,6 +121,9 @@ class BoundObjective:
         ``_kernels/records.py``.
     """
 
+    # Whether an evaluation takes no longer than the arithmetic.
+    in_memory = True
+
     def __init__(self, objective, rows, block_rows, n_jobs=1):
         from skgd._kernels import csr_sums, outputs
 
@@ -288,13 +291,14 @@ class BoundObjective:
         loss = self.add_to(gradient, self.folded(theta))
         return loss, self.unfolded(gradient)
 
-    def add_to(self, gradient, theta):
-        """Sum of losses over all rows; that of its gradient is added to `gradient`.
+    def add_to(self, gradient, theta, order=None):
+        """Sum of losses over rows; that of its gradient is added to `gradient`.
 
         At `folded` parameters, and for `unfolded` to make a gradient of theta of. An
-        empty `gradient` asks for the losses only.
+        empty `gradient` asks for the losses only. By default over all rows.
         """
-        return self._sum_rows(theta, self.rows.order, gradient)
+        order = self.rows.order if order is None else order
+        return self._sum_rows(theta, order, gradient)
 
     def gradient(self, theta):
         """F(theta) and the gradient of its smooth part, l2 included."""
@@ -304,6 +308,15 @@ class BoundObjective:
         if self.objective.l2.size:
             gradient += self.objective.l2 * theta
         return loss / n + self.objective.penalty(theta), gradient
+
+    @property
+    def whole(self):
+        """The objective over all rows, in memory: this one."""
+        return self
+
+    def sum_over_rows(self, function, every):
+        """What a function of rows and an order makes of every so many of the rows."""
+        return function(self.rows, self.rows.order[::every])
 
     def bound_blocks(self):
         """The objective over all rows in memory: the only block there is."""

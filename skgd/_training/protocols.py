@@ -197,6 +197,17 @@ class ObjectiveOverRows(Protocol):
     """F and its gradient over given rows, in memory or on a stream."""
 
     @property
+    def in_memory(self) -> bool:
+        """Whether an evaluation takes no longer than the arithmetic."""
+
+    @property
+    def whole(self) -> Any:
+        """The objective over all rows, if they are in memory here, or None."""
+
+    def sum_over_rows(self, function: Any, every: int) -> Any:
+        """Sum of a function of rows and their order; None where that costs too much."""
+
+    @property
     def n_rows(self) -> int | None:
         """Rows; None if they have not been counted."""
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from skgd._registry import SAVED
+
 # Numbers from which on BLAS may share a product of two vectors among threads.
 LONG = 1 << 13
 
@@ -24,6 +26,7 @@ def rule_of(optimizer):
     return type(optimizer), *map(tuple, names)
 
 
+@SAVED.named("averaging")
 @dataclass(frozen=True)
 class Averaging:
     """Which mean of the parameters is the answer.
@@ -54,6 +57,7 @@ class Averaging:
         return not (self.power or self.interpolation)
 
 
+@SAVED.named("sparse weights")
 @dataclass
 class Lazy:
     """Weights as plain steps on sparse rows keep them; see ``_kernels/csr_lazy.py``.
@@ -119,6 +123,7 @@ class Lazy:
             state.lazy = self
 
 
+@SAVED.named("sparse rule")
 @dataclass
 class LateRule:
     """What a rule with state keeps of sparse rows; see ``_kernels/csr_rules.py``.
@@ -163,6 +168,7 @@ class LateRule:
         state.lazy = self
 
 
+@SAVED.named("training")
 @dataclass
 class State:
     """Parameters, optimizer state and counters of a training run.
@@ -241,6 +247,16 @@ class State:
         if table is None or self.table != table:
             self.derivatives = np.empty(0)
         self.table = table
+
+    def settle(self):
+        """Keep the answer alone of a search, which would begin anew from there."""
+        nothing = self.theta[:0].copy()
+        self.theta = self.answer()
+        self.base = self.average = self.step_sizes = nothing
+        self.averaging = Averaging()
+        self.vectors = np.empty((0, self.theta.size))
+        self.scalars = np.empty(0)
+        self.rule = ()
 
     def answer(self):
         """The parameters to predict with: the mean if there is one yet, else theta."""

@@ -13,7 +13,7 @@ import pytest
 
 from skgd import GDClassifier
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "deploy.rst"
+GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "checkpoints.rst"
 
 
 def code_of_the_guide():

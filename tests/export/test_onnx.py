@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from sklearn.base import is_regressor
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import make_classification, make_multilabel_classification
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skgd import MLPGD, GDClassifier, GDRegressor
+from skgd import MLPGD, GDClassifier, GDClassifierCV, GDRegressor, GDRegressorCV
 from skgd.activations import ACTIVATIONS, Activation
 from skgd.losses import LOSSES, Loss, loss_names
 
@@ -149,7 +150,14 @@ def test_what_cannot_be_written():
 
 
 @pytest.mark.parametrize(
-    "estimator", [GDClassifier(), MLPGD(max_iter=3), GDRegressor()]
+    "estimator",
+    [
+        GDClassifier(),
+        MLPGD(max_iter=3),
+        GDRegressor(),
+        GDClassifierCV(alphas=[0.1, 0.01]),
+        GDRegressorCV(alphas=[0.1, 0.01]),
+    ],
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_pipelines_through_skl2onnx(estimator):
@@ -167,7 +175,7 @@ def test_pipelines_through_skl2onnx(estimator):
         }
     )
     y = (X["size"] + (X["town"] == "here") > 0.3).to_numpy()
-    y = y.astype(float) if isinstance(estimator, GDRegressor) else np.where(y, "p", "n")
+    y = y.astype(float) if is_regressor(estimator) else np.where(y, "p", "n")
     columns = ColumnTransformer(
         [("n", StandardScaler(), ["size", "price"]), ("c", OneHotEncoder(), ["town"])]
     )

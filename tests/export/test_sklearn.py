@@ -12,7 +12,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skgd import MLPGD, GDClassifier, GDRegressor
+from skgd import MLPGD, GDClassifier, GDClassifierCV, GDRegressor, GDRegressorCV
 from skgd.export import to_sklearn
 from skgd.losses import loss_names
 
@@ -163,6 +163,7 @@ def test_inside_other_estimators():
         StackingClassifier([("a", pipeline), ("b", MLPGD(max_iter=3))], cv=2),
         OneVsRestClassifier(GDClassifier(**SHORT)),
         GridSearchCV(pipeline, {"gdclassifier__alpha": [1e-3, 1e-2]}, cv=2),
+        make_pipeline(StandardScaler(), GDClassifierCV(alphas=[1e-3, 1e-2], cv=2)),
     ]
     for model in models:
         model.fit(X, y)
@@ -183,13 +184,16 @@ def test_inside_a_voting_regressor():
     assert isinstance(other.named_estimators_["a"], LinearRegression)
 
 
+OURS = (GDClassifier, GDClassifierCV, GDRegressor, GDRegressorCV, MLPGD)
+
+
 def fitted_of_ours(value, seen=None):
     """Every fitted estimator of this package within a model."""
     seen = set() if seen is None else seen
     if id(value) in seen:
         return
     seen.add(id(value))
-    if isinstance(value, (GDClassifier, GDRegressor, MLPGD)):
+    if isinstance(value, OURS):
         if hasattr(value, "n_iter_"):
             yield value
     elif isinstance(value, dict):

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -17,7 +18,10 @@ import pytest
 from numba import types
 
 import skgd
-from skgd._kernels import cache, compiling
+from skgd._kernels import cache, compiling, user_code
+from skgd.activations import ACTIVATIONS
+from skgd.losses import LOSSES
+from skgd.optimizers import OPTIMIZERS
 
 SIGNATURE = types.float64(types.float64)
 COMPILERS = [cache.compiled_callback, cache.compiled_function]
@@ -42,7 +46,7 @@ def hits(compiled):
 @pytest.fixture(params=COMPILERS, ids=["callback", "function"])
 def compiled(request, tmp_path, monkeypatch):
     """Compile `plus_one` as a new process would, with a folder of its own."""
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "folders", lambda: [str(tmp_path / "cache" / "one")])
     monkeypatch.setattr(cache, "failures", [])
 
     def compile_it():
@@ -108,7 +112,7 @@ def test_a_folder_that_is_deleted_is_made_again(compiled, tmp_path):
 def test_a_folder_that_is_deleted_while_code_is_compiled(
     compiled, tmp_path, monkeypatch
 ):
-    save = cache.TolerantCache._save_overload
+    save = cache.SealedFiles.save
 
     def deleted_first(*arguments):
         if (tmp_path / "cache").is_dir():
@@ -116,7 +120,7 @@ def test_a_folder_that_is_deleted_while_code_is_compiled(
             (tmp_path / "cache").write_text("in the way")
         save(*arguments)
 
-    monkeypatch.setattr(cache.TolerantCache, "_save_overload", deleted_first)
+    monkeypatch.setattr(cache.SealedFiles, "save", deleted_first)
     assert hits(compiled()) == 0
     assert len(cache.failures) == 1
 
@@ -136,10 +140,87 @@ def test_a_full_disk(compiled, tmp_path, monkeypatch, step):
     assert not list((tmp_path / "cache").rglob("*.tmp*"))
 
 
-def test_no_folder_to_write_to(compiled, monkeypatch):
-    monkeypatch.setattr(cache.TolerantCache._impl_class, "_locator_classes", [])
+def test_no_folder_to_write_to(compiled, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    places = [str(tmp_path / "file" / name) for name in ("one", "two")]
+    monkeypatch.setattr(cache, "folders", lambda: places)
     assert hits(compiled()) == 0
-    assert "no folder that can be written to" in cache.failures[0]
+    (failure,) = cache.failures
+    # The first is the one that somebody meant.
+    assert places[0] in failure
+
+
+def test_code_is_found_in_any_folder_and_kept_in_the_first_that_works(
+    compiled, tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("in the way")
+    places = [str(tmp_path / name) for name in ("file/none", "cache/one", "cache/two")]
+    monkeypatch.setattr(cache, "folders", lambda: places)
+    assert hits(compiled()) == 0
+    assert hits(compiled()) == 1
+    assert {path.parent.name for path in files(tmp_path, "nbc")} == {"one"}
+    (tmp_path / "cache" / "one").rename(tmp_path / "cache" / "two")
+    assert hits(compiled()) == 1
+    assert not (tmp_path / "cache" / "one").exists()
+    assert cache.failures == []
+
+
+def test_no_two_functions_share_a_file():
+    functions = {
+        getattr(cls, name)
+        for registry, name in (
+            (LOSSES, "value_and_derivative"),
+            (OPTIMIZERS, "update"),
+            (ACTIVATIONS, "apply"),
+        )
+        for cls in registry.values()
+    }
+    names = {cache.file_name(compiling.renamed(one, "same")) for one in functions}
+    assert len(names) == len(functions)
+
+
+def test_functions_that_differ_in_a_constant_alone(tmp_path, monkeypatch):
+    """The bytecode of hinge and perceptron is the same, which is all Numba compares."""
+    monkeypatch.setattr(cache, "folders", lambda: [str(tmp_path / "cache" / "one")])
+    functions = [
+        compiling.renamed(LOSSES[name].value_and_derivative, "same")
+        for name in ("hinge", "perceptron")
+    ]
+    assert functions[0].__code__.co_code == functions[1].__code__.co_code
+    signature = user_code.loss_signature()
+    for function in functions:
+        found = cache.compiled_callback(function, signature, dict(compiling.OPTIONS))
+        assert found.cache_hits == 0
+
+
+def test_damage_in_one_folder_leaves_the_next(compiled, tmp_path, monkeypatch):
+    places = [str(tmp_path / "cache" / name) for name in ("one", "two")]
+    monkeypatch.setattr(cache, "folders", lambda: places)
+    compiled()
+    shutil.copytree(places[0], places[1])
+    for file in Path(places[0]).iterdir():
+        file.write_bytes(DAMAGE["foreign"](b""))
+    assert hits(compiled()) == 1
+
+
+def test_the_order_of_the_folders(monkeypatch):
+    monkeypatch.setenv(cache.VARIABLE, "/named")
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "/of-numba")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/home/cache")
+    first, second, package, own = (Path(path).parent for path in cache.folders())
+    assert (str(first), str(second)) == ("/named", "/of-numba")
+    assert package == Path(skgd.__file__).parent / "__pycache__"
+    if sys.platform == "linux":
+        assert str(own) == "/home/cache/skgd"
+    monkeypatch.delenv(cache.VARIABLE)
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    assert [Path(path).parent for path in cache.folders()] == [package, own]
+
+
+def test_options_that_change_code_have_folders_of_their_own(monkeypatch):
+    before = cache.folders()
+    monkeypatch.setattr(numba.config, "BOUNDSCHECK", 1)
+    assert not set(before) & set(cache.folders())
 
 
 def test_another_numba_has_no_cache(compiled, monkeypatch):
@@ -150,8 +231,13 @@ def test_another_numba_has_no_cache(compiled, monkeypatch):
 
 def test_what_is_used_of_numba():
     """When this fails, ``skgd/_kernels/cache.py`` needs a look."""
-    from numba.core.caching import FunctionCache, IndexDataCacheFile
+    from numba.core.caching import (
+        CompileResultCacheImpl,
+        FunctionCache,
+        IndexDataCacheFile,
+    )
     from numba.core.ccallback import CFunc
+    from numba.misc.appdirs import AppDirs
 
     assert list(inspect.signature(CFunc).parameters)[:4] == [
         "pyfunc",
@@ -159,9 +245,9 @@ def test_what_is_used_of_numba():
         "locals",
         "options",
     ]
-    assert {"load_overload", "save_overload", "_save_overload"} <= set(
-        dir(FunctionCache)
-    )
+    assert {"load_overload", "save_overload", "_index_key"} <= set(dir(FunctionCache))
+    assert {"reduce", "rebuild", "check_cachable"} <= set(dir(CompileResultCacheImpl))
+    assert AppDirs(appname="skgd", appauthor=False).user_cache_dir
     assert list(inspect.signature(IndexDataCacheFile).parameters) == [
         "cache_path",
         "filename_base",
@@ -169,10 +255,9 @@ def test_what_is_used_of_numba():
     ]
     for name in ("_load_data", "_save_data", "_dump", "_data_path", "_open_for_write"):
         assert callable(getattr(IndexDataCacheFile, name))
-    found = FunctionCache(plus_one)
-    assert found._impl.filename_base
-    assert found._impl.locator.get_source_stamp()
-    assert found._cache_file._index_path.endswith(".nbi")
+    assert IndexDataCacheFile("x", "y", 0)._index_path.endswith(".nbi")
+    for name in cache.OPTIONS:
+        assert hasattr(numba.config, name), name
     assert hasattr(numba.njit(plus_one), "_cache")
 
 
@@ -209,7 +294,7 @@ def test_the_notice_says_that_code_could_not_be_kept(told):
         compiling._tell_of_waiting(5.0)
     assert len(told.messages) == 1
     assert "could not be kept on disk ([Errno 28] No space" in told.messages[0]
-    assert "NUMBA_CACHE_DIR" in told.messages[0]
+    assert "SKGD_CACHE_DIR" in told.messages[0]
 
 
 def test_the_notice_is_corrected_when_the_disk_fills_up(told):
@@ -264,8 +349,8 @@ def test_processes_at_the_same_time(tmp_path):
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
-    out, err = run(SHUFFLE, NUMBA_CACHE_DIR=str(tmp_path / "file" / "cache"))
-    # Numba goes on to the folder of the package, or to that of the user.
+    out, err = run(SHUFFLE, SKGD_CACHE_DIR=str(tmp_path / "file" / "cache"))
+    # The next are the folder of the package and that of the user.
     assert out.endswith("[]"), err
 
 
@@ -275,10 +360,128 @@ def test_a_package_in_a_zip_archive(tmp_path):
     with zipfile.ZipFile(archive, "w") as file:
         for source in package.rglob("*.py"):
             file.write(source, source.relative_to(package.parent))
-    out, err = run("import skgd; print(skgd.__file__)\n" + SHUFFLE, archive)
-    assert "app.pyz" in out, err
-    # Numba keeps nothing of an archive of this name, and that is said.
-    assert "no folder that can be written to" in out
+    code = "import skgd; print(skgd.__file__)\n" + SHUFFLE
+    home = {"XDG_CACHE_HOME": str(tmp_path / "home")}
+    outs = [run(code, archive, **home)[0] for _ in range(2)]
+    assert all("app.pyz" in out for out in outs), outs
+    assert [out[-4:] for out in outs] == ["0 []", "1 []"]
+
+
+# ---------------------------------------------------------------------- in a container
+
+AS_NOBODY = """
+import os
+os.setgid(65534)
+os.setuid(65534)
+"""
+
+SERVICE = """
+import numpy as np
+from skgd import GDClassifier
+from skgd._kernels import cache, compiling, user_code
+X = np.random.default_rng(0).normal(size=(200, 3))
+GDClassifier(max_iter=2).fit(X, X[:, 0] > 0)
+kernels = compiling._KEPT_ALIVE
+print([sum(one.cache_hits for one in kernels) - len(kernels)], cache.failures)
+"""
+
+WARMUP_OF_ONE_KERNEL = """
+import skgd.__main__ as program
+from skgd._kernels import compiling, shuffling
+program._train = lambda *arguments: compiling.kernel(
+    shuffling.shuffle, shuffling.shuffle_signature()
+)
+raise SystemExit(program.main(["warmup", "--estimator", "GDRegressor"]))
+"""
+
+
+class Image:
+    """A copy of the package that root owns, for a user without a home."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        folder.chmod(0o755)
+        self.package = folder / "site" / "skgd"
+        source = Path(skgd.__file__).parent
+        hidden = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source, self.package, ignore=hidden)
+        libraries = Path(numba.__file__).parents[1]
+        self.environment = {
+            "PYTHONPATH": os.pathsep.join([str(folder / "site"), str(libraries)]),
+            "HOME": "/nonexistent",
+            "XDG_CACHE_HOME": "/nonexistent/cache",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        for self.python in (sys.executable, f"/usr/bin/{version}"):
+            if (
+                os.access(self.python, os.X_OK)
+                and not self.run(
+                    "-c", AS_NOBODY + "import numba, sklearn, skgd"
+                ).returncode
+            ):
+                return
+        pytest.skip("another user may not run Python here, or not read its libraries")
+
+    def run(self, *arguments, **environment):
+        return subprocess.run(
+            [self.python, *arguments],
+            env=os.environ | self.environment | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=500,
+            cwd="/",
+        )
+
+
+@pytest.fixture
+def image():
+    if getattr(os, "geteuid", lambda: 1)() != 0:
+        pytest.skip("only root becomes another user")
+    # The folders that pytest makes are for their owner alone.
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Image(Path(folder))
+
+
+@pytest.mark.parametrize(
+    "place", ["named", pytest.param("package", marks=pytest.mark.slow)]
+)
+def test_another_user_without_a_home_reads_what_root_has_compiled(image, place):
+    named = image.folder / "cache"
+    kept = named if place == "named" else image.package / "__pycache__"
+    variables = {"SKGD_CACHE_DIR": str(named)} if place == "named" else {}
+    made = image.run("-c", SHUFFLE, **variables)
+    assert made.stdout.strip().endswith("] 0 []"), made.stderr
+    before = sorted(kept.rglob("*.nbc"))
+    assert before
+    served = image.run("-c", AS_NOBODY + SHUFFLE, **variables)
+    assert served.stdout == made.stdout.replace("] 0 []", "] 1 []"), served.stderr
+    assert sorted(kept.rglob("*.nbc")) == before
+
+
+def test_another_user_without_a_home_and_without_a_cache(image):
+    served = image.run("-c", AS_NOBODY + SHUFFLE)
+    assert "] 0 [" in served.stdout
+    assert "Permission denied" in served.stdout
+    warmup = image.run("-c", AS_NOBODY + WARMUP_OF_ONE_KERNEL)
+    assert warmup.returncode == 1
+    assert "Not all could be kept on disk" in warmup.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["named", "package"])
+def test_a_service_compiles_nothing_after_the_warmup(image, place):
+    options, variables = [], {}
+    if place == "named":
+        named = str(image.folder / "cache")
+        options, variables = ["--cache-dir", named], {"SKGD_CACHE_DIR": named}
+    warmup = ["-m", "skgd", "warmup", "--estimator", "GDClassifier", *options]
+    made = image.run(*warmup)
+    assert made.returncode == 0, made.stderr
+    served = image.run("-c", AS_NOBODY + SERVICE, **variables)
+    assert served.stdout.strip() == "[0] []", served.stderr
+    assert "compiling" not in served.stderr
 
 
 def test_without_compilation_a_sentence_says_so():

@@ -6,6 +6,7 @@ import inspect
 import pytest
 
 from skgd import MLPGD, GDClassifier, GDRegressor
+from skgd._cluster import fit, shards
 from skgd._estimator import base
 from skgd._estimator.base import BaseGD
 from skgd._estimator.hooks import Hooks
@@ -44,7 +45,9 @@ def asked_for(module, whom):
 def test_every_hook_is_documented():
     provided = {name for cls in SUBCLASSES for name in vars(cls) if is_private(name)}
     provided -= {"_validate_params"}  # scikit-learn's
-    called = asked_for(base, "self") | asked_for(fit_batches, "estimator")
+    called = asked_for(base, "self")
+    for module in (fit_batches, fit, shards):
+        called |= asked_for(module, "estimator")
     overridden = provided & (called | vars(BaseGD).keys())
     hooks = {name for name in overridden if callable(getattr(MLPGD, name))}
     assert hooks == DOCUMENTED

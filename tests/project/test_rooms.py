@@ -12,17 +12,18 @@ PACKAGE = Path(skgd.__file__).parent
 # From the bottom up. A module may import from its own room and from those above it in
 # this list; those of one line may not import each other.
 FLOORS = [
-    {"_kernels", "_registry"},
+    {"_kernels", "_registry", "_version"},
     {"losses", "optimizers", "schedules", "activations", "penalties"},
     {"testing", "callbacks"},
     {"_input"},
     {"_training", "_export"},
     {"_stream"},
+    {"_cluster"},
     {"_estimator", "data"},
     {"_linear", "_network", "_descent", "pipeline"},
     {"_selection"},
     {"__init__"},
-    {"display", "export", "__main__"},
+    {"dask", "display", "export", "ray", "__main__"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
