@@ -85,32 +85,9 @@ class Moments:
             self.low = np.minimum(self.low, low)
             self.high = np.maximum(self.high, high)
             return self
-        from skgd._kernels import compiling, moments
-
-        element = compiling.numba_type(X.dtype)
-        kernel = compiling.kernel(moments.update, moments.moments_signature(element))
-        mean, variance = self.mean.copy(), self.variance.copy()
-        low, high = self.low.copy(), self.high.copy()
         rows = EVERY_ROW if order is None else order
-        room = (
-            np.empty(moments.BLOCK_ROWS, np.int64),
-            np.empty(moments.BLOCK_ROWS),
-            np.empty((moments.BLOCK_ROWS + 2, moments.BLOCK_COLUMNS)),
-            np.empty(X.shape[1]),
-        )
-        self.weight = kernel(
-            X,
-            *as_vector(X),
-            weights,
-            rows,
-            self.weight,
-            mean,
-            variance,
-            (low, high),
-            room,
-        )
-        self.mean, self.variance = mean, variance
-        self.low, self.high = low, high
+        added = MomentsOfChunks(X.dtype, n_features).after(self, X, weights, rows)
+        vars(self).update(vars(added))
         return self
 
     def _merge(self, weight, mean, variance):
@@ -126,6 +103,50 @@ class Moments:
             )
         self.mean = self.mean + share * delta
         self.weight = total
+
+
+class MomentsOfChunks:
+    """Moments of dense rows, prepared for chunk after chunk of one kind.
+
+    Parameters
+    ----------
+    dtype : float32 or float64
+    n_features : int
+    """
+
+    def __init__(self, dtype, n_features):
+        from skgd._kernels import compiling, moments
+
+        element = compiling.numba_type(dtype)
+        self._kernel = compiling.kernel(
+            moments.update, moments.moments_signature(element)
+        )
+        self._room = (
+            np.empty(moments.BLOCK_ROWS, np.int64),
+            np.empty(moments.BLOCK_ROWS),
+            np.empty((moments.BLOCK_ROWS + 2, moments.BLOCK_COLUMNS)),
+            np.empty(n_features),
+        )
+
+    def after(self, before, X, weights, order=EVERY_ROW):
+        """`Moments` of the rows of X and of those `before`, which stay as they are.
+
+        `order` has the rows that count; empty stands for all of them.
+        """
+        mean, variance = before.mean.copy(), before.variance.copy()
+        ends = before.low.copy(), before.high.copy()
+        weight = self._kernel(
+            X,
+            *as_vector(X),
+            weights,
+            order,
+            before.weight,
+            mean,
+            variance,
+            ends,
+            self._room,
+        )
+        return Moments(weight, mean, variance, *ends)
 
 
 @dataclass

@@ -76,7 +76,8 @@ def run_epoch(
     Moves `kept` = (v, intercepts), `seen` = q_j and `factors` = (A, q, B), and writes
     the weights they stand for into `theta`, so that a run cut into several calls makes
     the same operations on the same numbers as one in a single call. Without penalty and
-    average `kept` may be `theta`.
+    average `kept` may be `theta`. An empty `theta` asks for no weights, and an empty
+    `order` for nothing but them.
 
     An untouched weight goes through |w| <- max(0, (1 - lr*l2) |w| - lr*l1) at each
     step. The composition of such maps is again one: with A the product of the factors
@@ -96,7 +97,7 @@ def run_epoch(
     moved, average, rates = borrowed(moved), borrowed(average), borrowed(rates)
     values, columns, pointers, _, _, bias, scores = data
     n_outputs = scores.shape[1]
-    n_features = theta.shape[0] // n_outputs - 1
+    n_features = kept.shape[0] // n_outputs - 1
     n_weights = n_features * n_outputs
     coef = kept[:n_weights].reshape((n_features, n_outputs))
     intercept = kept[n_weights:]
@@ -199,11 +200,13 @@ def run_epoch(
     factors[0] = scale
     factors[1] = shrinkage
     factors[2] = counted
+    if theta.shape[0] == 0:
+        return total, n_updates
     if averages and t + n_updates >= average_start:
         share = 1.0 / (t + n_updates - average_start + 1)
         for j in range(n_weights):
             average[j] = share * (counted * kept[j] - moved[j])
-        for j in range(n_weights, theta.shape[0]):
+        for j in range(n_weights, kept.shape[0]):
             average[j] = -share * moved[j]
     shown = theta[:n_weights].reshape((n_features, n_outputs))
     _write(coef, seen, scale, shrinkage, shown)

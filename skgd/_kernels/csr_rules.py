@@ -283,7 +283,7 @@ def _one_row(given, rule, coasting):
 def _any_rows(given, rule, coasting):
     """Updates by rows of any kind, any number at a time, for any outputs."""
     data, targets, weights, order, batch_size, output, loss, loss_p = given[:8]
-    p, records, passed_before, _, _, _, _, l1, l2, rates, t = given[8:]
+    p, records, passed_before, _, _, distinct, _, l1, l2, rates, t = given[8:]
     values, columns, pointers, _, _, bias, scores = data
     n_outputs = scores.shape[1]
     size = _width(rule, n_outputs)
@@ -291,8 +291,15 @@ def _any_rows(given, rule, coasting):
     n_features = records.shape[0] // size - 1
     intercepts = n_features * size
     own_l1, own_l2 = (p[1], p[2]) if rule == FTRL else (0.0, 0.0)
-    gradient = np.zeros(n_features * n_outputs)
-    touched = np.empty(n_features, np.int64)
+    # One row that names no column twice: its entries number what it touches.
+    alone = distinct and batch_size == 1
+    n_most = n_features
+    if alone:
+        n_most = 0
+        for r in range(order.shape[0]):
+            n_most = max(n_most, pointers[order[r] + 1] - pointers[order[r]])
+    gradient = np.zeros(n_most * n_outputs)
+    touched = np.empty(n_most, np.int64)
     slope = np.zeros(n_outputs)
     line = LINE_BYTES // values.itemsize
     n = order.shape[0]
@@ -361,7 +368,7 @@ def _any_rows(given, rule, coasting):
             for k in range(n_outputs):
                 slope[k] += bias * inverse * scores[r, k]
             for q in range(pointers[i], pointers[i + 1]):
-                at = np.int64(columns[q]) * n_outputs
+                at = np.int64(q - pointers[i] if alone else columns[q]) * n_outputs
                 for k in range(n_outputs):
                     gradient[at + k] += values[q] * inverse * scores[r, k]
         rate = rates[n_updates]
@@ -379,8 +386,9 @@ def _any_rows(given, rule, coasting):
             for k in range(n_outputs):
                 g = slope[k]
                 if is_feature:
-                    g = gradient[j * n_outputs + k]
-                    gradient[j * n_outputs + k] = 0.0
+                    place = (m if alone else j) * n_outputs + k
+                    g = gradient[place]
+                    gradient[place] = 0.0
                 one, two = at + k, at + n_outputs + k
                 three = two + n_outputs if rule == FTRL else two
                 w, vector, other = _moved(
@@ -423,6 +431,8 @@ def _run(given, rule):
     else:
         total, n_updates, passed, rate = _any_rows(given, rule, coasting)
     passed_before[0], passed_before[1] = passed, rate
+    if theta.shape[0] == 0:
+        return total, n_updates
     size = _width(rule, n_outputs)
     made = (1 + n_vectors(rule)) * n_outputs
     n_features = records.shape[0] // size - 1
@@ -492,7 +502,8 @@ def _epoch_of(rule, name):
         Moves `records`; see ``begin``. The sum of all rates and the last one are in
         `passed_before`. Features that wait stay as they are, so that a run cut into
         several calls makes the same operations on the same numbers; all features up to
-        date go to `theta` and `vectors`. The rates of momentum must be equal.
+        date go to `theta` and `vectors`, unless `theta` is empty. With an empty `order`
+        nothing else is done. The rates of momentum must be equal.
         `distinct` says that no row names a column twice; `powers` is room for them.
         """
         given = (

@@ -264,11 +264,8 @@ def _rule_on_nonzeros_only(bound, stepper, batch_size):
             return _every_weight(bound, stepper, batch_size)(state, order, rates)
         arguments = stepper.arguments(state)[0]
         if rule is FTRL:
-            _begin_ftrl(state, stepper.p, float(rates[0]))
-        key = (rule.__name__, *stepper.p, l1, l2)
-        if remembers:
-            # What happens to features that wait is a power of one matrix.
-            key = (*key, float(rates[0]))
+            begin_ftrl(state, stepper.p, float(rates[0]))
+        key = late_key(rule, stepper.p, l1, l2, float(rates[0]))
         late = LateRule.of(
             state,
             key,
@@ -306,7 +303,16 @@ def _rule_on_nonzeros_only(bound, stepper, batch_size):
     return run
 
 
-def _begin_ftrl(state, p, rate):
+def late_key(rule, p, l1, l2, rate):
+    """What holds for features that wait."""
+    key = (rule.__name__, *p, l1, l2)
+    if rule in (Momentum, Nesterov):
+        # What happens to them is a power of one matrix.
+        key = (*key, rate)
+    return key
+
+
+def begin_ftrl(state, p, rate):
     """The sum z of weights that the rule did not make, as in ``FTRL.update``."""
     z, total, l1, l2 = state.vectors
     w = state.theta.astype(np.float64)

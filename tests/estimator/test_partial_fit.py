@@ -201,8 +201,6 @@ def test_what_is_not_prepared():
     model = GDRegressor(lr=0.1).partial_fit(pd.DataFrame(X[:1]).add_prefix("x"), y[:1])
     with pytest.warns(UserWarning, match="feature names"):
         model.partial_fit(X[:1], y[:1])
-    weighted = GDRegressor(lr=0.1).partial_fit(X[:1], y[:1], sample_weight=[2.0])
-    assert not vars(weighted).get("_quick")
 
 
 BAD_ROWS = [
