@@ -277,7 +277,8 @@ class PreparedUpdate:
         late = attributes.get(LATE)
         left = None
         try:
-            left = self.step(attributes, weighted)
+            with np.errstate(over="ignore", invalid="ignore"):
+                left = self.step(attributes, weighted)
             if left is None:
                 return False
             left.seconds = time.perf_counter() - started

@@ -121,14 +121,13 @@ def _of_lists(X):
 def is_finite(array):
     """Whether the sum is, which a look at each number could only confirm.
 
-    That of the squares is faster where the numbers lie in one piece, and warns of
-    nothing.
+    That of the squares is faster where the numbers lie in one piece.
     """
-    if array.flags.c_contiguous and array.dtype.kind == "f":
-        vector = array.reshape(-1)
-        if math.isfinite(vector.dot(vector)):
-            return True
     with np.errstate(over="ignore", invalid="ignore"):
+        if array.flags.c_contiguous and array.dtype.kind == "f":
+            vector = array.reshape(-1)
+            if math.isfinite(vector.dot(vector)):
+                return True
         return math.isfinite(array.sum())
 
 

@@ -105,11 +105,14 @@ class SparseUpdate(LinearUpdate):
         _, model = self.last(attributes)
         values, columns, pointers, rising = self.row
         rows = self.rows[weighted]
-        model = self._having_seen(model, rows)
         if not self.way.has_room():
             return None
         self.way.distinct = rising
-        self.saved = (self.steps, self.epochs, self.highest), self.way.save(columns)
+        counters = self.steps, self.epochs, self.highest
+        # The length of the steps is also that of the penalty's flow.
+        eta = getattr(self.plan.optimizer, "eta", None)
+        self.saved = counters, eta, self.way.save(columns)
+        model = self._having_seen(model, rows)
         data = (values, columns, pointers, *self.rest)
         value, n_updates = self.way.update(data, rows, self.steps)
         touched = self.way.touched(columns)
@@ -134,7 +137,9 @@ class SparseUpdate(LinearUpdate):
 
     def undo(self):
         if self.saved is not None:
-            (self.steps, self.epochs, self.highest), saved = self.saved
+            (self.steps, self.epochs, self.highest), eta, saved = self.saved
+            if self.moments is not None:
+                self.plan.optimizer.eta = eta
             self.way.put_back(saved)
             self.saved = None
 
