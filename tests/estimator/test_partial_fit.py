@@ -196,7 +196,7 @@ def test_what_is_not_prepared():
     X, y = table()
     pd = pytest.importorskip("pandas")
     adam = GDRegressor(optimizer="adam")
-    for model in (adam, MLPGD(loss="squared_error"), GDRegressor(solver="batch")):
+    for model in (adam, GDRegressor(solver="batch")):
         assert not vars(model.partial_fit(X[:1], y[:1])).get("_quick")
     model = GDRegressor(lr=0.1).partial_fit(pd.DataFrame(X[:1]).add_prefix("x"), y[:1])
     with pytest.warns(UserWarning, match="feature names"):
