@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 
-from skgd import MLPGD, DivergenceWarning, GDClassifier, GDRegressor
+from skgd import DivergenceWarning, GDClassifier, GDRegressor
 from skgd._linear.prepared_update import Quick
 from skgd.losses import Huber
 from skgd.optimizers import OPTIMIZERS, Adam
