@@ -53,6 +53,7 @@ MODELS = {
     "two classes": (GDClassifier(), TWO),
     "three classes": (GDClassifier(), THREE),
     "network": (MLPGD((3,), random_state=0), TWO),
+    "network, three classes": (MLPGD((3,), random_state=0), THREE),
     "network, regression": (MLPGD((3,), loss="squared_error", random_state=0), Z),
 }
 
@@ -599,7 +600,7 @@ def test_what_is_prepared_is_no_garbage(name, monkeypatch):
 
     def filled(array):
         if array.dtype.kind == "f":
-            array.fill(np.nan)
+            array.fill(-7.0)
         return array
 
     monkeypatch.setattr(np, "empty", lambda *a, **k: filled(empty(*a, **k)))
