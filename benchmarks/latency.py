@@ -1,23 +1,31 @@
 """Latency of learning as rows arrive: here, in scikit-learn, river, Vowpal Wabbit.
 
-One row at a time, and 32 at a time. Throughput of whole epochs is the matter of
-``epochs.py`` and ``vowpal_wabbit.py``.
+One row at a time, and 32 at a time; and one row in every form in which rows arrive,
+learnt, or predicted and then learnt, beside scikit-learn. Throughput of whole epochs is
+the matter of ``epochs.py`` and ``vowpal_wabbit.py``.
 """
 
 import statistics
 from time import perf_counter as clock
 
 import numpy as np
+from scipy import sparse
 from sklearn.linear_model import SGDClassifier
+from sklearn.neural_network import MLPClassifier
 
 from benchmarks._command import alone
 from benchmarks._peers import dense, optional
 from benchmarks._report import Table
 from benchmarks.vowpal_wabbit import lines
-from skgd import GDClassifier
+from skgd import MLPGD, GDClassifier
 
 N_FEATURES = 20
 WARM_UP = 50
+HIDDEN = (32,)
+
+# Of sparse rows: as many columns as words, and as many nonzeros as a short text has.
+SPARSE_COLUMNS = 1 << 17
+NONZEROS = 30
 
 OURS = {
     "GDClassifier(lr=0.01)": {"lr": 0.01},
@@ -116,10 +124,115 @@ def table(size, n_parts):
     return Table(title, rows, note, missing)
 
 
+def forms(X):
+    """Name of a form -> rows in it, one by one.
+
+    What ``to_numpy`` makes of a frame lies column by column, and a row is a view of it.
+    """
+    by_column = np.asfortranarray(X)
+    narrow = X.astype(np.float32)
+    made = {
+        "NumPy, row by row": [X[i : i + 1] for i in range(len(X))],
+        "DataFrame.to_numpy()": [by_column[i : i + 1] for i in range(len(X))],
+        "float32": [narrow[i : i + 1] for i in range(len(X))],
+        "list": [X[i : i + 1].tolist() for i in range(len(X))],
+    }
+    if optional("pandas"):
+        import pandas as pd
+
+        frame = pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])])
+        made["pandas.DataFrame"] = [frame.iloc[i : i + 1] for i in range(len(X))]
+    return made
+
+
+def sparse_rows(n_rows, seed=0):
+    """CSR matrices of one row each, of a vocabulary of many words."""
+    rng = np.random.default_rng(seed)
+    pointers = np.array([0, NONZEROS], np.int32)
+    shape = (1, SPARSE_COLUMNS)
+    rows = []
+    for _ in range(n_rows):
+        words = rng.choice(SPARSE_COLUMNS, NONZEROS, replace=False)
+        columns = np.sort(words).astype(np.int32)
+        values = rng.uniform(size=NONZEROS)
+        rows.append(sparse.csr_matrix((values, columns, pointers), shape=shape))
+    return rows
+
+
+def learning(model, rows, y, predicts=False):
+    """callable(i) that learns row i, and predicts it before if asked to."""
+    classes = np.unique(y)
+    targets = [y[i : i + 1] for i in range(len(y))]
+    model.partial_fit(rows[0], targets[0], classes=classes)
+
+    def learn(i):
+        model.partial_fit(rows[i], targets[i])
+
+    def predict_and_learn(i):
+        model.predict(rows[i])
+        model.partial_fit(rows[i], targets[i])
+
+    return predict_and_learn if predicts else learn
+
+
+def pairs():
+    """Name -> (ours, scikit-learn's), which learn by the same kind of updates."""
+    return {
+        "linear, lr=0.01": (
+            GDClassifier(lr=0.01),
+            SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.01),
+        ),
+        "linear": (GDClassifier(), SGDClassifier(loss="log_loss")),
+        "network": (
+            MLPGD(HIDDEN, random_state=0),
+            MLPClassifier(HIDDEN, random_state=0),
+        ),
+    }
+
+
+def table_of_forms(n_rows, predicts):
+    """One row in each form, ours beside scikit-learn's, taking turns row by row."""
+    X, y = dense(n_rows, N_FEATURES)
+    by_form = forms(X)
+    by_form[f"CSR, {NONZEROS} of {SPARSE_COLUMNS}"] = sparse_rows(n_rows)
+    rows = []
+    for form, made in by_form.items():
+        for name, (ours, theirs) in pairs().items():
+            if form.startswith("CSR") and name == "network":
+                continue
+            tasks = {
+                "ours": learning(ours, made, y, predicts),
+                "theirs": learning(theirs, made, y, predicts),
+            }
+            found = microseconds(tasks, n_rows)
+            rows.append(
+                {
+                    "row": form,
+                    "model": name,
+                    "us": found["ours"],
+                    "scikit-learn, us": found["theirs"],
+                    "ratio": found["ours"] / found["theirs"],
+                }
+            )
+    verb = "predicted, then learnt" if predicts else "learnt"
+    note = (
+        "Median of a call, both taking turns row by row. Linear models stand beside "
+        f"SGDClassifier, networks of {HIDDEN[0]} units beside MLPClassifier. A network "
+        "of CSR rows has no short way here and is left out."
+    )
+    return Table(f"One row in every form, {verb}", rows, note)
+
+
 def run(repeats=5, quick=False):
     """All tables of this suite."""
     n_parts = 100 if quick else 400 * repeats
-    return [table(1, n_parts), table(32, n_parts)]
+    n_rows = WARM_UP + (50 if quick else 100 * repeats)
+    return [
+        table(1, n_parts),
+        table(32, n_parts),
+        table_of_forms(n_rows, predicts=False),
+        table_of_forms(n_rows, predicts=True),
+    ]
 
 
 if __name__ == "__main__":

@@ -25,14 +25,18 @@ from skgd._estimator.causes import (
     vanishing_targets,
 )
 from skgd._estimator.interrupts import Presses
+from skgd._estimator.late import LATE, LateAttributes, attributes_of
 from skgd._estimator.other_forms import OtherForms
+from skgd._estimator.prepared import lies_row_by_row
 from skgd._estimator.saved import from_state, to_state
 from skgd._estimator.scoring import scorer_of
 from skgd._estimator.transaction import all_or_nothing
 from skgd._input.chunks import checked_chunk
+from skgd._input.plain import CSR, plain_csr_row, plain_rows
 from skgd._input.random import generator
 from skgd._input.rows import Rows, hold_out
 from skgd._input.validation import (
+    FLOATS,
     check_sum,
     check_weights,
     refuse_foreign,
@@ -65,7 +69,7 @@ TOO_SMALL = 0.01
 PREDICTED_ROWS = 4096
 
 
-class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
+class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
     """Training by gradient descent, whatever the model and the task.
 
     Subclasses provide the methods that ``skgd._estimator.hooks`` documents.
@@ -345,6 +349,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
             X, y = self._checked_data(X, y, reset=True)
         else:
             X, y = self._further_rows(X, y, self._task, self._model.dtype)
+        X = lies_row_by_row(X)
         weights = sample_weight
         if weights is not None:
             weights = check_weights(sample_weight, X)
@@ -398,8 +403,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
         self._keep(plan, task, state, report)
         if report.stop_reason != "diverged":
             self._warn_if_infinite(bound.rows)
-        if sample_weight is None:
-            self._prepare_next(plan, bound, horizon)
+        self._prepare_next(plan, bound, horizon)
         return self
 
     def _check_late_parameters(self):
@@ -430,6 +434,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
 
     def __getstate__(self):
         """Plain data, without what can be made again; see ``saved.py``."""
+        vars(self)  # which makes what is late
         # It may be the very dictionary of the estimator.
         attributes = dict(super().__getstate__())
         for name in ("_quick", "_checked"):
@@ -455,9 +460,35 @@ class BaseGD(OtherForms, CallbackSupportMixin, BaseEstimator):
 
     # ---- input -----------------------------------------------------------------
 
+    def _plain_rows(self, X):
+        """X as floats to predict from, or None if that takes a closer look."""
+        attributes = attributes_of(self)
+        if "_loss" not in attributes:
+            return None
+        n_features = attributes.get("n_features_in_")
+        names = attributes.get("feature_names_in_")
+        if type(X) in CSR:
+            plain = plain_csr_row(X, n_features, names) is not None
+            return X if plain and X.dtype in FLOATS else None
+        return plain_rows(X, n_features, names)
+
+    def _together(self, *names):
+        """Fitted attributes that belong together, all of the same update.
+
+        Another thread may be learning.
+        """
+        try:
+            # In one step of the interpreter.
+            return operator.itemgetter(*names)(attributes_of(self))
+        except KeyError:
+            late = attributes_of(self).get(LATE)
+            if late is None:
+                return tuple(getattr(self, name) for name in names)
+            return late.weights(attributes_of(self), names)
+
     def _further_rows(self, X, y, task, dtype, trusted=False):
         """Checked rows of a stream in the precision of its first ones."""
-        plain = checked_chunk(self, X, y, task, dtype, trusted)
+        plain = checked_chunk(self, X, y, task, trusted)
         X, y = plain or self._checked_data(X, y, reset=False)
         return X.astype(dtype, copy=False), y
 

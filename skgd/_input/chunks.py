@@ -8,13 +8,20 @@ import math
 
 import numpy as np
 
+from skgd._input.plain import as_plain_vector, is_finite, plain_rows
 from skgd._input.targets import Classification, Regression
 
 # Labels whose order NumPy knows without asking Python.
 LABEL_KINDS = "biufUS"
 
+# The largest number in the precision of scores of float32 rows.
+LARGEST = float(np.finfo(np.float32).max)
 
-def checked_chunk(estimator, X, y, task, dtype, trusted=False):
+# The kinds of what Python has for them.
+KIND_OF = {bool: "b", int: "i", float: "f", str: "U", bytes: "S"}
+
+
+def checked_chunk(estimator, X, y, task, trusted=False):
     """X and y as arrays if they need no closer look, else None.
 
     For an estimator that has seen rows before; ``validate_data`` takes longer than
@@ -25,45 +32,20 @@ def checked_chunk(estimator, X, y, task, dtype, trusted=False):
     estimator : BaseGD
     X, y : array-like
     task : a task of ``skgd._input.targets``
-    dtype : dtype
-        Of the rows seen before.
     trusted : bool
         Whether X is known to be finite.
     """
-    n_rows = len(X) if type(X) is np.ndarray else 0
-    if (
-        not n_rows
-        or hasattr(estimator, "feature_names_in_")
-        or not is_plain(X, (n_rows, estimator.n_features_in_), dtype)
-        or not (trusted or is_finite(X))
-        or encoded(task, y, n_rows) is None
-    ):
+    names = vars(estimator).get("feature_names_in_")
+    X = plain_rows(X, estimator.n_features_in_, names, trusted)
+    if X is None:
+        return None
+    y = as_plain_vector(y)
+    targets = encoded(task, y, len(X))
+    if targets is None:
+        return None
+    if X.dtype == np.float32 and np.abs(targets).max() > LARGEST:
         return None
     return X, np.asarray(y)
-
-
-def is_plain(X, shape, dtype):
-    """Whether X is an array of the right form, row by row in memory."""
-    return (
-        type(X) is np.ndarray
-        and X.shape == shape
-        and X.dtype == dtype
-        and X.flags.c_contiguous
-    )
-
-
-def is_finite(array):
-    """Whether the sum is, which a look at each number could only confirm.
-
-    That of the squares is faster where the numbers lie in one piece, and warns of
-    nothing.
-    """
-    if array.flags.c_contiguous and array.dtype.kind == "f":
-        vector = array.reshape(-1)
-        if math.isfinite(vector.dot(vector)):
-            return True
-    with np.errstate(over="ignore", invalid="ignore"):
-        return math.isfinite(array.sum())
 
 
 def encoded(task, y, n):
@@ -88,3 +70,67 @@ def encoded(task, y, n):
         return None
     codes = index if task.n_outputs > 1 else 2 * index - 1
     return codes.astype(np.float64).reshape(n, 1)
+
+
+class Encoder:
+    """Targets of single rows as numbers, without the detour by arrays.
+
+    Parameters
+    ----------
+    task : a task of ``skgd._input.targets``
+    """
+
+    def __init__(self, task):
+        self.task = task
+        self._codes = None
+        self._is_flat = type(task) is Regression and task.is_flat
+        if type(task) is Classification and task.classes.dtype.kind in LABEL_KINDS:
+            codes = task.encode(task.classes)[:, 0].tolist()
+            self._codes = dict(zip(task.classes.tolist(), codes, strict=True))
+
+    def into(self, targets, y):
+        """Write the targets of y into an array; False if they need a closer look.
+
+        Parameters
+        ----------
+        targets : float64 array of shape (n_rows, n_targets)
+        y : array-like
+        """
+        y = as_plain_vector(y)
+        if targets.size == 1:
+            value = self._of_one(y)
+            if value is not None:
+                targets[0, 0] = value
+                return True
+        found = encoded(self.task, y, len(targets))
+        if found is None:
+            return False
+        targets[:] = found
+        return True
+
+    def _of_one(self, y):
+        """The number of a single target, or None."""
+        if type(y) is np.ndarray:
+            kind = y.dtype.kind
+            if y.shape != (1,) or kind not in LABEL_KINDS + "O":
+                return None
+            value = y.item()
+        elif type(y) is list and len(y) == 1:
+            value = y[0]
+            kind = KIND_OF.get(type(value), "O")
+            if isinstance(value, np.generic):
+                kind, value = value.dtype.kind, value.item()
+        else:
+            return None
+        if self._codes is not None:
+            # Equal values of other kinds, fractions for example, are no labels.
+            if kind in LABEL_KINDS or (kind == "O" and type(value) is str):
+                return self._codes.get(value)
+            return None
+        if not self._is_flat or kind not in "iuf":
+            return None
+        try:
+            value = float(value)
+        except OverflowError:
+            return None
+        return value if math.isfinite(value) else None

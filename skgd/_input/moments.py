@@ -91,28 +91,9 @@ class Moments:
             self.low = np.minimum(self.low, low)
             self.high = np.maximum(self.high, high)
             return self
-        from skgd._kernels import moments
-
-        kernel = moments.compiled_update(X.dtype)
-        mean, variance = self.mean.copy(), self.variance.copy()
-        low, high = self.low.copy(), self.high.copy()
-        vector, step = as_vector(X)
         rows = EVERY_ROW if order is None else order
-        table = moments.Table(
-            X=X, vector=vector, step=step, weights=weights, order=rows
-        )
-        columns = moments.Columns(mean=mean, variance=variance, low=low, high=high)
-        workspace = moments.Workspace(
-            rows=np.empty(moments.BLOCK_ROWS, np.int64),
-            weights=np.empty(moments.BLOCK_ROWS),
-            block=np.empty((moments.BLOCK_ROWS + 2, moments.BLOCK_COLUMNS)),
-            origin=np.empty(n_features),
-        )
-        self.weight = kernel(
-            tuple(table), self.weight, tuple(columns), tuple(workspace)
-        )
-        self.mean, self.variance = mean, variance
-        self.low, self.high = low, high
+        added = MomentsOfChunks(X.dtype, n_features).after(self, X, weights, rows)
+        vars(self).update(vars(added))
         return self
 
     def reach(self, centre):
@@ -136,6 +117,49 @@ class Moments:
                 share, self.mean, self.variance, mean, variance
             )
         self.weight = total
+
+
+class MomentsOfChunks:
+    """Moments of dense rows, prepared for chunk after chunk of one kind.
+
+    Parameters
+    ----------
+    dtype : float32 or float64
+    n_features : int
+    """
+
+    def __init__(self, dtype, n_features):
+        from skgd._kernels import moments
+
+        self._kernel = moments.compiled_update(dtype)
+        self._workspace = tuple(
+            moments.Workspace(
+                rows=np.empty(moments.BLOCK_ROWS, np.int64),
+                weights=np.empty(moments.BLOCK_ROWS),
+                block=np.empty((moments.BLOCK_ROWS + 2, moments.BLOCK_COLUMNS)),
+                origin=np.empty(n_features),
+            )
+        )
+
+    def after(self, before, X, weights, order=EVERY_ROW):
+        """`Moments` of the rows of X and of those `before`, which stay as they are.
+
+        `order` has the rows that count; empty stands for all of them.
+        """
+        from skgd._kernels.moments import Columns, Table
+
+        vector, step = as_vector(X)
+        table = Table(X=X, vector=vector, step=step, weights=weights, order=order)
+        columns = Columns(
+            mean=before.mean.copy(),
+            variance=before.variance.copy(),
+            low=before.low.copy(),
+            high=before.high.copy(),
+        )
+        weight = self._kernel(
+            tuple(table), before.weight, tuple(columns), self._workspace
+        )
+        return Moments(weight, *columns)
 
 
 def exceeds_rounding(variance, mean):

@@ -148,7 +148,8 @@ def run_epoch(rows, batch_size, cost, theta, lazy, average, strengths, rates, t)
     Moves what is kept in `lazy`, and writes the weights that it stands for into
     `theta`, so that a run cut into several calls makes the same operations on the same
     numbers as one in a single call. Without penalty and average the weights kept may be
-    `theta`.
+    `theta`. An empty `theta` asks for no weights, and an empty order for nothing but
+    them.
 
     An untouched weight goes through |w| <- max(0, (1 - lr*l2) |w| - lr*l1) at each
     step. The composition of such maps is again one: with A the product of the factors
@@ -168,7 +169,7 @@ def run_epoch(rows, batch_size, cost, theta, lazy, average, strengths, rates, t)
     l1, l2 = strengths
     scores = rows.data.scores
     n_outputs = scores.shape[1]
-    n_features = theta.shape[0] // n_outputs - 1
+    n_features = kept.shape[0] // n_outputs - 1
     n_weights = n_features * n_outputs
     coef = kept[:n_weights].reshape((n_features, n_outputs))
     intercept = kept[n_weights:]
@@ -213,12 +214,14 @@ def run_epoch(rows, batch_size, cost, theta, lazy, average, strengths, rates, t)
     factors[0] = scale
     factors[1] = shrinkage
     factors[2] = counted
+    if theta.shape[0] == 0:
+        return total, n_updates
     if averages and t + n_updates >= average.start:
         share = 1.0 / (t + n_updates - average.start + 1)
         mean = average.average
         for j in range(n_weights):
             mean[j] = share * (counted * kept[j] - moved[j])
-        for j in range(n_weights, theta.shape[0]):
+        for j in range(n_weights, kept.shape[0]):
             mean[j] = -share * moved[j]
     shown = theta[:n_weights].reshape((n_features, n_outputs))
     _write(coef, caught_up, scale, shrinkage, shown)

@@ -368,8 +368,15 @@ def _any_rows(epoch, rule, course):
     n_features = records.shape[0] // size - 1
     intercepts = n_features * size
     unpenalised = _without_penalty(course)
-    gradient = np.zeros(n_features * n_outputs)
-    touched = np.empty(n_features, np.int64)
+    # One row that names no column twice: its entries number what it touches.
+    alone = epoch.late.distinct and batch_size == 1
+    n_most = n_features
+    if alone:
+        n_most = 0
+        for r in range(order.shape[0]):
+            n_most = max(n_most, pointers[order[r] + 1] - pointers[order[r]])
+    gradient = np.zeros(n_most * n_outputs)
+    touched = np.empty(n_most, np.int64)
     slope = np.zeros(n_outputs)
     n = order.shape[0]
     total = 0.0
@@ -402,7 +409,7 @@ def _any_rows(epoch, rule, course):
         total += loss
         if not is_finite(loss):
             break
-        _add_gradients(rows, start, stop, slope, gradient)
+        _add_gradients(rows, start, stop, slope, gradient, alone)
         rate = rates[n_updates]
         passed += rate
         n_updates += 1
@@ -418,16 +425,20 @@ def _any_rows(epoch, rule, course):
                 g = slope[k]
                 chosen = unpenalised
                 if is_feature:
-                    g = gradient[j * n_outputs + k]
-                    gradient[j * n_outputs + k] = 0.0
+                    place = (m if alone else j) * n_outputs + k
+                    g = gradient[place]
+                    gradient[place] = 0.0
                     chosen = course
                 _move(rule, chosen, records, at, k, n_outputs, g, moment)
     return total, n_updates, passed, rate
 
 
 @numba.njit(**OPTIONS, forceinline=True)
-def _add_gradients(rows, start, stop, slope, gradient):
-    """The mean gradients of a batch, from the derivatives that its scores became."""
+def _add_gradients(rows, start, stop, slope, gradient, alone):
+    """The mean gradients of a batch, from the derivatives that its scores became.
+
+    Of a row that is `alone` in it, by the numbers of its entries, not of its columns.
+    """
     order, scores = rows.order, rows.data.scores
     values, columns, pointers = rows.data.values, rows.data.columns, rows.data.pointers
     n_outputs = scores.shape[1]
@@ -438,7 +449,7 @@ def _add_gradients(rows, start, stop, slope, gradient):
         for k in range(n_outputs):
             slope[k] += bias * inverse * scores[r, k]
         for q in range(pointers[i], pointers[i + 1]):
-            at = np.int64(columns[q]) * n_outputs
+            at = np.int64(q - pointers[i] if alone else columns[q]) * n_outputs
             for k in range(n_outputs):
                 gradient[at + k] += values[q] * inverse * scores[r, k]
 
@@ -506,6 +517,8 @@ def _run(epoch, rule, course, distinct, theta, vectors):
     else:
         total, n_updates, passed, rate = _any_rows(epoch, rule, course)
     late.passed[0], late.passed[1] = passed, rate
+    if theta.shape[0] == 0:
+        return total, n_updates
     idle = _waits_for_nothing(rule, course, epoch.rates, rate)
     _show(rule, course, late, n_outputs, epoch.t + n_updates, theta, vectors, idle)
     return total, n_updates

@@ -115,10 +115,11 @@ def run_pass(
 ):
     """Updates by the rows of `order`; returns the sum of losses and their number.
 
-    `squares`, `largest` and `marks` belong to the entries of theta: weighted sums of
-    squared derivatives, the largest values seen, and the number of the last update.
-    `prior` is the sum of squared derivatives that features start with, per square of
-    their value; `t` counts the updates made before.
+    Penalised weights wait for their rows; see ``settle``. `squares`, `largest` and
+    `marks` belong to the entries of theta: weighted sums of squared derivatives, the
+    largest values seen, and the number of the last update. `prior` is the sum of
+    squared derivatives that features start with, per square of their value; `t` counts
+    the updates made before.
     """
     data, targets, weights = borrowed(data), borrowed(targets), borrowed(weights)
     order, loss_p, theta = borrowed(order), borrowed(loss_p), borrowed(theta)
@@ -212,15 +213,51 @@ def run_pass(
                 if x != 0.0:
                     j = np.int64(columns[q]) * n_outputs + k
                     theta[j] -= move[k] * x * _step(eta, largest[j], squares[j])
-    if penalised:
-        now = t + n
-        for j in range(n_weights):
-            w = np.float64(theta[j])
-            if w != 0.0 and squares[j] > 0.0 and marks[j] < now:
-                length = (now - marks[j]) * _step(eta, largest[j], squares[j])
-                theta[j] = shrunk(w, l1, l2, length)
-                marks[j] = now
     return total, n
+
+
+def settle(
+    theta, squares, largest, marks, shown, n_weights, eta, l1, l2, now, for_good
+):
+    """Weights that wait for their rows, as they are after `now` updates, in `shown`.
+
+    `for_good` brings theta itself up to date, which the next rows go on from; `shown`
+    may be empty then.
+    """
+    theta, squares, largest = borrowed(theta), borrowed(squares), borrowed(largest)
+    marks, shown = borrowed(marks), borrowed(shown)
+    asked = shown.shape[0] > 0
+    penalised = l1 > 0.0 or l2 > 0.0
+    for j in range(theta.shape[0]):
+        w = np.float64(theta[j])
+        waits = penalised and j < n_weights and marks[j] < now
+        if waits and w != 0.0 and squares[j] > 0.0:
+            length = (now - marks[j]) * _step(eta, largest[j], squares[j])
+            w = shrunk(w, l1, l2, length)
+            if for_good:
+                theta[j] = w
+                marks[j] = now
+        if asked:
+            shown[j] = w
+
+
+@remembered
+def settle_signature(element):
+    """Of ``settle``."""
+    theta = compiling.vector(element)
+    return types.none(
+        theta,
+        VECTOR,
+        VECTOR,
+        VECTOR,
+        theta,
+        INDEX,
+        FLOAT,
+        FLOAT,
+        FLOAT,
+        INDEX,
+        types.boolean,
+    )
 
 
 @remembered

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
@@ -18,7 +19,9 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from skgd._estimator import parameters as _parameters
 from skgd._estimator.base import BaseGD
 from skgd._estimator.causes import need_scaling
+from skgd._estimator.late import LATE, attributes_of, late_dict
 from skgd._estimator.parameters import documented, with_parameters
+from skgd._estimator.prepared import quickly
 from skgd._estimator.probabilities import LogProbabilities, has_probabilities
 from skgd._estimator.transaction import all_or_nothing
 from skgd._input.moments import Moments
@@ -32,7 +35,7 @@ from skgd._input.validation import (
 from skgd._input.warnings import warn_user
 from skgd._linear.evidence import gap_at
 from skgd._linear.plan import Asked, constant_theta, linear_plan
-from skgd._linear.prepared_update import prepared, quickly
+from skgd._linear.prepared_update import prepared
 from skgd._linear.step_size import (
     smoothness,
 )
@@ -237,6 +240,12 @@ class LinearGD(BaseGD):
 
     def _raw_scores(self, X):
         """The scores of features as the user gave them."""
+        rows = self._plain_rows(X)
+        if rows is not None:
+            scores = None
+            if sparse.issparse(rows):
+                scores = self._late_scores(rows)
+            return self._scores(rows) if scores is None else scores
         check_is_fitted(self, "coef_")
         refuse_foreign(X=X)
         X = validated(self, X, reset=False)
@@ -302,10 +311,21 @@ class LinearGD(BaseGD):
             intercept = np.zeros_like(intercept)
         return float(loss), coef.astype(X.dtype), intercept.astype(X.dtype)
 
+    def _late_scores(self, X):
+        """Scores of a CSR row while nobody has looked at all weights, or None."""
+        attributes = attributes_of(self)
+        late = attributes.get(LATE)
+        if late is None or "coef_" in attributes or "intercept_" in attributes:
+            return None
+        return late.update.scores_of(late, X)
+
     def _scores(self, X):
         """X @ coef_.T + intercept_, one column per output."""
-        coef = np.atleast_2d(self.coef_)
-        return safe_sparse_dot(X, coef.T, dense_output=True) + self.intercept_
+        coef, intercept = self._together("coef_", "intercept_")
+        coef = np.atleast_2d(coef)
+        if type(X) is np.ndarray:
+            return X @ coef.T + intercept
+        return safe_sparse_dot(X, coef.T, dense_output=True) + intercept
 
     def _stable_rate(self, plan, bound):
         objective = plan.objective
@@ -407,6 +427,8 @@ class GDRegressor(RegressorMixin, LinearGD):
     >>> round(model.score(X, y), 2)
     0.52
     """
+
+    __dict__ = late_dict
 
     @quickly
     @all_or_nothing
@@ -512,6 +534,7 @@ class GDClassifier(LogProbabilities, ClassifierMixin, LinearGD):
     array([0, 0, 0])
     """
 
+    __dict__ = late_dict
     _estimates_classes = True
 
     @quickly

@@ -13,12 +13,13 @@ from scipy.special import softmax
 from sklearn.base import _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skgd._estimator import parameters as _parameters
+from skgd._estimator.late import LATE, attributes_of, late_dict
 from skgd._estimator.parameters import documented, with_parameters
+from skgd._estimator.prepared import quickly
 from skgd._estimator.probabilities import LogProbabilities, has_probabilities
 from skgd._estimator.transaction import all_or_nothing
 from skgd._input.targets import Classification, Multilabel
@@ -139,6 +140,8 @@ class MLPGD(LogProbabilities, NetworkGD):
     True
     """
 
+    __dict__ = late_dict
+
     @all_or_nothing
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
@@ -174,6 +177,7 @@ class MLPGD(LogProbabilities, NetworkGD):
         init = {"coefs_init": coefs_init, "intercepts_init": intercepts_init}
         return self._fit(X, y, sample_weight, init, (X_val, y_val, sample_weight_val))
 
+    @quickly
     @all_or_nothing
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
@@ -297,38 +301,41 @@ class MLPGD(LogProbabilities, NetworkGD):
         check_is_fitted(self, "coefs_")
         refuse_foreign(X=X)
         X = validated(self, X, reset=False)
-        return [X, *self._layers(X)]
+        return [X, *self._layers(X, *self._together("coefs_", "intercepts_"))]
 
     # ---- prediction ------------------------------------------------------------
 
     def _raw_scores(self, X):
         """Scores of the last layer, one column per output."""
+        rows = self._plain_rows(X)
+        if rows is not None:
+            return self._scores(rows)
         check_is_fitted(self, "coefs_")
         X = validated(self, X, reset=False)
         return self._scores(X)
 
     def _scores(self, X):
         """A block of rows at a time, which stays in the cache from layer to layer."""
-        widest = max(W.shape[1] for W in self.coefs_)
+        weights = self._together("coefs_", "intercepts_")
+        widest = max(W.shape[1] for W in weights[0])
         n_rows = max(1, PREDICTED_NUMBERS // widest)
         if X.shape[0] <= n_rows:
-            return self._scores_of_block(X)
-        dtype = np.result_type(X.dtype, *(W.dtype for W in self.coefs_))
+            return self._scores_of_block(X, *weights)
+        dtype = np.result_type(X.dtype, *(W.dtype for W in weights[0]))
         scores = np.empty((X.shape[0], self.n_outputs_), dtype)
         for start in range(0, X.shape[0], n_rows):
             stop = start + n_rows
-            scores[start:stop] = self._scores_of_block(X[start:stop])
+            scores[start:stop] = self._scores_of_block(X[start:stop], *weights)
         return scores
 
-    def _scores_of_block(self, X):
+    def _scores_of_block(self, X, coefs, intercepts):
         with np.errstate(over="ignore", invalid="ignore"):
-            scores = self._forward(X, self.coefs_, self.intercepts_)
+            scores = self._forward(X, coefs, intercepts)
         if scores.dtype != np.float32 or np.isfinite(scores).all():
             return scores
         # Sums of numbers that float32 can hold, which it cannot.
         coefs, intercepts = (
-            [part.astype(np.float64) for part in parts]
-            for parts in (self.coefs_, self.intercepts_)
+            [part.astype(np.float64) for part in parts] for parts in (coefs, intercepts)
         )
         scores = self._forward(X.astype(np.float64), coefs, intercepts)
         largest = np.finfo(np.float32).max
@@ -338,22 +345,12 @@ class MLPGD(LogProbabilities, NetworkGD):
         *_, scores = self._layers(X, coefs, intercepts)
         return scores
 
-    def _layers(self, X, coefs=None, intercepts=None):
-        """Values of the hidden layers and scores, one after the other.
-
-        With the weights given; by default with those of the network.
-        """
-        coefs = self.coefs_ if coefs is None else coefs
-        intercepts = self.intercepts_ if intercepts is None else intercepts
-        a = safe_sparse_dot(X, coefs[0], dense_output=True)
-        a += intercepts[0]
-        layers = zip(self._model.activations, coefs[1:], intercepts[1:], strict=True)
-        for activation, W, b in layers:
-            a = activation.value(a)
-            yield a
-            a = a @ W
-            a += b
-        yield a
+    def _layers(self, X, coefs, intercepts):
+        """Values of the hidden layers and scores, one after the other."""
+        attributes = attributes_of(self)
+        # What is late is a network with the same activations.
+        model = attributes.get("_model") or attributes[LATE].update.model
+        return model.layers(X, coefs, intercepts)
 
     @documented
     def predict(self, X: Any) -> NDArray[Any]:

@@ -7,6 +7,7 @@ import copy
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils.extmath import safe_sparse_dot
 
 from skgd._input.boundary import check_sizes
 from skgd._input.rows import as_vector
@@ -190,6 +191,21 @@ class Network:
             [W.astype(self.dtype) for W in weights],
             [b.astype(self.dtype) for b in intercepts],
         )
+
+    def layers(self, X, coefs, intercepts):
+        """Values of the hidden layers and scores, one after the other, of raw weights.
+
+        For evaluation: without dropout.
+        """
+        a = safe_sparse_dot(X, coefs[0], dense_output=True)
+        a += intercepts[0]
+        layers = zip(self.activations, coefs[1:], intercepts[1:], strict=True)
+        for activation, W, b in layers:
+            a = activation.value(a)
+            yield a
+            a = a @ W
+            a += b
+        yield a
 
     def translated(self, theta, previous):
         """Parameters to go on with after those of the network `previous`: the same.

@@ -34,6 +34,7 @@ from skgd._network.automatic import (
 )
 from skgd._network.coordinates import Coordinates, Scaling
 from skgd._network.model import Network
+from skgd._network.prepared_update import prepared
 from skgd._training.objective import Objective, best_constants
 from skgd._training.plan import Plan, rows_per_update
 from skgd._training.state import Averaging
@@ -316,6 +317,9 @@ class NetworkGD(BaseGD):
             "alpha_": model.alpha,
             "_model": model,
         }
+
+    def _prepare_next(self, plan, bound, horizon):
+        self._quick = prepared(self, plan, bound, horizon)
 
     def _constant(self, plan, rows):
         targets = rows.visited_targets()

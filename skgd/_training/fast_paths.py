@@ -231,13 +231,9 @@ def _rule_on_nonzeros_only(bound, stepper, batch_size):
     _check_scores(bound, batch_size)
 
     def kept(state, rate):
-        key = (rule.__name__, *stepper.p, l1, l2)
-        if waits_by_powers:
-            # What happens to features that wait is a power of one matrix.
-            key = (*key, rate)
         return LateRule.of(
             state,
-            key,
+            late_key(rule, stepper.p, l1, l2, rate),
             lambda: csr_rules.begin(
                 number, state.theta, state.vectors, n_outputs, state.step
             ),
@@ -250,7 +246,7 @@ def _rule_on_nonzeros_only(bound, stepper, batch_size):
             return _every_weight(bound, stepper, batch_size)(state, order, rates)
         (_, p, *_), *_ = stepper.update(state)
         if rule is FTRL:
-            _begin_ftrl(state, stepper.p, float(rates[0]))
+            begin_ftrl(state, stepper.p, float(rates[0]))
         late = kept(state, float(rates[0]))
         check_sizes("sparse updates", records=(late.records, n_records))
         given = csr_rules.Late(
@@ -274,7 +270,16 @@ def _rule_on_nonzeros_only(bound, stepper, batch_size):
     return run
 
 
-def _begin_ftrl(state, p, rate):
+def late_key(rule, p, l1, l2, rate):
+    """What holds for features that wait."""
+    key = (rule.__name__, *p, l1, l2)
+    if rule in (Momentum, Nesterov):
+        # What happens to them is a power of one matrix.
+        key = (*key, rate)
+    return key
+
+
+def begin_ftrl(state, p, rate):
     """The sum z of weights that the rule did not make, as in ``FTRL.update``."""
     z, total, l1, l2 = state.vectors
     w = state.theta.astype(np.float64)

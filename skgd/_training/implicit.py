@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from skgd._registry import SAVED
+from skgd._training.state import Waiting
 
 
 @SAVED.named("implicit adagrad")
@@ -92,21 +93,56 @@ class _Epoch:
         self._pass = compiling.kernel(
             csr_stream.run_pass, csr_stream.pass_signature(*bound.loops.types)
         )
+        self._settle = compiling.kernel(
+            csr_stream.settle, csr_stream.settle_signature(bound.loops.element)
+        )
 
     def run(self, state):
-        """One pass in place; returns (mean objective seen, length of the steps)."""
+        """One pass in place; returns (mean objective seen, length of the steps).
+
+        Penalised weights of absent features are brought up to date at the end, but
+        after a single row: there they wait, as they do in a stream of such rows.
+        """
+        bound, eta = self.bound, self.rule.eta
+        n_rows = bound.rows.order.size
+        self.begin(state)
+        penalised = any(self.rule.strengths)
+        weights = Waiting.of(state)
+        total, n_updates = self.update(
+            weights, state.vectors, state.scalars, bound.data, bound.rows, state.step
+        )
+        state.step += n_updates
+        if n_updates < n_rows:
+            return math.nan, eta
+        state.lazy = None
+        if penalised and n_rows == 1:
+            kept = weights.copy() if weights is state.theta else weights
+            self.settle(kept, state.vectors, state.step, state.theta)
+            state.lazy = Waiting(kept, state.theta.copy())
+        else:
+            if penalised:
+                self.settle(weights, state.vectors, state.step)
+            if weights is not state.theta:
+                state.theta[:] = weights
+        value = total / n_updates + bound.objective.penalty(state.theta)
+        return value, eta
+
+    def begin(self, state):
+        """Make the state ready for the first pass of this rule."""
+        if state.scalars[0] >= 0.0:
+            return
+        squares, _, marks = state.vectors
+        n_fitted = state.step / max(state.epoch, 1) if state.step else 0.0
+        state.scalars[0] = n_fitted * self.rule.prior
+        squares[-self.bound.objective.model.n_outputs :] = state.scalars[0]
+        marks[:] = state.step
+
+    def update(self, weights, vectors, scalars, data, rows, step):
+        """The updates by some rows; returns (sum of losses, number of updates)."""
         rule, bound = self.rule, self.bound
-        rows = bound.rows
-        squares, largest, marks = state.vectors
-        n_outputs = bound.objective.model.n_outputs
-        if state.scalars[0] < 0.0:
-            n_fitted = state.step / max(state.epoch, 1) if state.step else 0.0
-            state.scalars[0] = n_fitted * rule.prior
-            squares[-n_outputs:] = state.scalars[0]
-            marks[:] = state.step
         l1, l2 = rule.strengths
-        total, n_updates = self._pass(
-            bound.data,
+        return self._pass(
+            data,
             rows.targets,
             rows.weights,
             rows.order,
@@ -114,19 +150,27 @@ class _Epoch:
             bound.loss,
             bound.loss_p,
             rule.curvature,
-            state.theta,
-            squares,
-            largest,
-            marks,
-            np.zeros((4, n_outputs)),
+            weights,
+            *vectors,
+            np.zeros((4, bound.objective.model.n_outputs)),
             rule.eta,
             l1,
             l2,
-            state.scalars[0],
-            state.step,
+            scalars[0],
+            step,
         )
-        state.step += n_updates
-        if n_updates < rows.order.size:
-            return math.nan, rule.eta
-        value = total / n_updates + bound.objective.penalty(state.theta)
-        return value, rule.eta
+
+    def settle(self, weights, vectors, step, shown=None):
+        """Bring weights up to date, in `shown` if it is given."""
+        l1, l2 = self.rule.strengths
+        self._settle(
+            weights,
+            *vectors,
+            weights[:0] if shown is None else shown,
+            weights.size - self.bound.objective.model.n_outputs,
+            self.rule.eta,
+            l1,
+            l2,
+            step,
+            shown is None,
+        )

@@ -168,6 +168,36 @@ class LateRule:
         state.lazy = self
 
 
+@SAVED.named("waiting weights")
+@dataclass
+class Waiting:
+    """Penalised weights as the last rows that touched them left them.
+
+    Of a stream of single sparse rows; see ``_kernels/csr_stream.py``.
+
+    Attributes
+    ----------
+    kept : array of shape (n_parameters,)
+    shown : array of shape (n_parameters,)
+        Theta, which they stood for; another means that they are out of date.
+    """
+
+    kept: np.ndarray
+    shown: np.ndarray
+
+    @classmethod
+    def of(cls, state):
+        """The weights that wait in `state`, or its theta where none do."""
+        last = state.lazy
+        if not isinstance(last, cls):
+            return state.theta
+        if np.array_equal(last.shown, state.theta):
+            return last.kept.copy()
+        # Moved by others, who know of no marks.
+        state.vectors[2] = state.step
+        return state.theta
+
+
 @SAVED.named("training")
 @dataclass
 class State:
@@ -202,7 +232,7 @@ class State:
         Whose vectors these are; see `rule_of`.
     table : object
         What the derivatives belong to; None where nobody may ask for them again.
-    lazy : Lazy, LateRule or None
+    lazy : Lazy, LateRule, Waiting or None
         How sparse rows keep weights between calls.
     highest : float
         The highest objective at the start of a call of partial_fit.
@@ -222,7 +252,7 @@ class State:
     losses: list = field(default_factory=list)
     rule: tuple = ()
     table: object = None
-    lazy: Lazy | LateRule | None = None
+    lazy: Lazy | LateRule | Waiting | None = None
     highest: float = 0.0
 
     @classmethod

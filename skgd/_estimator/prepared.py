@@ -1,0 +1,403 @@
+"""``partial_fit`` of few rows at little cost: what does not change is prepared once.
+
+The same update as the usual way, which takes over wherever something is out of the
+ordinary. What a model has to prepare is a subclass of `PreparedUpdate`; what it leaves
+are late attributes, made when somebody looks.
+"""
+
+import functools
+import math
+import operator
+import threading
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from skgd._estimator.late import (
+    LATE,
+    attributes_of,
+    may_be_late,
+    replace_attributes,
+)
+from skgd._input.chunks import Encoder
+from skgd._input.plain import as_plain_vector, plain_rows
+from skgd._input.sparse import NUMBERS
+from skgd._input.targets import Classification, Regression
+from skgd._kernels.fingerprint import fingerprint
+from skgd._training.epochs import epoch_rates
+from skgd._training.state import State
+from skgd.losses import Loss
+from skgd.schedules import Constant
+
+# Numbers in a chunk that are copied, if need be, to lie row by row. Larger chunks, for
+# which a prepared update saves little, are read where they lie.
+FEW_NUMBERS = 1 << 16
+
+# What a call leaves besides the weights.
+REPORT = (
+    "_state",
+    "_model",
+    "n_iter_",
+    "t_",
+    "lr_",
+    "history_",
+    "loss_curve_",
+    "best_loss_",
+    "best_epoch_",
+    "stop_reason_",
+)
+
+# Methods that prepared updates stand in for. A subclass with one of its own means it.
+STOOD_IN_FOR = (
+    "_attributes",
+    "_checked_data",
+    "_fixed_parameters",
+    "_further_rows",
+    "_keep",
+    "_known_task",
+    "_new_task",
+    "_objective",
+    "_partial_fit",
+    "_plan",
+    "_prepare_next",
+    "_weighted_rows",
+    "_weights_shown",
+    "__getattr__",
+    "__getattribute__",
+    "__setattr__",
+)
+
+
+def quickly(partial_fit):
+    """Decorate ``partial_fit``: take the short way if the last call prepared one."""
+
+    @functools.wraps(partial_fit)
+    def method(self, X, y, *, classes=None, sample_weight=None, **others):
+        quick = attributes_of(self).get("_quick")
+        if (
+            quick is not None
+            and not others
+            and quick.run(self, X, y, classes, sample_weight)
+        ):
+            return self
+        if classes is not None:
+            others["classes"] = classes
+        return partial_fit(self, X, y, sample_weight=sample_weight, **others)
+
+    return method
+
+
+def lies_row_by_row(X):
+    """A small chunk in the order in which prepared updates read it."""
+    if isinstance(X, np.ndarray) and X.size <= FEW_NUMBERS:
+        return np.ascontiguousarray(X)
+    return X
+
+
+@dataclass(slots=True)
+class Left:
+    """What an update leaves, for the attributes to be made of.
+
+    Attributes
+    ----------
+    update : PreparedUpdate
+    state : State
+    model : LinearModel or Network
+    value, rate, seconds : float
+        Entries of the history.
+    shown : bool
+        Whether some of the attributes have been put where they belong.
+    made : dict or None
+        The weights, once they have been made.
+    """
+
+    update: object
+    state: State
+    model: object
+    value: float
+    rate: float
+    seconds: float
+    shown: bool = False
+    made: dict | None = None
+
+    @property
+    def names(self):
+        return self.update.names
+
+    def show(self, attributes, name=None):
+        """Make the attributes: the weights alone for a `name` that belongs to them.
+
+        Returns the one of that name.
+        """
+        update = self.update
+        with update.lock:
+            made = self._weights()
+            if name not in update.weight_names:
+                made = made | update.report_of(self)
+            self.shown = True
+            # A user may have set some in the meantime.
+            missing = {n: v for n, v in made.items() if n not in attributes}
+            attributes.update(missing)
+            if name not in update.weight_names and attributes.get(LATE) is self:
+                del attributes[LATE]
+        return attributes.get(name)
+
+    def _weights(self):
+        if self.made is None:
+            self.made = self.update.weights_of(self)
+        return self.made
+
+    def weights(self, attributes, names):
+        """The weights of these names, those that a user has set included."""
+        with self.update.lock:
+            made = self._weights()
+        return tuple(attributes.get(name, made[name]) for name in names)
+
+
+class PreparedUpdate:
+    """An update from the rows of one call, prepared for the next calls.
+
+    Parameters
+    ----------
+    estimator : BaseGD
+        After a call of partial_fit.
+    plan : Plan
+    shape : tuple
+        Of X in these calls.
+    horizon : float or None
+        As in ``Plan.epoch``.
+    weight_names : tuple of str
+        The fitted attributes that hold theta.
+    """
+
+    def __init__(self, estimator, plan, shape, horizon, weight_names):
+        self.plan = plan
+        self.shape = shape
+        self.horizon = horizon
+        self.model = plan.objective.model
+        self.task = estimator._task
+        self.weight_names = weight_names
+        self.names = frozenset(REPORT + weight_names)
+        self.shows_late = may_be_late(type(estimator))
+        self.rates = None
+        if type(plan.schedule) is Constant:
+            self.rates = np.array([plan.lr])
+        self.values_of = operator.itemgetter(*estimator._get_param_names())
+        self.values = self.values_of(vars(estimator))
+        self.parts = [(part, vars(part).copy()) for part in _parts(self.values)]
+        self.user_code = list(_user_code(plan))
+        self.encoder = Encoder(self.task)
+        # Zeros are targets of any kind.
+        self.targets = np.zeros((shape[0], self.task.n_targets))
+        self.weights = np.ones(shape[0])
+        self.loss = plan.objective.loss
+        self.check_target = None
+        if type(self.loss).check_target is not Loss.check_target:
+            self.check_target = self.loss.check_target
+        # Classes are told from any scores, and a link may make others infinite.
+        self.predicts_scores = self.task.classes is not None or self.loss.identity_link
+        # One thread learns, and others may look at what it left.
+        self.lock = threading.RLock()
+
+    def still_holds(self, estimator):
+        """Whether no parameter has been changed, nor a part of one."""
+        current = attributes_of(estimator)
+        if current.get("_task") is not self.task:
+            return False
+        if not all(map(operator.is_, self.values_of(current), self.values)):
+            return False
+        for function, key in self.user_code:
+            if fingerprint(function) != key:
+                return False
+        for part, saved in self.parts:
+            for name, value in vars(part).items():
+                if value is not saved.get(name, self):
+                    return False
+        return self.goes_on_from(current.get("_model"))
+
+    def goes_on_from(self, model):
+        """Whether the coordinates are those of `model`; None if nobody looked."""
+        return model is None or model is self.model
+
+    def run(self, estimator, X, y, classes=None, sample_weight=None):
+        """One update; False, with nothing done, if the usual way must be taken."""
+        with self.lock:
+            if (
+                not self.still_holds(estimator)
+                or (classes is not None and not self._are_known(classes))
+                or not self._takes_weights(sample_weight)
+                or not self.takes_rows(estimator, X)
+                or not self.encoder.into(self.targets, y)
+            ):
+                return False
+            if self.check_target is not None:
+                self.check_target(self.targets)
+            return self._update(estimator, sample_weight is not None)
+
+    def _are_known(self, classes):
+        known = self.task.classes
+        if known is None:
+            return False
+        if type(classes) is list and len(classes) == len(known):
+            return classes == known.tolist()
+        return np.array_equal(classes, known)
+
+    def _takes_weights(self, sample_weight):
+        """Whether there are none, or plain ones; rows of weight zero are left out."""
+        if sample_weight is None:
+            return True
+        weights = as_plain_vector(sample_weight)
+        if type(weights) is list:
+            weights = np.array(weights)
+        if (
+            type(weights) is not np.ndarray
+            or weights.shape != self.weights.shape
+            or weights.dtype.kind not in NUMBERS
+        ):
+            return False
+        self.weights[:] = weights
+        return bool(self.weights.min() > 0.0) and math.isfinite(self.weights.sum())
+
+    def takes_rows(self, estimator, X):
+        """Whether X is of the right form, and kept for the update."""
+        current = attributes_of(estimator)
+        names = current.get("feature_names_in_")
+        X = plain_rows(X, current["n_features_in_"], names)
+        if X is None or X.shape != self.shape:
+            return False
+        if X.dtype == self.X.dtype:
+            self.X[...] = X
+            return True
+        with np.errstate(over="ignore"):
+            self.X[...] = X
+        return bool(np.isfinite(self.X).all())
+
+    def _update(self, estimator, weighted):
+        started = time.perf_counter()
+        attributes = attributes_of(estimator)
+        late = attributes.get(LATE)
+        left = None
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                left = self.step(attributes, weighted)
+            if left is None:
+                return False
+            left.seconds = time.perf_counter() - started
+            # In one step of the interpreter: a Ctrl-C comes before it or after it.
+            if late is None or late.shown:
+                kept = {n: v for n, v in attributes.items() if n not in self.names}
+                replace_attributes(estimator, kept | {LATE: left})
+            else:
+                attributes[LATE] = left
+        except BaseException:
+            if left is None or attributes_of(estimator).get(LATE) is not left:
+                self.undo()
+            raise
+        if not self.shows_late:
+            left.show(attributes_of(estimator))
+        return True
+
+    def last(self, attributes):
+        """State and model of the last call, whether they have been made or not."""
+        late = attributes.get(LATE)
+        state, model = attributes.get("_state"), attributes.get("_model")
+        if late is not None:
+            state = late.state if state is None else state
+            model = late.model if model is None else model
+        return state, model
+
+    def rates_at(self, state):
+        """The rate of the next update, as an array."""
+        if self.rates is not None:
+            return self.rates
+        plan = self.plan
+        return epoch_rates(
+            state, 1, lr=plan.lr, schedule=plan.schedule, horizon=self.horizon
+        )
+
+    def are_predicted(self, scores):
+        """Whether the predictions with these scores are finite."""
+        with np.errstate(all="ignore"):
+            return bool(np.isfinite(self.loss.inverse_link(scores)).all())
+
+    def step(self, attributes, weighted):
+        """What one update from the rows taken leaves; None if the usual way must.
+
+        The state of the last call is changed only where `undo` can put it back.
+        """
+        raise NotImplementedError
+
+    def undo(self):
+        """Take back the step, if it moved anything."""
+
+    def weights_of(self, left):
+        """The attributes that hold theta, by name."""
+        raise NotImplementedError
+
+    def scores_of(self, left, X):
+        """Scores of checked rows, if that takes less than all weights; else None."""
+        return None
+
+    def state_of(self, left):
+        """The state to go on from."""
+        return left.state
+
+    def report_of(self, left):
+        """All other attributes that a call leaves, by name."""
+        state, value = self.state_of(left), left.value
+        return {
+            "_state": state,
+            "_model": left.model,
+            "n_iter_": 1,
+            "t_": state.step,
+            "lr_": self.plan.rate_used([left.rate]),
+            "history_": {
+                "epoch": np.array([state.epoch]),
+                "step": np.array([state.step]),
+                "loss": np.array([value]),
+                "lr": np.array([left.rate]),
+                "seconds": np.array([left.seconds]),
+            },
+            "loss_curve_": [value],
+            "best_loss_": value,
+            "best_epoch_": 1,
+            "stop_reason_": "max_iter",
+        }
+
+
+def can_be_prepared(estimator, known_task=(Classification, Regression)):
+    """Whether prepared updates would do what the estimator does."""
+    if type(estimator._task) not in known_task:
+        return False
+    if getattr(estimator, "class_weight", None) is not None:
+        return False
+    for cls in type(estimator).__mro__:
+        if cls.__module__.partition(".")[0] == __name__.partition(".")[0]:
+            return not any(name in attributes_of(estimator) for name in STOOD_IN_FOR)
+        if any(name in vars(cls) for name in STOOD_IN_FOR):
+            return False
+    return False
+
+
+def _user_code(plan):
+    """(function, key of what was compiled) of those that users wrote."""
+    from skgd._kernels import compiling
+
+    loss, rule = type(plan.objective.loss), type(plan.optimizer)
+    functions = [loss.value_and_derivative, getattr(rule, "update", None)]
+    functions += [
+        type(f).apply for f in getattr(plan.objective.model, "activations", ())
+    ]
+    for function in functions:
+        if function is not None and compiling.is_foreign(function):
+            yield function, fingerprint(function)
+
+
+def _parts(values):
+    """The parameter objects among `values`, and those inside them."""
+    for value in values:
+        if isinstance(value, BaseEstimator):
+            yield value
+            yield from _parts(vars(value).values())

@@ -1,0 +1,195 @@
+"""Prepared updates of a linear model from single CSR rows, however many columns.
+
+The weights stay in place, and nothing that grows with the columns is done until
+somebody looks at what an update has left.
+"""
+
+import math
+
+import numpy as np
+
+from skgd._estimator.late import LATE, attributes_of
+from skgd._estimator.prepared import Left, PreparedUpdate
+from skgd._input.moments import MomentsOfChunks, Seen
+from skgd._input.plain import plain_csr_row
+from skgd._input.rows import Rows
+from skgd._linear.automatic import IMPLICIT_STEP, target_spread
+from skgd._training.epochs import Stepper
+from skgd._training.implicit import ImplicitAdaGrad
+from skgd._training.in_place import ImplicitSteps, single_rows
+from skgd.schedules import Constant
+
+WEIGHTS = ("coef_", "intercept_")
+
+
+class LinearUpdate(PreparedUpdate):
+    """An update that leaves ``coef_`` and ``intercept_``."""
+
+    def __init__(self, estimator, plan, shape, horizon):
+        super().__init__(estimator, plan, shape, horizon, WEIGHTS)
+
+    def answer_of(self, left):
+        """The parameters to predict with."""
+        raise NotImplementedError
+
+    def weights_of(self, left):
+        coef, intercept = self.model.coefficients(self.answer_of(left))
+        if self.task.classes is None and self.task.is_flat:
+            coef = coef[0]
+        return {"coef_": coef, "intercept_": intercept}
+
+
+class SparseUpdate(LinearUpdate):
+    """An update from one CSR row, prepared for the next rows.
+
+    Parameters
+    ----------
+    estimator : LinearGD
+        After a call of partial_fit of one row.
+    plan : Plan
+    bound : BoundObjective
+        Over the row of that call.
+    horizon : float or None
+        As in ``Plan.epoch``.
+    way : object of ``skgd._training.in_place``
+    """
+
+    def __init__(self, estimator, plan, bound, horizon, way):
+        super().__init__(estimator, plan, bound.rows.X.shape, horizon)
+        self.way = way
+        self.bound = bound
+        self.index = bound.data[1].dtype
+        self.rest = bound.data[3:]
+        self.row = None
+        X = bound.rows.X
+        self.rows = [
+            Rows.of(X, self.targets, self.targets),
+            Rows.of(X, self.targets, self.targets, self.weights),
+        ]
+        self.saved = None
+        self.moments = None
+        if type(plan.optimizer) is ImplicitAdaGrad:
+            self.moments = MomentsOfChunks(np.dtype(np.float64), self.task.n_targets)
+
+    def goes_on_from(self, model):
+        return model is None or (model is self.model or model.raw)
+
+    def takes_rows(self, estimator, X):
+        current = attributes_of(estimator)
+        names = current.get("feature_names_in_")
+        self.row = plain_csr_row(X, self.model.n_features, names)
+        if self.row is None or current["n_features_in_"] != self.model.n_features:
+            return False
+        values, columns, pointers, rising = self.row
+        if values.dtype != self.model.dtype:
+            with np.errstate(over="ignore"):
+                values = values.astype(self.model.dtype)
+            if not np.isfinite(values).all():
+                return False
+        if columns.dtype != self.index:
+            columns = columns.astype(self.index)
+        if pointers.dtype != self.index:
+            pointers = pointers.astype(self.index)
+        self.row = values, columns, pointers, rising
+        return True
+
+    def step(self, attributes, weighted):
+        self.saved = None
+        state, late = attributes.get("_state"), attributes.get(LATE)
+        if state is not None:
+            self.way.take_over(state)
+            self.steps, self.epochs = state.step, state.epoch
+            self.highest = state.highest
+        elif late is None or late.update is not self:
+            return None
+        _, model = self.last(attributes)
+        values, columns, pointers, rising = self.row
+        rows = self.rows[weighted]
+        if not self.way.has_room():
+            return None
+        self.way.distinct = rising
+        counters = self.steps, self.epochs, self.highest
+        # The length of the steps is also that of the penalty's flow.
+        eta = getattr(self.plan.optimizer, "eta", None)
+        self.saved = counters, eta, self.way.save(columns)
+        model = self._having_seen(model, rows)
+        data = (values, columns, pointers, *self.rest)
+        value, n_updates = self.way.update(data, rows, self.steps)
+        touched = self.way.touched(columns)
+        if n_updates < 1 or not math.isfinite(value) or not np.isfinite(touched).all():
+            self.undo()
+            return None
+        self.steps += 1
+        self.epochs += 1
+        if not (
+            self.predicts_scores or self.are_predicted(self._scores(*self.row[:2]))
+        ):
+            self.undo()
+            return None
+        self.highest = max(self.highest, value)
+        rate = self.plan.lr if self.moments is None else self.plan.optimizer.eta
+        return Left(self, None, model, value, float(rate), 0.0)
+
+    def _having_seen(self, model, rows):
+        """The model with the targets taken in, where the length of the steps asks."""
+        if self.moments is None:
+            return model
+        before = model.seen.targets
+        targets = self.moments.after(before, self.targets, rows.weights)
+        spread = target_spread(self.task, self.plan.objective.loss, targets)
+        self.plan.optimizer.eta = IMPLICIT_STEP * spread
+        return model.having_seen(Seen(None, targets, spread))
+
+    def undo(self):
+        if self.saved is not None:
+            (self.steps, self.epochs, self.highest), eta, saved = self.saved
+            if self.moments is not None:
+                self.plan.optimizer.eta = eta
+            self.way.put_back(saved)
+            self.saved = None
+
+    def state_of(self, left):
+        if left.state is None:
+            left.state = self.way.state(
+                step=self.steps, epoch=self.epochs, highest=self.highest
+            )
+        return left.state
+
+    def answer_of(self, left):
+        return self.state_of(left).answer()
+
+    def report_of(self, left):
+        state = self.state_of(left)
+        penalty = self.plan.objective.penalty(state.theta)
+        made = super().report_of(left)
+        value = left.value + penalty
+        made["history_"]["loss"] = np.array([value])
+        return made | {"loss_curve_": [value], "best_loss_": value}
+
+    def scores_of(self, left, X):
+        """Scores of one CSR row, without a look at other columns."""
+        with self.lock:
+            return self._scores(X.data, X.indices)
+
+    def _scores(self, values, columns):
+        theta = self.way.weights_at(columns, self.steps)
+        theta = theta.reshape(-1, self.model.n_outputs)
+        # One after the other, as SciPy adds them up.
+        terms = values[:, None] * theta[:-1]
+        total = terms.cumsum(axis=0)[-1:] if len(terms) else terms.sum(axis=0)[None]
+        return total + theta[-1]
+
+
+def prepared_sparse(estimator, plan, bound, horizon):
+    """A prepared update for CSR rows like the last one, or None for the usual way."""
+    state = estimator._state
+    if bound.rows.X.shape[0] != 1 or plan.adds_up or state.losses:
+        return None
+    if type(plan.optimizer) is ImplicitAdaGrad:
+        way = ImplicitSteps(bound, plan.optimizer)
+        return SparseUpdate(estimator, plan, bound, horizon, way)
+    if estimator.lr == "auto" or type(plan.schedule) is not Constant:
+        return None
+    stepper = Stepper(plan.objective, plan.optimizer, plan.clip_norm)
+    way = single_rows(bound, stepper, state, np.array([plan.lr]))
+    return None if way is None else SparseUpdate(estimator, plan, bound, horizon, way)
