@@ -27,6 +27,7 @@ from skgd._input.sparse import NUMBERS
 from skgd._input.targets import Classification, Regression
 from skgd._kernels.fingerprint import fingerprint
 from skgd._training.epochs import epoch_rates
+from skgd._training.loop import DIVERGENCE_FACTOR
 from skgd._training.state import State
 from skgd.losses import Loss
 from skgd.schedules import Constant
@@ -200,6 +201,16 @@ class PreparedUpdate:
         self.predicts_scores = self.task.classes is not None or self.loss.identity_link
         # One thread learns, and others may look at what it left.
         self.lock = threading.RLock()
+
+    def highest_after(self, value, highest):
+        """The highest objective by now; None where the usual way has to look at it.
+
+        That is where a run may have diverged. With a mean for an answer its objective,
+        which is not known here, is what counts.
+        """
+        if 0.0 < highest < value / DIVERGENCE_FACTOR:
+            return None
+        return highest if self.plan.averaging.start else max(highest, value)
 
     def still_holds(self, estimator):
         """Whether no parameter has been changed, nor a part of one."""

@@ -126,7 +126,11 @@ class SparseUpdate(LinearUpdate):
         ):
             self.undo()
             return None
-        self.highest = max(self.highest, value)
+        highest = self.highest_after(value, self.highest)
+        if highest is None:
+            self.undo()
+            return None
+        self.highest = highest
         rate = self.plan.lr if self.moments is None else self.plan.optimizer.eta
         return Left(self, None, model, value, float(rate), 0.0)
 

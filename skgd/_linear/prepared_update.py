@@ -91,11 +91,14 @@ class Quick(LinearUpdate):
         value = total / len(self.targets) + self.plan.objective.penalty(state.theta)
         if not math.isfinite(value):
             return None
+        highest = self.highest_after(value, state.highest)
+        if highest is None:
+            return None
         state.step += 1
         state.epoch += 1
         if not (self.predicts_scores or self._predicts(state)):
             return None
-        state.highest = max(state.highest, value)
+        state.highest = highest
         if self.plan.schedule.watches_losses:
             state.losses = [*state.losses, value]
         return Left(self, state, model, value, self.stepper.rate(state, rates), 0.0)

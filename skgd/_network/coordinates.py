@@ -226,7 +226,7 @@ class Scaling:
         squares = np.square(loss.gradient(y, centre)).mean(axis=1)
         return np.sqrt(np.average(squares, weights=weights))
 
-    def coordinates(self, loss, n_outputs, centred=True):
+    def coordinates(self, loss, n_outputs, centred):
         """The coordinates for a loss; about zero if they may not be `centred`."""
         features = self.features if centred else about_zero(self.features)
         mean, scale = features.mean, _scale_of(features)

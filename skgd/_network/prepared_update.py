@@ -111,7 +111,9 @@ class NetworkUpdate(PreparedUpdate):
             unusable = usable_moments(scaling.features, rows, self.X.dtype)[1:]
             if any(columns.size for columns in unusable):
                 return None
-            c = scaling.coordinates(self.loss, self.model.n_outputs)
+            c = scaling.coordinates(
+                self.loss, self.model.n_outputs, self.model.fit_intercept
+            )
         c = self._move_to(c)
         self.template.stream[:] = before.stream
         state = state.copy()
@@ -126,11 +128,14 @@ class NetworkUpdate(PreparedUpdate):
         value = total / len(self.targets) + penalty
         if not (math.isfinite(value) and state.is_finite()):
             return None
+        highest = self.highest_after(value, state.highest)
+        if highest is None:
+            return None
         state.step += 1
         state.epoch += 1
         if not (self.predicts_scores or self._predicts(state, c)):
             return None
-        state.highest = max(state.highest, value)
+        state.highest = highest
         if self.plan.schedule.watches_losses:
             state.losses = [*state.losses, value]
         progress = Progress(scaling, c, self.template.stream.copy())
