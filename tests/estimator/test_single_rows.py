@@ -104,7 +104,7 @@ def test_the_same_bits_whatever_it_comes_as(way, name, lr, weighted, named):
     narrow = X[:1] if way == "float32" else None
     taken = stream(model, WAYS[way], y, weights, named, first=narrow)
     # Coordinates of lr="auto" are made anew while a stream is young. After one row its
-    # target seems exact, and the loss of the second is a million times that of the first.
+    # target seems exact, and the second has a loss that is a million times as large.
     least = N - 2 if name == "network, regression" else N - 1
     assert taken >= (least if lr != "auto" or name.startswith("network") else 1)
     assert bits(model) == bits(reference)
