@@ -184,7 +184,7 @@ class CSVBatches(TableBatches):
         for file in looked_at:
             there = set(self._file_names(file))
             wanted = [name for name in names if name in there]
-            texts = {name: "string" for name in given}
+            texts = dict.fromkeys(given, "string")
             with self._open(file, wanted, texts, block=share) as reader:
                 with self._explained(file):
                     batch = next(iter(reader), None)
@@ -241,7 +241,7 @@ class CSVBatches(TableBatches):
     def _wrong_value(self, file, names):
         """Where the first value is that does not have the type of its column."""
         lib, row = pyarrow("lib"), 0
-        texts = {name: "string" for name in names}
+        texts = dict.fromkeys(names, "string")
         with self._open(file, names, texts, None, False) as reader:
             while (batch := next(iter(reader), None)) is not None:
                 for name in names:

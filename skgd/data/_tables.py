@@ -24,7 +24,7 @@ from skgd.data._paths import File
 
 
 def pyarrow(module: str | None = None) -> Any:
-    """pyarrow or a module of it, or an error that says how to get it."""
+    """Pyarrow or a module of it, or an error that says how to get it."""
     import importlib
 
     try:

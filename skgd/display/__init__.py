@@ -14,6 +14,7 @@ from skgd.display.learning_rate import LearningRateDisplay, lr_range_test
 from skgd.display.loss_curve import LossCurveDisplay
 from skgd.display.momentum_rate import MomentumRateDisplay
 from skgd.display.network import NetworkDisplay
+from skgd.display.progressive import ProgressiveDisplay
 from skgd.display.schedule import ScheduleDisplay
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "LossCurveDisplay",
     "MomentumRateDisplay",
     "NetworkDisplay",
+    "ProgressiveDisplay",
     "ScheduleDisplay",
     "animate",
     "lr_range_test",
