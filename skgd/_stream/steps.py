@@ -34,10 +34,10 @@ def learns(name, step):
     where = "" if part is step else f", for the sake of its {type(part).__name__}"
     raise TypeError(
         f"Step {name!r} ({type(step).__name__}) cannot learn from batches: it has "
-        f"no partial_fit, and it is not fitted yet{where}. Fit it on a sample before, or "
-        "use a step that has partial_fit, such as StandardScaler or "
-        "IncrementalPCA, or needs no fit, such as HashingVectorizer. A fitted step that "
-        "is to survive clone, as in a grid search, goes into a FrozenEstimator."
+        f"no partial_fit, and it is not fitted yet{where}. Fit it on a sample before, "
+        "or use a step that has partial_fit, such as StandardScaler or "
+        "IncrementalPCA, or needs no fit, such as HashingVectorizer. A fitted step "
+        "that is to survive clone, as in a grid search, goes into a FrozenEstimator."
     )
 
 
@@ -100,8 +100,8 @@ def check_input(name, step, X):
     tags = get_tags(step).input_tags
     if tags.string and not tags.two_d_array:
         raise TypeError(
-            f"Step {name!r} ({type(step).__name__}) takes one column of texts, and gets "
-            f"a table of {len(list(X.columns))}. Name the column: columns='text' in "
+            f"Step {name!r} ({type(step).__name__}) takes one column of texts, and "
+            f"gets a table of {len(list(X.columns))}. Name the column: columns='text' in "
             "from_csv or from_parquet, or ColumnTransformer([('words', "
             f"{type(step).__name__}(), 'text')])."
         )

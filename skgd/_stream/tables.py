@@ -346,7 +346,7 @@ def _marks(value, depth):
 
 
 def _kind_of_gap(categories):
-    if getattr(categories, "dtype", None) != object:
+    if getattr(getattr(categories, "dtype", None), "kind", "") != "O":
         return
     has_none = any(category is None for category in categories)
     has_nan = any(isinstance(c, float) and np.isnan(c) for c in categories)

@@ -4,6 +4,7 @@ A scorer asks an estimator about rows. Here the answers were given earlier, batc
 batch, so that one score can cover rows of many batches.
 """
 
+import contextlib
 import functools
 import warnings
 from collections.abc import Callable
@@ -214,11 +215,9 @@ class Witness:
                 continue
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                try:
+                # Some scores do not exist for some rows; the question was asked.
+                with contextlib.suppress(ValueError):
                     scorer(listening, X, y)
-                except ValueError:
-                    # Some scores do not exist for some rows; the question was asked.
-                    pass
         self._asked = list(asked.said)
 
     def scores(self, batch: Batch) -> dict[str, float]:
@@ -228,7 +227,9 @@ class Witness:
             for name, scorer in self.scorers.items()
         }
 
-    def _score(self, name: str, scorer: Callable[..., float] | None, batch: Batch) -> float:
+    def _score(
+        self, name: str, scorer: Callable[..., float] | None, batch: Batch
+    ) -> float:
         if scorer is None:
             return float(np.mean(batch.said[name]))
         keywords = {} if batch.weights is None else {"sample_weight": batch.weights}

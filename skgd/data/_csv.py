@@ -3,7 +3,9 @@
 The types of columns are decided before the first pass, on more than the first lines.
 """
 
+import csv
 import functools
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +27,8 @@ CSV_BLOCK = 8 * 2**20
 LOOK_BYTES = 64 * 2**20
 LEAST_LOOK = 2**20
 MOST_FILES = 64
+
+BYTE_ORDER_MARK = "\ufeff"
 
 # The texts that pandas reads as a gap.
 GAPS = (
@@ -63,24 +67,24 @@ class CSVBatches(TableBatches):
     # ---- one file ------------------------------------------------------------------
 
     def _open(self, file, names=None, types=None, block=None, threads=True, bad=None):
-        csv, dialect = pyarrow("csv"), self.dialect
+        arrow, dialect = pyarrow("csv"), self.dialect
         renamed = self._renamed(file)
         with self._explained(file):
-            return csv.open_csv(
+            return arrow.open_csv(
                 file.source(),
-                read_options=csv.ReadOptions(
+                read_options=arrow.ReadOptions(
                     block_size=block or CSV_BLOCK,
                     encoding=dialect.encoding,
                     column_names=renamed,
                     skip_rows=1 if renamed else 0,
                     use_threads=threads,
                 ),
-                parse_options=csv.ParseOptions(
+                parse_options=arrow.ParseOptions(
                     delimiter=dialect.sep,
                     newlines_in_values=True,
                     invalid_row_handler=bad,
                 ),
-                convert_options=csv.ConvertOptions(
+                convert_options=arrow.ConvertOptions(
                     include_columns=names,
                     column_types=types,
                     null_values=dialect.gaps,
@@ -96,25 +100,20 @@ class CSVBatches(TableBatches):
         return self._last_header[1]
 
     def _read_header(self, file):
-        csv = pyarrow("csv")
+        pa, dialect = pyarrow(), self.dialect
         if file.first_bytes(4) == b"PAR1":
             raise ValueError(f"{file.name} is a Parquet file: use from_parquet.")
-        with self._explained(file):
-            reader = csv.open_csv(
-                file.source(),
-                read_options=csv.ReadOptions(
-                    block_size=CSV_BLOCK, encoding=self.dialect.encoding
-                ),
-                parse_options=csv.ParseOptions(
-                    delimiter=self.dialect.sep,
-                    newlines_in_values=True,
-                    # Rows that are wrong are told when it is their turn.
-                    invalid_row_handler=lambda row: "skip",
-                ),
-            )
-            with reader:
-                # Names are decoded when they are asked for.
-                return reader.schema.names
+        compression = "detect" if file.opened is None else None
+        with (
+            self._explained(file),
+            pa.input_stream(file.source(), compression=compression) as opened,
+            io.TextIOWrapper(opened, dialect.encoding, newline="") as text,
+        ):
+            for names in csv.reader(text, delimiter=dialect.sep):
+                if names:
+                    names[0] = names[0].removeprefix(BYTE_ORDER_MARK)
+                    return names
+        raise ValueError(f"{file.name} is empty; its first line should name columns.")
 
     def _file_names(self, file):
         return self._renamed(file) or self._header(file)

@@ -39,7 +39,8 @@ class ParquetBatches(TableBatches):
 
     def _types(self, file):
         with self._open(file) as opened:
-            return dict(zip(opened.schema_arrow.names, opened.schema_arrow.types))
+            schema = opened.schema_arrow
+            return dict(zip(schema.names, schema.types, strict=True))
 
     def _tables(self, file, names, n_rows):
         pa, row = pyarrow(), 0

@@ -206,6 +206,7 @@ def _few(names, most=20):
     return f"{names[:most]} and {len(names) - most} more"
 
 
+@functools.cache
 def _sort_of(kind):
     """Types that may follow each other have one sort."""
     from pyarrow import types
