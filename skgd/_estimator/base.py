@@ -88,6 +88,10 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         # From the signature of __init__, which scikit-learn reads anew each time.
         return super()._get_param_names()
 
+    def __sklearn_is_fitted__(self):
+        # scikit-learn would walk over all attributes, while another thread sets some.
+        return hasattr(self, "_loss")
+
     @all_or_nothing
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
