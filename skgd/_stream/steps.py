@@ -101,7 +101,7 @@ def check_input(name, step, X):
     if tags.string and not tags.two_d_array:
         raise TypeError(
             f"Step {name!r} ({type(step).__name__}) takes one column of texts, and "
-            f"gets a table of {len(list(X.columns))}. Name the column: columns='text' in "
-            "from_csv or from_parquet, or ColumnTransformer([('words', "
+            f"gets a table of {len(list(X.columns))}. Name the column: columns='text' "
+            "in from_csv or from_parquet, or ColumnTransformer([('words', "
             f"{type(step).__name__}(), 'text')])."
         )

@@ -327,7 +327,7 @@ def test_labels_that_are_integers_in_a_csv_file(tmp_path):
 def test_missing_labels_are_told(tmp_path, kind):
     columns = {"a": [1.0, 2.0, 3.0], "kind": ["u", None, "v"]}
     path, read = written(tmp_path, kind, columns)
-    with pytest.raises(ValueError, match="NaN: row 2 of column 'kind' of .*lacks a"):
+    with pytest.raises(ValueError, match=r"NaN: row 2 of column 'kind' of .*lacks a"):
         GDClassifier().fit_batches(read(path, target="kind"))
 
 

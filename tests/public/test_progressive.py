@@ -1,6 +1,7 @@
 """Test, then train: against a slow loop, for any scorer, chunk and estimator."""
 
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def table(n=700, k=None):
 
 
 def by_hand(model, X, y, chunk, method, classes=None):
-    """What the model says of each row before it learns from it, from the second chunk."""
+    """What is said of each row before it is learnt from, from the second chunk."""
     said, start = [], 0
     keywords = {} if classes is None else {"classes": classes}
     for start in range(0, len(y), chunk):
@@ -59,7 +60,7 @@ def test_scores_of_chunks_as_they_come(chunk, model):
     edges = np.append(chunk, whole.rows) - chunk
     rows = y[chunk:]
     assert whole.rows[-1] == len(y) and (np.diff(edges)[:-1] >= 100).all()
-    for i, (a, b) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for i, (a, b) in enumerate(pairwise(edges)):
         assert whole.score["r2"][i] == pytest.approx(r2_score(rows[a:b], said[a:b]))
     error = -mean_absolute_error(rows, said)
     assert whole.mean_score["neg_mean_absolute_error"] == pytest.approx(error)
@@ -303,7 +304,7 @@ def test_one_batch_says_why_there_is_no_score():
     ids=str,
 )
 def test_wrong_arguments(wrong):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
         progressive_score(GDRegressor(), [table()], **wrong)
 
 

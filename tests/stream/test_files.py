@@ -1,4 +1,4 @@
-"""Files as they come, each against the pipeline in memory on pandas' reading of them."""
+"""Files as they come, each against the pipeline in memory on what pandas reads."""
 
 import gzip
 import io
@@ -69,6 +69,8 @@ def assert_as_in_memory(step, stream, X, y, last=None):
     whole = make_pipeline(clone(step), clone(last)).fit(X, y)
     fitted = clone(step).fit(X, y)
     model = make_streaming_pipeline(fitted, clone(last)).fit_batches(stream)
+    # Two fits that diverged may agree by chance.
+    assert model[-1].stop_reason_ != "diverged"
     np.testing.assert_allclose(model[-1].coef_, whole[-1].coef_, 1e-9, 1e-12)
     np.testing.assert_array_equal(model.predict(X), whole.predict(X))
     return model
@@ -147,7 +149,7 @@ def test_gaps_among_numbers_of_a_target(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_hidden_files_are_passed_over(tmp_path, suffix):
-    read, pandas_read = write(mixed(), tmp_path / f"1.{suffix}")
+    read, _ = write(mixed(), tmp_path / f"1.{suffix}")
     for name in (".ipynb_checkpoints", "_temporary", "deep/.hidden"):
         (tmp_path / name).mkdir(parents=True)
         write(mixed(), tmp_path / name / f"1.{suffix}")
@@ -328,7 +330,7 @@ def test_steps_that_are_told_what_they_would_learn(tmp_path, method):
     write(mixed(), path)
     frame = pd.read_csv(path)
     X, y = _x_and_y(frame, "y")
-    known = [["blue", "green", "red", np.nan], [2000, 2001, 2002, 2003]]
+    known = [["blue", "green", "red", np.nan], [0, 1, 2, 3]]
     step = of_columns(
         ("kind", OneHotEncoder(categories=known), ["colour", "year"]),
         ("same", "passthrough", ["size"]),
@@ -344,6 +346,7 @@ def test_steps_that_are_told_what_they_would_learn(tmp_path, method):
             part = slice(start, start + 75)
             model.partial_fit(X[part], y[part])
             last.partial_fit(Z[part], y[part])
+    assert model[-1].stop_reason_ != "diverged"
     np.testing.assert_allclose(model[-1].coef_, last.coef_, 1e-9)
 
 
@@ -474,7 +477,7 @@ def test_open_files(tmp_path, kind):
         opened, read = io.BytesIO(), from_parquet
         frame.to_parquet(opened)
     else:
-        opened = open(path, "rb" if kind == "file" else "r")
+        opened = path.open("rb" if kind == "file" else "r")
     with opened:
         stream = read(opened, target="y", batch_size=100)
         whole = regressor().fit(frame[["size", "year"]], frame["y"])
@@ -725,7 +728,7 @@ def test_a_fitted_step_that_is_cloned():
     X, y, _ = weighted()
     fitted = ColumnTransformer([("s", StandardScaler(), [0, 1, 2])]).fit(X)
     model = clone(make_streaming_pipeline(fitted, regressor()))
-    with pytest.raises(TypeError, match="survive clone.*FrozenEstimator"):
+    with pytest.raises(TypeError, match=r"survive clone.*FrozenEstimator"):
         model.partial_fit(X, y)
     model = clone(make_streaming_pipeline(FrozenEstimator(fitted), regressor()))
     model.partial_fit(X, y)
