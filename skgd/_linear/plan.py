@@ -142,10 +142,16 @@ class Asked:
             )
         )
 
-    def rows_per_update(self, n_rows, streaming):
-        """All rows of a small table under lr="auto" in `fit`: see `batch_size`."""
+    def rows_per_update(self, X, n_rows, streaming):
+        """Under lr="auto" all rows of a small table, one of a stream: `batch_size`.
+
+        Rows of a stream are seen once, so that few updates would leave most of what
+        they say unlearnt. In an update of a CSR row by these rules, every weight moves.
+        """
         auto = AUTO_BATCH_SIZE
-        if self.automatic and not streaming:
+        if self.automatic and streaming:
+            auto = AUTO_BATCH_SIZE if sparse.issparse(X) else 1
+        elif self.automatic:
             most = SEARCHED_TABLE if self.searches else SMALL_TABLE
             if n_rows <= most or (self.searches and np.any(self.l1)):
                 auto = n_rows
@@ -214,7 +220,7 @@ def linear_plan(estimator, task, loss, rows, model=None, streaming=False):
             return _implicit_steps(asked, rows, model)
         if not streaming and dual_ascent_pays(rows, loss, asked.softmax):
             return _dual_ascent(asked, rows)
-    batch_size = asked.rows_per_update(rows.order.size, streaming)
+    batch_size = asked.rows_per_update(rows.X, rows.order.size, streaming)
     if asked.automatic:
         return _found_rate(asked, rows, model, batch_size, streaming)
     if model is None or not model.raw:
@@ -256,6 +262,7 @@ def _found_rate(asked, rows, model, batch_size, streaming):
         constant=constant,
         first_updates=first_updates,
         shuffle=estimator.shuffle,
+        streaming=streaming,
     )
     return asked.plan(
         objective,
