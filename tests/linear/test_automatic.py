@@ -70,7 +70,7 @@ def test_defaults_do_not_warn(solver, load):
         warnings.simplefilter("always")
         model = estimator(solver=solver, random_state=0).fit(X, y)
     # Steps of single rows may end in their noise, and say so.
-    noisy = solver == "sgd" and model.gap_ > 10 * model.tol
+    noisy = solver == "sgd" and model.gap_ > 10 * model._tolerance()
     assert [str(one.message)[:26] for one in caught] == (
         ["Training made no more prog"] if noisy else []
     )

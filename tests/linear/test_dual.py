@@ -431,7 +431,7 @@ def test_history_gap_and_validation():
     model = GDClassifier(random_state=0).fit(X, y)
     n = model.n_iter_
     assert all(len(column) == n for column in model.history_.values())
-    assert 0 <= model.gap_ <= model.tol
+    assert 0 <= model.gap_ <= model._tolerance()
     assert model.gap_kind_ in ("bound", "estimate")
     stopped = GDClassifier(random_state=0, early_stopping=True).fit(X, y)
     assert stopped.stop_reason_ in ("converged", "early_stopping")

@@ -85,7 +85,7 @@ def test_the_gap_of_noisy_updates_is_a_bound(name, parameters, convert):
     assert truth <= model.gap_ + 1e-5
     if model.gap_kind_ == "bound":
         assert model.gap_ < 1.0
-    assert bool(messages) == (model.gap_ > 10 * model.tol)
+    assert bool(messages) == (model.gap_ > 10 * model._tolerance())
 
 
 def test_the_gap_of_noisy_updates_of_classes():
@@ -103,7 +103,7 @@ def test_the_gap_of_noisy_updates_of_classes():
         truth = (value(model) - value(exact)) / (constant - value(exact))
         assert truth <= model.gap_ + 1e-9
         assert model.gap_ < 0.05
-        assert bool(messages) == (model.gap_ > 10 * model.tol)
+        assert bool(messages) == (model.gap_ > 10 * model._tolerance())
 
 
 def test_several_targets_have_one_gap():
