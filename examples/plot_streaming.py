@@ -24,13 +24,37 @@ from skgd.display import ProgressiveDisplay
 X, y = load_digits(return_X_y=True)
 classes = np.unique(y)
 models = {
-    "lr='auto'": GDClassifier(batch_size=10),
+    "lr='auto'": GDClassifier(),
     "lr=0.001": GDClassifier(lr=0.001, batch_size=10),
     "lr=0.001, adam": GDClassifier(lr=0.001, batch_size=10, optimizer="adam"),
 }
 result = progressive_score(models, from_arrays(X, y, batch_size=50), classes=classes)
 display = ProgressiveDisplay.from_result(result)
 display.ax_.set(ylabel="share of new digits recognised", ylim=(0.5, 1))
+
+# %%
+# A stream that changes
+# ---------------------
+#
+# Here the classes of 0 and 1 change places half-way. The mean over all digits so far is
+# slow to tell; a fading mean, in which a digit counts half after 100 others, says what
+# the models are worth now. One with a constant rate of its own forgets what it knew.
+
+turned = np.where((np.arange(len(y)) > 900) & (y < 2), 1 - y, y)
+few = np.isin(turned, [0, 1, 2, 3])
+candidates = {
+    "lr='auto'": GDClassifier(),
+    "lr=0.001": GDClassifier(lr=0.001, solver="sgd"),
+}
+result = progressive_score(
+    candidates,
+    from_arrays(X[few], turned[few], batch_size=1),
+    classes=[0, 1, 2, 3],
+    report_rows=20,
+    half_life=100,
+)
+display = ProgressiveDisplay.from_result(result)
+display.ax_.set(ylabel="share of new digits recognised lately")
 
 # %%
 # How the stream is cut does not matter
