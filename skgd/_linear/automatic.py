@@ -211,7 +211,8 @@ def choose(
             )
         bound = smoothness(objective, rows, moments, batch_size, curvature)
         return Choice(optimizer, _longest_step(3.0 * bound), mean)
-    if batch_size < rows.order.size and not average and not optimizer.proximal:
+    few = streaming or batch_size < rows.order.size
+    if few and not average and not optimizer.proximal:
         mean = Averaging(start=1, power=LATE_WEIGHT)
     if type(optimizer) is RAdam:
         # Its first steps grow with the gradient, which has units.

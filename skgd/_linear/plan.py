@@ -4,6 +4,7 @@ The parameters are looked up once, in `Asked`; every decision that they and the 
 lead to is taken below. Which method ``lr="auto"`` stands for is in ``automatic.py``.
 """
 
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -238,6 +239,7 @@ def linear_plan(estimator, task, loss, rows, model=None, streaming=False):
 def _found_rate(asked, rows, model, batch_size, streaming):
     """A run under ``lr="auto"``, by the method that ``automatic.choose`` names."""
     estimator, n_rows = asked.estimator, rows.order.size
+    before = model
     first_updates = None
     if not streaming and asked.starts_with_updates(batch_size):
         first_updates = batch_size
@@ -264,17 +266,35 @@ def _found_rate(asked, rows, model, batch_size, streaming):
         shuffle=estimator.shuffle,
         streaming=streaming,
     )
+    averaging = choice.averaging
+    if streaming and before is not None:
+        averaging = _mean_after(estimator._state, averaging, before)
     return asked.plan(
         objective,
         choice.optimizer,
         batch_size if first_updates is None else n_rows,
         lr=float(choice.lr),
-        averaging=choice.averaging,
+        averaging=averaging,
         clip_norm=estimator.clip_norm,
         last_step=choice.last_step,
         constant=constant,
         guarded=choice.guarded and not streaming,
     )
+
+
+def _mean_after(state, averaging, model):
+    """The mean that a stream goes on with, in which what `fit` found has its weight.
+
+    It counts as if it had come of an update for each row that `fit` saw, so that the
+    first rows of the stream do not take its place.
+    """
+    known = state.averaging
+    if replace(known, start=averaging.start) == averaging and known.start < 0:
+        return known
+    if known == averaging or averaging.start != 1 or model.raw:
+        return averaging
+    n_rows = int(model.seen.features.weight)
+    return replace(averaging, start=min(state.step + 1 - n_rows, -1))
 
 
 def _scaled_model(asked, rows, model, batch_size, streaming):

@@ -1,5 +1,7 @@
 """What one pass over a stream learns under ``lr="auto"``, whatever its chunks are."""
 
+import pickle
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -123,3 +125,31 @@ def test_huber_in_any_units(unit, chunk):
     model = GDRegressor(loss=Huber())
     _, said = streamed(model, X, unit * y, chunk)
     assert r2_score(unit * y[300:], said[300 - chunk :]) > 0.9
+
+
+@pytest.mark.parametrize("chunk", [1, 32, 200])
+@pytest.mark.parametrize("n", [200, 1000])
+def test_a_stream_goes_on_from_what_fit_found(chunk, n):
+    """It has the weight of its rows: a few more do not take its place."""
+    X, y = line(n + 1200, noise=1.0)
+    model = GDRegressor().fit(X[:n], y[:n])
+    later = slice(n + 200, None)
+    before = model.score(X[later], y[later])
+    model, _ = streamed(model, X[n : n + 200], y[n : n + 200], chunk)
+    exact = LinearRegression().fit(X[: n + 200], y[: n + 200])
+    assert model.score(X[later], y[later]) > before - 0.03
+    assert model.score(X[later], y[later]) > exact.score(X[later], y[later]) - 0.04
+
+
+def test_a_saved_stream_after_fit_goes_on_alike():
+    X, y = line(500)
+    models = []
+    for saved in (False, True):
+        model = GDRegressor().fit(X[:300], y[:300])
+        for start in range(300, 500, 20):
+            part = slice(start, start + 20)
+            model.partial_fit(X[part], y[part])
+            if saved:
+                model = pickle.loads(pickle.dumps(model))
+        models.append(model)
+    np.testing.assert_array_equal(models[0].coef_, models[1].coef_)
