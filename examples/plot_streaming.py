@@ -18,36 +18,43 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from skgd import GDClassifier
+from skgd.data import from_arrays, progressive_score
+from skgd.display import ProgressiveDisplay
 
 X, y = load_digits(return_X_y=True)
 classes = np.unique(y)
-
-
-def chunks(size=50):
-    for start in range(0, len(X), size):
-        yield X[start : start + size], y[start : start + size]
-
-
 models = {
-    "lr='auto'": GDClassifier(batch_size=10),
+    "lr='auto'": GDClassifier(),
     "lr=0.001": GDClassifier(lr=0.001, batch_size=10),
     "lr=0.001, adam": GDClassifier(lr=0.001, batch_size=10, optimizer="adam"),
 }
-seen, right = [], {name: [] for name in models}
-for X_chunk, y_chunk in chunks():
-    seen.append(len(y_chunk))
-    for name, model in models.items():
-        if len(seen) > 1:
-            right[name].append(np.sum(model.predict(X_chunk) == y_chunk))
-        model.partial_fit(X_chunk, y_chunk, classes=classes)
+result = progressive_score(models, from_arrays(X, y, batch_size=50), classes=classes)
+display = ProgressiveDisplay.from_result(result)
+display.ax_.set(ylabel="share of new digits recognised", ylim=(0.5, 1))
 
-fig, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
-styles = [("#D55E00", "-"), ("#0072B2", "--"), ("#009E73", "-.")]
-for (name, hits), (colour, style) in zip(right.items(), styles):
-    share = np.cumsum(hits) / np.cumsum(seen[1:])
-    ax.plot(np.cumsum(seen)[1:], share, color=colour, linestyle=style, label=name)
-ax.set(xlabel="digits seen", ylabel="share of new digits recognised", ylim=(0.5, 1))
-ax.legend(frameon=False, loc="lower right")
+# %%
+# A stream that changes
+# ---------------------
+#
+# Here the classes of 0 and 1 change places half-way. The mean over all digits so far is
+# slow to tell; a fading mean, in which a digit counts half after 100 others, says what
+# the models are worth now. One with a constant rate of its own forgets what it knew.
+
+turned = np.where((np.arange(len(y)) > 900) & (y < 2), 1 - y, y)
+few = np.isin(turned, [0, 1, 2, 3])
+candidates = {
+    "lr='auto'": GDClassifier(),
+    "lr=0.001": GDClassifier(lr=0.001, solver="sgd"),
+}
+result = progressive_score(
+    candidates,
+    from_arrays(X[few], turned[few], batch_size=1),
+    classes=[0, 1, 2, 3],
+    report_rows=20,
+    half_life=100,
+)
+display = ProgressiveDisplay.from_result(result)
+display.ax_.set(ylabel="share of new digits recognised lately")
 
 # %%
 # How the stream is cut does not matter
@@ -59,7 +66,7 @@ ax.legend(frameon=False, loc="lower right")
 
 whole = GDClassifier(lr=0.001, batch_size=10).partial_fit(X, y, classes=classes)
 pieces = GDClassifier(lr=0.001, batch_size=10)
-for X_chunk, y_chunk in chunks(10):
+for X_chunk, y_chunk in from_arrays(X, y, batch_size=10):
     pieces.partial_fit(X_chunk, y_chunk, classes=classes)
 print(np.array_equal(whole.coef_, pieces.coef_))
 

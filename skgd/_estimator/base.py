@@ -6,6 +6,7 @@ to the user. The loop itself lives in ``_training/loop.py``.
 
 import copy
 import functools
+import inspect
 import math
 import operator
 from dataclasses import replace
@@ -87,6 +88,19 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
     def _get_param_names(cls):
         # From the signature of __init__, which scikit-learn reads anew each time.
         return super()._get_param_names()
+
+    @classmethod
+    @functools.cache
+    def _defaults(cls):
+        """Default values of the parameters, by name."""
+        given = inspect.signature(cls.__init__).parameters
+        names = cls._get_param_names()
+        values = {name: given[name].default for name in names if name in given}
+        return {n: v for n, v in values.items() if v is not inspect.Parameter.empty}
+
+    def __sklearn_is_fitted__(self):
+        # scikit-learn would walk over all attributes, while another thread sets some.
+        return hasattr(self, "_loss")
 
     @all_or_nothing
     @with_callbacks
@@ -445,7 +459,9 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         return to_state(attributes)
 
     def __setstate__(self, state):
-        super().__setstate__(from_state(state, type(self).__name__))
+        attributes = from_state(state, type(self).__name__)
+        # Parameters that the version which wrote the file did not have.
+        super().__setstate__(self._defaults() | attributes)
         state = getattr(self, "_state", None)
         if state is not None and state.theta is None:
             state.theta = self._theta_shown()

@@ -106,9 +106,12 @@ SOLVER_BATCH = {
         rows where a search along full gradients finds the step: plain descent, unless
         the loss has kinks and is not one of this package, or Nesterov's on a smooth
         loss. Plain descent goes over to that search on larger tables, too, after two
-        epochs, or at once under an l1 penalty; CSR rows are taken one by one; a number
-        keeps to batches of that size. The last batch of an epoch may be smaller and is
-        averaged over its own size.""",
+        epochs, or at once under an l1 penalty; CSR rows are taken one by one. So are
+        the rows of `partial_fit` with `lr="auto"`, unless they are CSR and the
+        optimizer is not plain descent: a row of a stream is met once, and a pass in
+        single rows learns what takes many in batches. A number keeps to batches of that
+        size. The last batch of an epoch may be smaller and is averaged over its own
+        size.""",
     ),
 }
 

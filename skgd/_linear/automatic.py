@@ -41,6 +41,10 @@ LATE_WEIGHT = 8.0
 TURNS = 2.0
 TURNS_WITHOUT_CURVATURE = 0.5
 
+# The same for single rows of a stream, each of which is met once: a step that puts an
+# average row right, and no more. With 2 the first answers are too sure of themselves.
+TURNS_OF_SINGLE_ROWS = 1.0
+
 # Deviations so many times the median distance are those of outliers.
 OUTLYING = 10.0
 
@@ -105,6 +109,7 @@ def choose(
     constant=None,
     first_updates=None,
     shuffle=True,
+    streaming=False,
 ):
     """The method for an optimizer the user named.
 
@@ -133,6 +138,8 @@ def choose(
     first_updates : int or None
         Rows of the updates of two epochs before a search along full gradients.
     shuffle : bool
+    streaming : bool
+        Whether there are more rows to come.
 
     Returns
     -------
@@ -184,7 +191,15 @@ def choose(
             return Choice(AcceleratedDescent(first_step), first_step, answer)
     if type(optimizer) in (GD, DoWG):
         return few_rows(
-            objective, optimizer, rows, moments, batch_size, spread, curvature, average
+            objective,
+            optimizer,
+            rows,
+            moments,
+            batch_size,
+            spread,
+            curvature,
+            average,
+            streaming,
         )
     mean = Averaging(start=int(average))
     if optimizer.keeps_derivatives:
@@ -196,7 +211,8 @@ def choose(
             )
         bound = smoothness(objective, rows, moments, batch_size, curvature)
         return Choice(optimizer, _longest_step(3.0 * bound), mean)
-    if batch_size < rows.order.size and not average and not optimizer.proximal:
+    few = streaming or batch_size < rows.order.size
+    if few and not average and not optimizer.proximal:
         mean = Averaging(start=1, power=LATE_WEIGHT)
     if type(optimizer) is RAdam:
         # Its first steps grow with the gradient, which has units.
@@ -220,7 +236,15 @@ def _longest_step(curvature):
 
 
 def few_rows(
-    objective, optimizer, rows, moments, batch_size, spread, curvature, average
+    objective,
+    optimizer,
+    rows,
+    moments,
+    batch_size,
+    spread,
+    curvature,
+    average,
+    streaming=False,
 ):
     """DoWG and the mean it is taken at, for ``gd`` and ``dowg``."""
     mean = Averaging(start=max(int(average), 1), interpolation=INTERPOLATION)
@@ -232,15 +256,31 @@ def few_rows(
         )
     if type(optimizer) is GD:
         longest = math.inf
-        if batch_size < rows.order.size and objective.loss.smooth:
+        few = streaming or batch_size < rows.order.size
+        if few and objective.loss.smooth:
             guarded = objective.loss.curvature is None and not objective.softmax
             row_norm = mean_row_norm(moments, objective.model)
             turns = TURNS_WITHOUT_CURVATURE if guarded else TURNS
+            if streaming:
+                curvature = _curvature_of_spread(objective.loss, curvature, spread)
+                if batch_size == 1:
+                    turns = min(turns, TURNS_OF_SINGLE_ROWS)
             longest = turns * batch_size * _longest_step(curvature * row_norm)
         optimizer = DoWG(longest=longest)
     distance = optimizer.initial_distance * spread
     optimizer = clone(optimizer).set_params(initial_distance=distance)
     return Choice(optimizer, 1.0, mean, last_step, guarded)
+
+
+def _curvature_of_spread(loss, curvature, spread):
+    """Curvature of a loss on the scale of the targets, where it has another there.
+
+    A step that the bound allows is short of the targets for a loss whose slope is soon
+    as large as it gets, in whatever units they are.
+    """
+    if isinstance(loss, Huber):
+        return curvature * min(1.0, loss.epsilon / spread)
+    return curvature
 
 
 def secant_descent(objective, rows, first_step, tol, constant):

@@ -4,6 +4,7 @@ The parameters are looked up once, in `Asked`; every decision that they and the 
 lead to is taken below. Which method ``lr="auto"`` stands for is in ``automatic.py``.
 """
 
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -142,10 +143,16 @@ class Asked:
             )
         )
 
-    def rows_per_update(self, n_rows, streaming):
-        """All rows of a small table under lr="auto" in `fit`: see `batch_size`."""
+    def rows_per_update(self, X, n_rows, streaming):
+        """Under lr="auto" all rows of a small table, one of a stream: `batch_size`.
+
+        Rows of a stream are seen once, so that few updates would leave most of what
+        they say unlearnt. In an update of a CSR row by these rules, every weight moves.
+        """
         auto = AUTO_BATCH_SIZE
-        if self.automatic and not streaming:
+        if self.automatic and streaming:
+            auto = AUTO_BATCH_SIZE if sparse.issparse(X) else 1
+        elif self.automatic:
             most = SEARCHED_TABLE if self.searches else SMALL_TABLE
             if n_rows <= most or (self.searches and np.any(self.l1)):
                 auto = n_rows
@@ -214,7 +221,7 @@ def linear_plan(estimator, task, loss, rows, model=None, streaming=False):
             return _implicit_steps(asked, rows, model)
         if not streaming and dual_ascent_pays(rows, loss, asked.softmax):
             return _dual_ascent(asked, rows)
-    batch_size = asked.rows_per_update(rows.order.size, streaming)
+    batch_size = asked.rows_per_update(rows.X, rows.order.size, streaming)
     if asked.automatic:
         return _found_rate(asked, rows, model, batch_size, streaming)
     if model is None or not model.raw:
@@ -232,6 +239,7 @@ def linear_plan(estimator, task, loss, rows, model=None, streaming=False):
 def _found_rate(asked, rows, model, batch_size, streaming):
     """A run under ``lr="auto"``, by the method that ``automatic.choose`` names."""
     estimator, n_rows = asked.estimator, rows.order.size
+    before = model
     first_updates = None
     if not streaming and asked.starts_with_updates(batch_size):
         first_updates = batch_size
@@ -256,18 +264,37 @@ def _found_rate(asked, rows, model, batch_size, streaming):
         constant=constant,
         first_updates=first_updates,
         shuffle=estimator.shuffle,
+        streaming=streaming,
     )
+    averaging = choice.averaging
+    if streaming and before is not None:
+        averaging = _mean_after(estimator._state, averaging, before)
     return asked.plan(
         objective,
         choice.optimizer,
         batch_size if first_updates is None else n_rows,
         lr=float(choice.lr),
-        averaging=choice.averaging,
+        averaging=averaging,
         clip_norm=estimator.clip_norm,
         last_step=choice.last_step,
         constant=constant,
         guarded=choice.guarded and not streaming,
     )
+
+
+def _mean_after(state, averaging, model):
+    """The mean that a stream goes on with, in which what `fit` found has its weight.
+
+    It counts as if it had come of an update for each row that `fit` saw, so that the
+    first rows of the stream do not take its place.
+    """
+    known = state.averaging
+    if replace(known, start=averaging.start) == averaging and known.start < 0:
+        return known
+    if known == averaging or averaging.start != 1 or model.raw:
+        return averaging
+    n_rows = int(model.seen.features.weight)
+    return replace(averaging, start=min(state.step + 1 - n_rows, -1))
 
 
 def _scaled_model(asked, rows, model, batch_size, streaming):

@@ -48,6 +48,9 @@ class Network:
     # No short cut for CSR rows applies: every weight moves in every update.
     raw = False
 
+    # Of a network that was saved before there was a choice.
+    fit_intercept = True
+
     def __init__(
         self, widths, activations, dropout, dtype, coordinates, fit_intercept=True
     ):

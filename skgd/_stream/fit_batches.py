@@ -17,6 +17,7 @@ from skgd._kernels.shards import SHARD
 from skgd._stream.blocks import Stream, block_rows, compressed
 from skgd._stream.epochs import StreamObjective, window_rows
 from skgd._stream.survey import Survey, scaled
+from skgd._stream.tables import located
 from skgd.losses import get_loss
 from skgd.optimizers import get_optimizer
 from skgd.schedules import Constant, get_schedule
@@ -165,7 +166,8 @@ class Reader:
         refuse_foreign(X=X, y=y, sample_weight=sample_weight)
         # Rows that cannot have changed need not be searched for NaN again.
         trusted = self.stream.source.unchanging and self.stream.n_rows is not None
-        X, y = estimator._further_rows(X, y, task, self.dtype, trusted)
+        with located(X):
+            X, y = estimator._further_rows(X, y, task, self.dtype, trusted)
         sample_weight = check_weights(sample_weight, X)
         if hasattr(X, "indptr") != self.is_sparse:
             first, now = ("sparse", "dense") if self.is_sparse else ("dense", "sparse")
@@ -184,7 +186,8 @@ def first_batch(estimator, source, reset):
     with closing(source.open(SHARD, keep=True)) as batches:
         for X, y, *weights in batches:
             refuse_foreign(X=X, y=y)
-            X, y = estimator._checked_data(X, y, reset=reset)
+            with located(X):
+                X, y = estimator._checked_data(X, y, reset=reset)
             return X, y, *(weights or [None])
     raise ValueError("The stream yields no rows.")
 

@@ -1,11 +1,20 @@
 """A stream of batches: what may be passed, and how it is opened for each pass.
 
 How batches are cut into blocks: ``_stream/blocks.py``; adapters for files are in
-``skgd.data``.
+``skgd.data``; what becomes of Arrow tables: ``_stream/tables.py``.
 """
 
+import os
+from collections.abc import Mapping
+from numbers import Number
+
 import numpy as np
+from scipy import sparse
 from sklearn.utils.validation import _num_samples
+
+from skgd._input.validation import refuse_foreign
+from skgd._stream.containers import is_arrow_table, is_frame, package, stacked
+from skgd._stream.tables import as_frame, as_numbers
 
 ONCE = (
     "{batches} can be read only once, and {reason}. Pass a function that opens it anew "
@@ -20,27 +29,54 @@ class Source:
     ----------
     batches : iterable or callable
         An iterable that can be read again, a function without arguments that returns a
-        fresh iterator, an object with ``__len__`` and ``__getitem__``, or an iterator
-        that can be read once. One with a method ``in_batches_of(n_rows)`` is asked for
-        batches of the size that needs no copies, and one whose `unchanging` is True is
-        searched for NaN in the first pass only.
+        fresh iterator, an object with ``__len__`` and ``__getitem__``, an iterator
+        that can be read once, or one table, if `target` is given. Its items are
+        batches or single rows. One with a method ``in_batches_of(n_rows)`` is asked for
+        batches of the size that needs no copies, one with ``in_tables_of(n_rows)`` for
+        Arrow tables, and one whose `unchanging` is True is searched for NaN in the
+        first pass only.
     target : str or None
         The column that holds y, where the batches are tables.
+    frames : str or None
+        What becomes of Arrow tables: frames of this kind (see `as_frame`) where
+        transformers look at them, or, by default, numbers. A kind that the user gave
+        to the reader of files comes first.
     """
 
-    def __init__(self, batches, target=None):
+    def __init__(self, batches, target=None, frames=None):
+        if is_frame(batches):
+            if target is None:
+                raise ValueError(
+                    f"batches is one {type(batches).__name__}. Name the column that "
+                    "holds y, fit_batches(frame, target=...), or use fit(X, y)."
+                )
+            batches = [batches]
         iterates = hasattr(batches, "__iter__")
-        if not (
+        is_path = isinstance(batches, (str, bytes, os.PathLike))
+        if is_path or not (
             iterates
             or callable(batches)
             or (hasattr(batches, "__len__") and hasattr(batches, "__getitem__"))
         ):
+            hint = ""
+            if is_path:
+                reader = "from_csv"
+                if os.fsdecode(batches).endswith((".parquet", ".pq")):
+                    reader = "from_parquet"
+                hint = (
+                    " For a file, use skgd.data: "
+                    f"fit_batches({reader}({os.fsdecode(batches)!r}, target=...))."
+                )
             raise TypeError(
                 "batches must be an iterable of (X, y) or (X, y, sample_weight), or a "
-                f"function that returns one, got {type(batches).__name__}."
+                f"function that returns one, got {type(batches).__name__}.{hint}"
             )
         self.batches = batches
         self.target = target
+        self.frames = frames
+        given = getattr(batches, "frame", "auto")
+        if frames is not None and given != "auto":
+            self.frames = given
         self.once = iterates and iter(batches) is batches
         self.unchanging = getattr(batches, "unchanging", False)
         self._kept = []
@@ -51,7 +87,7 @@ class Source:
             name = type(self.batches).__name__
             raise ValueError(ONCE.format(batches=f"This {name}", reason=reason))
 
-    def open(self, n_rows, keep=False):
+    def open(self, n_rows, keep=False, n_single=None):
         """The batches as tuples (X, y) or (X, y, sample_weight), empty ones left out.
 
         Parameters
@@ -61,11 +97,17 @@ class Source:
         keep : bool
             Whether the batches are to come again in the next pass, if there can be none
             otherwise.
+        n_single : int, optional
+            Rows of a batch where the stream yields single rows; `n_rows` by default.
         """
-        for item in self._opened(n_rows, keep):
-            parts = _split(item, self.target)
-            if _num_samples(parts[0]):
-                yield parts
+        parts = (_split(item, self.target) for item in self._opened(n_rows, keep))
+        for batch in gathered(parts, n_single or n_rows):
+            X, *others = batch
+            if not _num_samples(X):
+                continue
+            if is_arrow_table(X):
+                X = as_numbers(X) if self.frames is None else as_frame(X, self.frames)
+            yield X, *others
 
     def _opened(self, n_rows, keep):
         if not self.once:
@@ -83,13 +125,67 @@ class Source:
 
 
 def _fresh(batches, n_rows):
-    if hasattr(batches, "in_batches_of"):
-        return batches.in_batches_of(n_rows)
+    for method in ("in_tables_of", "in_batches_of"):
+        if hasattr(batches, method):
+            return getattr(batches, method)(n_rows)
     if hasattr(batches, "__iter__"):
         return iter(batches)
     if callable(batches):
         return iter(batches())
     return (batches[i] for i in range(len(batches)))
+
+
+# ---- single rows --------------------------------------------------------------------
+
+
+def gathered(parts, n_rows):
+    """Batches of `n_rows` where a stream yields single rows, as datasets of PyTorch do.
+
+    Parameters
+    ----------
+    parts : iterable of tuples (X, y) or (X, y, sample_weight)
+    n_rows : int
+
+    Yields
+    ------
+    tuple
+    """
+    held = []
+    for part in parts:
+        if not _is_row(*part[:2]):
+            yield part
+            continue
+        held.append(part)
+        if len(held) == n_rows:
+            yield _batch_of(held)
+            held = []
+    if held:
+        yield _batch_of(held)
+
+
+def _is_row(X, y):
+    """Whether X is one row: y is one number or label, or is no column beside X."""
+    if isinstance(y, (str, bytes, Number)) or getattr(y, "shape", None) == ():
+        return True
+    is_vector = isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiub"
+    return is_vector and np.ndim(y) == 1 and len(y) != len(X)
+
+
+def _batch_of(rows):
+    X, *others = zip(*rows, strict=True)
+    return _rows_together(X), *(np.asarray(values) for values in others)
+
+
+def _rows_together(rows):
+    first = rows[0]
+    if isinstance(first, (str, bytes, Mapping)):
+        return list(rows)
+    if sparse.issparse(first) or getattr(first, "ndim", 1) == 2:
+        return stacked(rows)
+    return np.stack([np.asarray(row) for row in rows])
+
+
+# ---- what a stream yields -----------------------------------------------------------
 
 
 def _split(item, target):
@@ -126,9 +222,26 @@ def as_table(batch):
 
 
 def _named(part):
-    """Arrow's data as what scikit-learn reads best; other data as they are."""
-    if type(part).__module__.partition(".")[0] != "pyarrow":
+    """Data of Arrow and PyTorch as what scikit-learn reads best; others as they are."""
+    home = package(part)
+    if home == "torch":
+        return _from_torch(part)
+    if home != "pyarrow":
         return part
     if not hasattr(part, "column_names"):
         return np.asarray(part)
     return as_table(part) if type(part).__name__ == "RecordBatch" else part
+
+
+def _from_torch(tensor):
+    """The array that a tensor in main memory is; others are refused."""
+    if getattr(getattr(tensor, "device", None), "type", None) != "cpu":
+        refuse_foreign(batches=tensor)
+    if "sparse" in str(tensor.layout):
+        raise TypeError(
+            "The stream yields sparse tensors; hand over tensor.to_dense() or a CSR "
+            "matrix of SciPy."
+        )
+    # NumPy has no bfloat16.
+    tensor = tensor.float() if "bfloat16" in str(tensor.dtype) else tensor
+    return tensor.detach().numpy()

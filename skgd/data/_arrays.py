@@ -3,13 +3,17 @@
 Slices only: nothing is copied or checked here.
 """
 
+import os
 from collections.abc import Iterator
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import sparse
 from sklearn.utils.validation import _num_samples
+
+from skgd._stream.containers import rows_of
 
 # Rows of a batch where nobody asks for a size.
 BATCH_ROWS = 65_536
@@ -38,17 +42,11 @@ class ArrayBatches:
         """Batches of `batch_size`, or of `n_rows` if that was left open."""
         size = self.batch_size or n_rows
         for start in range(0, _num_samples(self.arrays[0]), size):
-            yield tuple(_rows(array, start, start + size) for array in self.arrays)
+            yield tuple(rows_of(array, start, start + size) for array in self.arrays)
 
     def __repr__(self):
         shapes = ", ".join(str(array.shape) for array in self.arrays)
         return f"from_arrays({shapes})"
-
-
-def _rows(array, start, stop):
-    rows = (array.iloc if hasattr(array, "iloc") else array)[start:stop]
-    # A part of a memory map is an array like others, and quicker as one.
-    return np.asarray(rows) if isinstance(rows, np.memmap) else rows
 
 
 def from_arrays(
@@ -66,7 +64,8 @@ def from_arrays(
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Features: an array, a memory map, a CSR matrix or a data frame.
+        Features: an array, a memory map, a sparse matrix or a data frame. Of sparse
+        formats other than CSR, which cannot be cut into rows, a CSR copy is made.
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
         Targets or labels.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -84,6 +83,8 @@ def from_arrays(
     ------
     ValueError
         If the lengths differ.
+    TypeError
+        If X or y is a path.
 
     Examples
     --------
@@ -99,7 +100,14 @@ def from_arrays(
     array([1., 2., 3.])
     """
     arrays = [X, y] if sample_weight is None else [X, y, sample_weight]
+    for array in arrays:
+        if isinstance(array, (str, os.PathLike)):
+            raise TypeError(
+                f"from_arrays takes arrays, got the path {os.fspath(array)!r}. Pass "
+                "numpy.load(path, mmap_mode='r'), or see from_csv and from_parquet."
+            )
     arrays = [a if hasattr(a, "shape") else np.asarray(a) for a in arrays]
+    arrays = [a.tocsr() if sparse.issparse(a) else a for a in arrays]
     lengths = [_num_samples(array) for array in arrays]
     if len(set(lengths)) > 1:
         raise ValueError(f"The arrays have different numbers of rows: {lengths}.")

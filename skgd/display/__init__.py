@@ -15,6 +15,7 @@ from skgd.display.learning_rate import LearningRateDisplay, lr_range_test
 from skgd.display.loss_curve import LossCurveDisplay
 from skgd.display.momentum_rate import MomentumRateDisplay
 from skgd.display.network import NetworkDisplay
+from skgd.display.progressive import ProgressiveDisplay
 from skgd.display.schedule import ScheduleDisplay
 from skgd.display.validation_path import ValidationPathDisplay
 
@@ -30,6 +31,7 @@ __all__ = [
     "LossCurveDisplay",
     "MomentumRateDisplay",
     "NetworkDisplay",
+    "ProgressiveDisplay",
     "ScheduleDisplay",
     "ValidationPathDisplay",
     "animate",

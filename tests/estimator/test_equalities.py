@@ -438,7 +438,9 @@ def test_warm_starts_go_on_as_if_never_stopped(lr_schedule, solver, lr):
 def test_a_fit_can_be_continued_by_a_stream(lr):
     """fit, then partial_fit, is fit for one more epoch in the order of the rows."""
     X, y = regression()
-    model = GDRegressor(lr=lr, optimizer="adam", shuffle=False, tol=None, average=True)
+    model = GDRegressor(
+        lr=lr, batch_size=10, optimizer="adam", shuffle=False, tol=None, average=True
+    )
     whole = clone(model).set_params(max_iter=4).fit(X, y)
     continued = clone(model).set_params(max_iter=3).fit(X, y).partial_fit(X, y)
     assert_allclose(parameters(continued), parameters(whole), rtol=1e-10)

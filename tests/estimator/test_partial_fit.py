@@ -104,7 +104,8 @@ def test_the_short_way_makes_the_same_update(
 def test_automatic_coordinates_move_alike(cls, penalty, size):
     X, y = table(300)
     y = (y > 0).astype(int) if cls is GDClassifier else 1e3 * y + 1e4
-    compare(cls(penalty=penalty, alpha=0.05), 100.0 * X + 7.0, y, size)
+    model = cls(penalty=penalty, alpha=0.05, batch_size=size)
+    compare(model, 100.0 * X + 7.0, y, size)
 
 
 @pytest.mark.parametrize("loss", ["huber", "absolute_error", "poisson", Huber(2.0)])

@@ -392,6 +392,18 @@ def test_what_an_early_version_wrote_is_refused():
     assert unfitted.alpha == 3.0
 
 
+@pytest.mark.parametrize("estimator", [GDRegressor, GDClassifier, MLPGD])
+def test_parameters_of_later_versions_have_their_defaults(estimator):
+    X, y = fits.X, fits.X[:, 0] > 0
+    model = estimator(max_iter=2, tol=None).fit(X, y)
+    state = model.__getstate__()
+    del state["fit_intercept"]
+    older = estimator.__new__(estimator)
+    older.__setstate__(state)
+    assert older.get_params() == model.get_params()
+    same(older.partial_fit(X, y), model.partial_fit(X, y), X)
+
+
 def test_an_older_form_is_brought_up_to_date(monkeypatch):
     """The next form would rename something; its step is called with the older state."""
     model = GDRegressor(alpha=0.5).fit(fits.X, fits.COUNTS)

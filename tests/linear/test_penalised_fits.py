@@ -334,13 +334,16 @@ def test_weights_of_l2_on_the_fast_paths(layout, batch_size):
 @pytest.mark.parametrize(
     "penalty", [L1([1.0, 0.5, 2.0, 4.0, 0.0, 3.0]), BOX, GroupLasso(GROUPS)]
 )
-def test_sparse_streams_are_dense_streams(penalty):
+@pytest.mark.parametrize("batch_size", [25, 50])
+def test_sparse_streams_are_dense_streams(penalty, batch_size):
     # Without a centre both train in the same coordinates, by different loops.
     X, y = table(200)
     X[np.random.default_rng(0).random(X.shape) < 0.5] = 0.0
     models = []
     for layout in (np.asarray, sparse.csr_matrix):
-        model = GDRegressor(penalty=penalty, alpha=0.1, fit_intercept=False)
+        model = GDRegressor(
+            penalty=penalty, alpha=0.1, fit_intercept=False, batch_size=batch_size
+        )
         for k in range(0, 200, 50):
             model.partial_fit(layout(X[k : k + 50]), y[k : k + 50])
         models.append(model)

@@ -68,4 +68,5 @@ def test_rows_for_each_update(parameters, rows):
     assert plan_of(GDRegressor(**parameters)).batch_size == rows
     if parameters["solver"] == "minibatch":
         streamed = plan_of(GDRegressor(**parameters), streaming=True)
-        assert streamed.batch_size == parameters.get("batch_size", 64)
+        auto = 64 if "lr" in parameters else 1
+        assert streamed.batch_size == parameters.get("batch_size", auto)
