@@ -182,9 +182,10 @@ class PreparedUpdate:
         self.weight_names = weight_names
         self.names = frozenset(REPORT + weight_names)
         self.shows_late = may_be_late(type(estimator))
+        self.n_updates = -(-shape[0] // plan.batch_size)
         self.rates = None
         if type(plan.schedule) is Constant:
-            self.rates = np.array([plan.lr])
+            self.rates = np.full(self.n_updates, plan.lr)
         self.values_of = operator.itemgetter(*estimator._get_param_names())
         self.values = self.values_of(vars(estimator))
         self.parts = [(part, vars(part).copy()) for part in _parts(self.values)]
@@ -320,12 +321,16 @@ class PreparedUpdate:
         return state, model
 
     def rates_at(self, state):
-        """The rate of the next update, as an array."""
+        """The rates of the next updates."""
         if self.rates is not None:
             return self.rates
         plan = self.plan
         return epoch_rates(
-            state, 1, lr=plan.lr, schedule=plan.schedule, horizon=self.horizon
+            state,
+            self.n_updates,
+            lr=plan.lr,
+            schedule=plan.schedule,
+            horizon=self.horizon,
         )
 
     def are_predicted(self, scores):
@@ -376,6 +381,12 @@ class PreparedUpdate:
             "best_epoch_": 1,
             "stop_reason_": "max_iter",
         }
+
+
+def takes_long(plan, bound):
+    """Whether a call makes many updates, so that it need not be short for anything."""
+    X = bound.rows.X
+    return plan.batch_size < X.shape[0] and X.size > FEW_NUMBERS
 
 
 def can_be_prepared(estimator, known_task=(Classification, Regression)):

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 
 import numpy as np
 
-from skgd._estimator.prepared import Left, can_be_prepared
+from skgd._estimator.prepared import Left, can_be_prepared, takes_long
 from skgd._input.moments import MomentsOfChunks, Seen
 from skgd._input.rows import Rows
 from skgd._linear.model import REFRESH
@@ -94,7 +94,7 @@ class Quick(LinearUpdate):
         highest = self.highest_after(value, state.highest)
         if highest is None:
             return None
-        state.step += 1
+        state.step += self.n_updates
         state.epoch += 1
         if not (self.predicts_scores or self._predicts(state)):
             return None
@@ -134,7 +134,7 @@ def prepared(estimator, plan, bound, horizon):
         not bound.objective.model.is_linear
         or bound.objective.model.raw == automatic
         or plan.adds_up
-        or plan.batch_size < bound.rows.X.shape[0]
+        or takes_long(plan, bound)
         or (automatic and type(plan.optimizer) is not DoWG)
     ):
         return None

@@ -11,7 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skgd._estimator.prepared import Left, PreparedUpdate, can_be_prepared
+from skgd._estimator.prepared import (
+    Left,
+    PreparedUpdate,
+    can_be_prepared,
+    takes_long,
+)
 from skgd._input.columns import usable_moments
 from skgd._input.moments import MomentsOfChunks
 from skgd._input.rows import Rows
@@ -131,7 +136,7 @@ class NetworkUpdate(PreparedUpdate):
         highest = self.highest_after(value, state.highest)
         if highest is None:
             return None
-        state.step += 1
+        state.step += self.n_updates
         state.epoch += 1
         if not (self.predicts_scores or self._predicts(state, c)):
             return None
@@ -190,12 +195,9 @@ class NetworkUpdate(PreparedUpdate):
 
 def prepared(estimator, plan, bound, horizon):
     """A prepared update for calls like the last one, or None for the usual way."""
-    if (
-        bound.is_csr
-        or not can_be_prepared(estimator)
-        or plan.adds_up
-        or plan.batch_size < bound.rows.X.shape[0]
-    ):
+    if bound.is_csr or not can_be_prepared(estimator) or plan.adds_up:
+        return None
+    if takes_long(plan, bound):
         return None
     update = NetworkUpdate(estimator, plan, bound, horizon)
     # What code of users notes on its way, the usual way looks at.

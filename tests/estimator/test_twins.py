@@ -85,6 +85,7 @@ def drawn(rng):
         "average": one(False, False, True, 3),
         "clip_norm": one(None, None, 1.0),
         "solver": one("minibatch", "sgd", "batch"),
+        "batch_size": one("auto", "auto", 3, 32),
         "fit_intercept": one(True, True, False),
         "alpha": one(0.0, 1e-3, 0.1),
         "random_state": 0,
@@ -154,7 +155,7 @@ def run(seed):
     rng = np.random.default_rng(seed)
     model, labels = drawn(rng)
     twin = clone(model)
-    d, n = rng.choice([1, 3, 6]), rng.choice([1, 1, 1, 4])
+    d, n = rng.choice([1, 3, 6]), rng.choice([1, 1, 1, 4, 70])
     form, weights = FORMS[rng.integers(0, len(FORMS))], rng.normal(size=d)
     changing = rng.random() < 0.4
     reasons = []
