@@ -80,3 +80,32 @@ def test_absent_features_are_pulled_and_averaged_all_the_while(l1, l2, n_outputs
         # The pull is what is tested: the end is far from the mean and from the start.
         assert np.abs(z[2] - x[2]).min() > 0.15
         assert np.abs(x[2] - start[2]).min() > 0.1
+
+
+@pytest.mark.parametrize("batch_size", [1, 7])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_lengths_are_those_of_dense_rows(n_outputs, batch_size):
+    """By the distance from the start, most of which the intercept has gone."""
+    rng = np.random.default_rng(0)
+    n_rows, n_features = 200, 6
+    X = rng.standard_normal((n_rows, n_features)) * (rng.random((n_rows, 6)) < 0.4)
+    Y = 0.1 * X @ rng.standard_normal((n_features, n_outputs)) + 20.0
+    model = LinearModel(
+        n_features, n_outputs, np.float64, True, scale=np.ones(n_features)
+    )
+    objective = Objective(model, SquaredError(), False, *model.penalty_weights(0, 0))
+    states = []
+    for rows in (sparse.csr_array(X), X):
+        bound = objective.bind(Rows.of(rows, Y, Y), batch_size)
+        rule = DoWG(initial_distance=0.01)
+        state = State.start(
+            np.zeros(model.size), rule, Averaging(1, 0.0, INTERPOLATION), rng
+        )
+        advance = epoch_kernel(bound, Stepper(objective, rule, None), batch_size)
+        advance(state, bound.rows.order, np.ones(-(-n_rows // batch_size)))
+        states.append(state)
+    wide, dense = states
+    assert np.abs(dense.base[-n_outputs:]).min() > 10.0
+    assert_allclose(wide.base, dense.base, rtol=1e-9)
+    assert_allclose(wide.average, dense.average, rtol=1e-9)
+    assert_allclose(wide.scalars, dense.scalars, rtol=1e-9)
