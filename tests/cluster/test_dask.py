@@ -95,6 +95,7 @@ def collections():
     yield "delayed", *delayed
 
 
+@pytest.mark.slow
 def test_every_form_of_a_collection(client):
     X, _, labels, weights = table()
     local = GDClassifier(solver="batch").fit(X, labels, weights)

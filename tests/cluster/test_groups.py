@@ -115,6 +115,7 @@ def test_equal_to_fit(name, weighted):
         np.testing.assert_array_equal(parameters(other), parameters(fitted[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize(
