@@ -119,6 +119,7 @@ def test_every_form_of_a_collection(client):
         )
 
 
+@pytest.mark.slow
 def test_files_of_which_few_columns_are_read(client, tmp_path):
     """Dask reads several files at once for y alone, and fewer for X."""
     dd = pytest.importorskip("dask.dataframe")

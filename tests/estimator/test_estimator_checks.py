@@ -42,6 +42,13 @@ ESTIMATORS = [
     for solver in SOLVERS
     for parameters in variants
 ]
+# All variants in mini-batches, and the plain ones otherwise, are checked every time.
+FIRST = [
+    one
+    for one in ESTIMATORS
+    if one.solver == "minibatch" or repr(one) == repr(type(one)(solver=one.solver))
+]
+OTHERS = [one for one in ESTIMATORS if one not in FIRST]
 
 
 def expected_failures(estimator):
@@ -52,8 +59,15 @@ def expected_failures(estimator):
 
 
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)
+@parametrize_with_checks(FIRST, expected_failed_checks=expected_failures)
 def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@parametrize_with_checks(OTHERS, expected_failed_checks=expected_failures)
+def test_more_scikit_learn_checks(estimator, check):
     check(estimator)
 
 

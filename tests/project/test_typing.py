@@ -82,6 +82,7 @@ def test_the_package_is_marked_as_typed():
     assert (Path(skgd.__file__).parent / "py.typed").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("mypy") is None, reason="needs mypy")
 def test_mypy_is_content(tmp_path):
     command = [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path)]

@@ -518,7 +518,9 @@ class Soft(Activation):
 @pytest.mark.parametrize(
     "solver", [pytest.param("batch", marks=pytest.mark.slow), "sgd"]
 )
-@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier, MLPGD])
+@pytest.mark.parametrize(
+    "cls", [GDRegressor, GDClassifier, pytest.param(MLPGD, marks=pytest.mark.slow)]
+)
 def test_user_classes_train_everywhere(cls, solver, layout, lr):
     data = {"dense": X, "float32": X.astype(np.float32), "csr": sparse.csr_array(X)}
     y = (Y > 3.0).astype(int) if cls is GDClassifier else Y

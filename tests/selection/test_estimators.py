@@ -51,11 +51,15 @@ def expected_failures(estimator):
 
 
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks(
-    [GDRegressorCV(), GDClassifierCV(), *UNUSUAL],
-    expected_failed_checks=expected_failures,
-)
+@parametrize_with_checks([GDRegressorCV(), GDClassifierCV()])
 def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@parametrize_with_checks(UNUSUAL, expected_failed_checks=expected_failures)
+def test_more_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
