@@ -466,7 +466,7 @@ def from_csv(
     Parameters
     ----------
     path : str, path-like, file object or list of them
-        File, folder or pattern such as "~/data/2026-*.csv"; compressed files end in
+        File, folder or pattern such as ``~/data/2026-*.csv``; compressed files end in
         .gz, .bz2, .zst or .lz4. The files of a folder are read in the order of their
         names, without those whose names begin with a dot or an underscore. The names
         of its folders are columns where they look like ``country=fr``. An open file

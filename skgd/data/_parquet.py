@@ -64,7 +64,7 @@ def from_parquet(
     Parameters
     ----------
     path : str, path-like, file object or list of them
-        File, folder or pattern such as "~/data/2026-*.parquet". The files of a folder
+        File, folder or pattern such as ``~/data/2026-*.parquet``. The files of a folder
         are read in the order of their names, without those whose names begin with a
         dot or an underscore. The names of its folders are columns where they look like
         ``country=fr``. An open file is read from its start in each pass.
