@@ -568,7 +568,8 @@ gap_kind_ : {'bound', 'estimate'} or None
 SHARED = SOLVER_BATCH | RATE | GRADIENT | STOPPING | RUNNING
 
 # Of estimators whose rows are spread over the workers of a cluster.
-FAR_SOLVER = {
+# What parameters are where rows are spread over a cluster, if they are something else.
+FAR = {
     "solver": SOLVER_BATCH["solver"]._replace(
         default="batch",
         text="""How many rows make one update: all of them, or `batch_size`. 'batch' is
@@ -582,14 +583,27 @@ FAR_SOLVER = {
         'batch' ignores it. Every group of partitions gives its share, drawn without
         replacement within an epoch, so that batches differ by a row for each group.""",
     ),
-}
-
-FAR_JOBS = {
     "n_jobs": LINEAR["n_jobs"]._replace(
         text="""Threads of each worker that add up rows, at most as many as it has; None
         and -1 are all of them. The result is the same for any number.""",
-    )
+    ),
 }
+
+
+def far_parameters(cls: Any) -> dict:
+    """The parameters of an estimator as its twin for clusters has them.
+
+    Parameters
+    ----------
+    cls : class made by `with_parameters`
+
+    Returns
+    -------
+    dict of str to Parameter
+        In the order of the signature, with the defaults of the class.
+    """
+    table = cls._parameter_table
+    return {name: FAR.get(name, entry) for name, entry in table.items()}
 
 
 def with_parameters(
@@ -617,6 +631,7 @@ def with_parameters(
     }
 
     def decorate(cls):
+        cls._parameter_table = table
         cls.__init__ = _constructor(table, cls)
         cls._validate_params = _validation(table)
         cls._parameter_constraints = {

@@ -18,13 +18,16 @@ from sklearn.utils.validation import check_is_fitted
 from skgd import MLPGD, GDClassifier, GDRegressor
 from skgd._cluster.fit import check_solver, fit_groups
 from skgd._estimator import parameters as _parameters
-from skgd._estimator.parameters import Parameter, with_parameters
+from skgd._estimator.parameters import (
+    Parameter,
+    far_parameters,
+    with_parameters,
+)
 from skgd._estimator.transaction import all_or_nothing
 from skgd._stream.fit_batches import check_far_rows
 from skgd.dask._engine import Cluster
 from skgd.dask._lazy import lazily, score
 from skgd.dask._partitions import is_collection, n_columns, partitions
-from skgd.losses import LOSSES, loss_names
 
 WHAT = "a Dask collection"
 
@@ -266,12 +269,7 @@ def _brought(client, values):
 
 
 @with_parameters(
-    _parameters.loss_parameter("squared_error", loss_names("regression"))
-    | _parameters.LINEAR
-    | _parameters.FAR_JOBS
-    | _parameters.SHARED
-    | _parameters.FAR_SOLVER
-    | CLIENT,
+    far_parameters(GDRegressor) | CLIENT,
     ATTRIBUTES
     + _parameters.ATTRIBUTES.lstrip()
     + _parameters.LINEAR_ATTRIBUTES.lstrip(),
@@ -324,17 +322,10 @@ class DaskGDRegressor(OnDask, GDRegressor):
 
 
 @with_parameters(
-    _parameters.loss_parameter("log_loss", loss_names("classification"))
-    | _parameters.LINEAR
-    | _parameters.FAR_JOBS
-    | _parameters.CLASS_WEIGHT
-    | _parameters.SHARED
-    | _parameters.FAR_SOLVER
-    | CLIENT,
+    far_parameters(GDClassifier) | CLIENT,
     ATTRIBUTES
     + _parameters.ATTRIBUTES.lstrip()
     + _parameters.LINEAR_ATTRIBUTES.lstrip(),
-    penalty="l2",
 )
 class DaskGDClassifier(ClassifierOnDask, GDClassifier):
     """Linear classification by gradient descent on a Dask cluster.
@@ -379,17 +370,8 @@ class DaskGDClassifier(ClassifierOnDask, GDClassifier):
 
 
 @with_parameters(
-    {"hidden_layer_sizes": _parameters.NETWORK["hidden_layer_sizes"]}
-    | _parameters.loss_parameter("log_loss", LOSSES)
-    | _parameters.NETWORK
-    | _parameters.CLASS_WEIGHT
-    | _parameters.SHARED
-    | _parameters.NETWORK_TRAINING
-    | _parameters.FAR_SOLVER
-    | CLIENT,
+    far_parameters(MLPGD) | CLIENT,
     ATTRIBUTES + _parameters.ATTRIBUTES.lstrip(),
-    optimizer="adam",
-    n_iter_no_change=10,
 )
 class DaskMLPGD(ClassifierOnDask, MLPGD):
     """Multi-layer perceptron trained on a Dask cluster.

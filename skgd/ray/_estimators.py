@@ -24,10 +24,9 @@ from skgd._cluster.scores import (
     right,
 )
 from skgd._estimator import parameters as _parameters
-from skgd._estimator.parameters import with_parameters
+from skgd._estimator.parameters import far_parameters, with_parameters
 from skgd._estimator.transaction import all_or_nothing
 from skgd._stream.fit_batches import check_far_rows
-from skgd.losses import LOSSES, loss_names
 from skgd.ray._engine import Cluster
 from skgd.ray._partitions import features, is_collection, partitions
 
@@ -229,11 +228,7 @@ def _got(references):
 
 
 @with_parameters(
-    _parameters.loss_parameter("squared_error", loss_names("regression"))
-    | _parameters.LINEAR
-    | _parameters.FAR_JOBS
-    | _parameters.SHARED
-    | _parameters.FAR_SOLVER,
+    far_parameters(GDRegressor),
     _parameters.ATTRIBUTES + _parameters.LINEAR_ATTRIBUTES.lstrip(),
 )
 class RayGDRegressor(OnRay, GDRegressor):
@@ -282,14 +277,8 @@ class RayGDRegressor(OnRay, GDRegressor):
 
 
 @with_parameters(
-    _parameters.loss_parameter("log_loss", loss_names("classification"))
-    | _parameters.LINEAR
-    | _parameters.FAR_JOBS
-    | _parameters.CLASS_WEIGHT
-    | _parameters.SHARED
-    | _parameters.FAR_SOLVER,
+    far_parameters(GDClassifier),
     _parameters.ATTRIBUTES + _parameters.LINEAR_ATTRIBUTES.lstrip(),
-    penalty="l2",
 )
 class RayGDClassifier(ClassifierOnRay, GDClassifier):
     """Linear classification by gradient descent on a Ray cluster.
@@ -328,16 +317,7 @@ class RayGDClassifier(ClassifierOnRay, GDClassifier):
 
 
 @with_parameters(
-    {"hidden_layer_sizes": _parameters.NETWORK["hidden_layer_sizes"]}
-    | _parameters.loss_parameter("log_loss", LOSSES)
-    | _parameters.NETWORK
-    | _parameters.CLASS_WEIGHT
-    | _parameters.SHARED
-    | _parameters.NETWORK_TRAINING
-    | _parameters.FAR_SOLVER,
-    _parameters.ATTRIBUTES,
-    optimizer="adam",
-    n_iter_no_change=10,
+    far_parameters(MLPGD),
 )
 class RayMLPGD(ClassifierOnRay, MLPGD):
     """Multi-layer perceptron trained on a Ray cluster.

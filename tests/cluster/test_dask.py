@@ -218,6 +218,13 @@ def test_predictions_are_lazy_and_scores_are_not(client):
     assert not hasattr(DaskGDRegressor(), "predict_proba")
 
 
+@pytest.mark.parametrize("cls", [DaskGDRegressor, DaskGDClassifier, DaskMLPGD])
+def test_parameters_are_those_of_the_local_estimator(cls):
+    parameters = cls().get_params(deep=False)
+    assert parameters.pop("client") is None
+    assert parameters == cls._local(solver="batch").get_params(deep=False)
+
+
 def test_the_client_is_not_pickled_and_handed_on(client):
     X, y, _, _ = table(300)
     model = DaskGDRegressor(client=client).fit(da.from_array(X, chunks=100), y)

@@ -61,6 +61,12 @@ def frame(part):
     return pd.DataFrame(part, columns=list("abcd"))
 
 
+@pytest.mark.parametrize("cls", [RayGDRegressor, RayGDClassifier, RayMLPGD])
+def test_parameters_are_those_of_the_local_estimator(cls):
+    local = cls._local(solver="batch")
+    assert cls().get_params(deep=False) == local.get_params(deep=False)
+
+
 @pytest.mark.parametrize("container", [np.asarray, frame, sparse.csr_array])
 def test_classes_with_weights(container):
     X, _, labels, weights = table()
