@@ -14,9 +14,10 @@ import dask
 from dask.utils import parse_timedelta
 from distributed import Future, get_worker, wait
 from distributed.actor import Actor
+from distributed.protocol.pickle import dumps
 
 from skgd._cluster.engine import grouped
-from skgd._cluster.holders import answer, check_losses, check_same
+from skgd._cluster.holders import Holding, answer
 from skgd._cluster.shards import Shards
 
 # Seconds between two looks at whether a worker that has not answered is still there.
@@ -67,7 +68,7 @@ class LostError(Exception):
     """A worker is gone, or does not answer."""
 
 
-class Cluster:
+class Cluster(Holding):
     """The engine; see ``skgd._cluster.engine.Engine``.
 
     Parameters
@@ -87,43 +88,15 @@ class Cluster:
                 "client is asynchronous, and fit waits for its answers: pass a client "
                 "made with asynchronous=False."
             )
+        super().__init__(
+            [
+                dask.delayed(list, pure=True)([tuple(parts[i]) for i in numbers])
+                for numbers in grouped(len(parts))
+            ]
+        )
         self.client = client
-        self._groups = [
-            dask.delayed(list, pure=True)([tuple(parts[i]) for i in numbers])
-            for numbers in grouped(len(parts))
-        ]
-        self.n_groups = len(self._groups)
         self._n_jobs = n_jobs
         self._scattered = 8 * (n_columns or 0) * self.n_groups <= MOST_BYTES
-        self._holders = []
-        self._known = []
-        self._n_losses = 0
-
-    def setup(self, method, *arguments):
-        """Ask all holders, and later those who take the place of lost ones."""
-        found = self.map(method, *arguments)
-        self._known.append((method, arguments, found))
-        return found
-
-    def map(self, method, *arguments, group=None):
-        """The answers of all holders, however many are lost on the way."""
-        wanted = set(range(self.n_groups)) if group is None else {group}
-        message = _dumped(method, arguments)
-        found = {}
-        while wanted:
-            missing = wanted.difference(*(h.numbers for h in self._holders))
-            if missing:
-                self._place(missing)
-            asked = [h for h in self._holders if h.numbers & wanted]
-            for holder, said in self._answers(asked, message):
-                if said is None:
-                    self._holders.remove(holder)
-                    self._count_loss(method)
-                else:
-                    found |= said
-                    wanted -= holder.numbers
-                    self._n_losses = 0
-        return found
 
     def close(self):
         """Let go of the rows on the workers."""
@@ -135,7 +108,6 @@ class Cluster:
     # ---- questions -------------------------------------------------------------
 
     def _answers(self, holders, message):
-        """(holder, answer) one after the other; the answer of a lost one is None."""
         pending = []
         for holder in holders:
             try:
@@ -176,15 +148,13 @@ class Cluster:
         gone = holder.made.status not in ("pending", "finished")
         return gone or holder.address not in self.client.nthreads()
 
-    def _count_loss(self, where):
-        self._n_losses += 1
-        check_losses(self._n_losses, where)
+    def _dumped(self, method, arguments):
+        """What the user wrote goes by value where it has to."""
+        return dumps((method, arguments))
 
     # ---- who holds what ----------------------------------------------------------
 
     def _place(self, missing):
-        """Have all missing groups held, and the holders ready for questions."""
-        missing = sorted(missing)
         while missing:
             futures = dict(
                 zip(
@@ -213,7 +183,7 @@ class Cluster:
                     self._bring_up(holder)
                 except LostError:
                     holder.made.release()
-                    self._count_loss("the start")
+                    self._lose(holder, "the start")
                     continue
                 self._holders.append(holder)
                 missing = [g for g in missing if g not in holder.numbers]
@@ -275,11 +245,8 @@ class Cluster:
             raise holder.made.exception()
         with self.client.as_current():
             holder.actor = Actor(Remote, holder.address, holder.made.key)
-        for method, arguments, known in self._known:
-            ((_, said),) = self._answers([holder], _dumped(method, arguments))
-            if said is None:
-                raise LostError
-            check_same(said, known)
+        if not self._ask_what_is_known(holder):
+            raise LostError
 
 
 def shared(groups, load, homes):
@@ -318,10 +285,3 @@ def shared(groups, load, homes):
         while homeless and load[address] < most:
             give(homeless.pop(0), address)
     return {address: sorted(numbers) for address, numbers in given.items()}
-
-
-def _dumped(method, arguments):
-    """A question as bytes; what the user wrote goes by value where it has to."""
-    from distributed.protocol.pickle import dumps
-
-    return dumps((method, arguments))

@@ -15,7 +15,7 @@ import ray
 from ray import cloudpickle
 
 from skgd._cluster.engine import grouped
-from skgd._cluster.holders import answer, check_losses, check_same, sendable
+from skgd._cluster.holders import Holding, answer, sendable
 from skgd._cluster.shards import Shards
 
 
@@ -56,7 +56,7 @@ class Holder:
     numbers: frozenset
 
 
-class Cluster:
+class Cluster(Holding):
     """The engine; see ``skgd._cluster.engine.Engine``.
 
     Parameters
@@ -73,47 +73,10 @@ class Cluster:
                 "There is no cluster to train on: call ray.init(), or "
                 "ray.init(address='auto') for one that is running."
             )
-        self._groups = [[parts[i] for i in numbers] for numbers in grouped(len(parts))]
-        self.n_groups = len(self._groups)
+        super().__init__([[parts[i] for i in group] for group in grouped(len(parts))])
         self._n_threads = 1 if n_jobs is None or n_jobs < 1 else n_jobs
         processors = int(ray.cluster_resources().get("CPU", 1))
         self._n_holders = max(1, min(processors // self._n_threads, self.n_groups))
-        self._holders = []
-        self._known = []
-        self._n_losses = 0
-
-    def setup(self, method, *arguments):
-        """Ask all holders, and later those who take the place of lost ones."""
-        found = self.map(method, *arguments)
-        self._known.append((method, arguments, found))
-        return found
-
-    def map(self, method, *arguments, group=None):
-        """The answers of all holders, however many are lost on the way."""
-        wanted = set(range(self.n_groups)) if group is None else {group}
-        message = cloudpickle.dumps((method, arguments))
-        found = {}
-        while wanted:
-            missing = wanted.difference(*(h.numbers for h in self._holders))
-            if missing:
-                self._place(sorted(missing))
-            asked = [
-                (holder, holder.actor.call.remote(message))
-                for holder in self._holders
-                if holder.numbers & wanted
-            ]
-            for holder, reference in asked:
-                try:
-                    said, error = pickle.loads(ray.get(reference))
-                except ray.exceptions.RayActorError:
-                    self._lose(holder, method)
-                    continue
-                if error is not None:
-                    raise error
-                found |= said
-                wanted -= holder.numbers
-                self._n_losses = 0
-        return found
 
     def close(self):
         """End the actors, and let go of their rows."""
@@ -121,14 +84,23 @@ class Cluster:
             ray.kill(holder.actor)
         self._holders = []
 
-    def _lose(self, holder, where):
-        if holder in self._holders:
-            self._holders.remove(holder)
-        self._n_losses += 1
-        check_losses(self._n_losses, where)
+    def _dumped(self, method, arguments):
+        return cloudpickle.dumps((method, arguments))
+
+    def _answers(self, holders, message):
+        asked = [(holder, holder.actor.call.remote(message)) for holder in holders]
+        for holder, reference in asked:
+            try:
+                said, error = pickle.loads(ray.get(reference))
+            except ray.exceptions.RayActorError:
+                yield holder, None
+                continue
+            if error is not None:
+                raise error
+            yield holder, said
 
     def _place(self, missing):
-        """Have all missing groups held, neighbours together, ready for questions."""
+        """Neighbours are held together."""
         n = max(1, min(self._n_holders - len(self._holders), len(missing)))
         # Actors hold no processors, which the tasks that make parts again may need.
         kind = ray.remote(Remote).options(num_cpus=0, scheduling_strategy="SPREAD")
@@ -146,15 +118,8 @@ class Cluster:
                 error = ray.get(loaded)
                 if error is not None:
                     raise pickle.loads(error)
-                self._bring_up(holder)
             except ray.exceptions.RayActorError:
                 self._lose(holder, "the start")
-
-    def _bring_up(self, holder):
-        """Ask a new actor what all were asked to prepare."""
-        for method, arguments, known in self._known:
-            message = cloudpickle.dumps((method, arguments))
-            said, error = pickle.loads(ray.get(holder.actor.call.remote(message)))
-            if error is not None:
-                raise error
-            check_same(said, known)
+                continue
+            if not self._ask_what_is_known(holder):
+                self._lose(holder, "the start")
