@@ -12,10 +12,10 @@ from distributed import Client, get_client
 from numpy.typing import ArrayLike
 from sklearn.base import _fit_context, is_classifier
 from sklearn.callback import with_callbacks
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skgd import MLPGD, GDClassifier, GDRegressor
+from skgd._cluster.estimators import ClassifierOnCluster, OnCluster
 from skgd._cluster.fit import check_solver, fit_groups
 from skgd._estimator import parameters as _parameters
 from skgd._estimator.parameters import (
@@ -47,23 +47,14 @@ client_ : distributed.Client
 """
 
 
-def _local_has(name):
-    """Whether the estimator without Dask has a method, with its reason if not."""
-
-    def check(self):
-        return bool(getattr(super(OnDask, self), name))
-
-    return check
-
-
-class OnDask:
+class OnDask(OnCluster):
     """What distinguishes the estimators here from those in memory.
 
     To be inherited before one of them.
     """
 
     client: Client | None
-    _local: Any
+    _far_attributes = ("client",)
 
     @all_or_nothing
     @with_callbacks
@@ -157,34 +148,6 @@ class OnDask:
                 "address_of_the_scheduler)."
             ) from None
 
-    def to_local(self) -> Any:
-        """The estimator without Dask, with the same parameters and what is fitted.
-
-        Returns
-        -------
-        GDRegressor, GDClassifier or MLPGD
-        """
-        local = object.__new__(self._local)
-        vars(local).update(vars(self))
-        del local.client
-        vars(local).pop("_checked", None)
-        return local
-
-    def predict(self, X: Any) -> Any:
-        """Predict labels or targets.
-
-        Parameters
-        ----------
-        X : Dask collection, or array-like, of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        Dask array, or array, of shape (n_samples,) or (n_samples, n_outputs)
-            For a Dask collection a Dask array that is not computed yet.
-        """
-        return self._called("predict", X)
-
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy of a classifier, R^2 of a regressor.
 
@@ -209,11 +172,11 @@ class OnDask:
         with self.client_.as_current():
             return score(self.to_local(), is_classifier(self), parts)
 
-    def _called(self, method, X):
-        check_is_fitted(self)
-        if is_collection(X):
-            return lazily(self.to_local(), method, X)
-        return getattr(super(), method)(X)
+    def _is_collection(self, X):
+        return is_collection(X)
+
+    def _far(self, method, X):
+        return lazily(self.to_local(), method, X)
 
     def __getstate__(self):
         """Without the client, which belongs to this process."""
@@ -224,42 +187,6 @@ class OnDask:
         new = super(OnDask, copy.copy(self)).__sklearn_clone__()
         new.client = self.client
         return new
-
-
-class ClassifierOnDask(OnDask):
-    """What classifiers answer besides labels."""
-
-    @available_if(_local_has("decision_function"))
-    def decision_function(self, X: Any) -> Any:
-        """Raw scores.
-
-        Parameters
-        ----------
-        X : Dask collection, or array-like, of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        Dask array, or array, of shape (n_samples,) or (n_samples, n_classes)
-            For a Dask collection a Dask array that is not computed yet.
-        """
-        return self._called("decision_function", X)
-
-    @available_if(_local_has("predict_proba"))
-    def predict_proba(self, X: Any) -> Any:
-        """Probability of each class, for losses that have them.
-
-        Parameters
-        ----------
-        X : Dask collection, or array-like, of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        Dask array, or array, of shape (n_samples, n_classes)
-            For a Dask collection a Dask array that is not computed yet.
-        """
-        return self._called("predict_proba", X)
 
 
 def _brought(client, values):
@@ -327,7 +254,7 @@ class DaskGDRegressor(OnDask, GDRegressor):
     + _parameters.ATTRIBUTES.lstrip()
     + _parameters.LINEAR_ATTRIBUTES.lstrip(),
 )
-class DaskGDClassifier(ClassifierOnDask, GDClassifier):
+class DaskGDClassifier(ClassifierOnCluster, OnDask, GDClassifier):
     """Linear classification by gradient descent on a Dask cluster.
 
     Minimises what :class:`skgd.GDClassifier` minimises, over rows that are spread over
@@ -373,7 +300,7 @@ class DaskGDClassifier(ClassifierOnDask, GDClassifier):
     far_parameters(MLPGD) | CLIENT,
     ATTRIBUTES + _parameters.ATTRIBUTES.lstrip(),
 )
-class DaskMLPGD(ClassifierOnDask, MLPGD):
+class DaskMLPGD(ClassifierOnCluster, OnDask, MLPGD):
     """Multi-layer perceptron trained on a Dask cluster.
 
     Minimises what :class:`skgd.MLPGD` minimises, over rows that are spread over the

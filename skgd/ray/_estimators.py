@@ -10,10 +10,10 @@ import ray
 from numpy.typing import ArrayLike
 from sklearn.base import _fit_context, is_classifier
 from sklearn.callback import with_callbacks
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skgd import MLPGD, GDClassifier, GDRegressor
+from skgd._cluster.estimators import ClassifierOnCluster, OnCluster
 from skgd._cluster.fit import check_solver, fit_groups
 from skgd._cluster.scores import (
     accuracy,
@@ -33,22 +33,11 @@ from skgd.ray._partitions import features, is_collection, partitions
 WHAT = "a Ray collection"
 
 
-def _local_has(name):
-    """Whether the estimator without Ray has a method, with its reason if not."""
-
-    def check(self):
-        return bool(getattr(super(OnRay, self), name))
-
-    return check
-
-
-class OnRay:
+class OnRay(OnCluster):
     """What distinguishes the estimators here from those in memory.
 
     To be inherited before one of them.
     """
-
-    _local: Any
 
     @all_or_nothing
     @with_callbacks
@@ -119,33 +108,6 @@ class OnRay:
         finally:
             engine.close()
 
-    def to_local(self) -> Any:
-        """The estimator without Ray, with the same parameters and what is fitted.
-
-        Returns
-        -------
-        GDRegressor, GDClassifier or MLPGD
-        """
-        local = object.__new__(self._local)
-        vars(local).update(vars(self))
-        vars(local).pop("_checked", None)
-        return local
-
-    def predict(self, X: Any) -> Any:
-        """Predict labels or targets.
-
-        Parameters
-        ----------
-        X : list of ray.ObjectRef, ray.data.Dataset, or array-like
-            Features.
-
-        Returns
-        -------
-        list of ray.ObjectRef, or array of shape (n_samples,) or (n_samples, n_outputs)
-            For rows of Ray references to the predictions of each part.
-        """
-        return self._called("predict", X)
-
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy of a classifier, R^2 of a regressor.
 
@@ -172,51 +134,15 @@ class OnRay:
         sums = [ask.remote(local, *part) for part in partitions(X, y, sample_weight)]
         return of_all(_got(sums))
 
-    def _called(self, method, X):
-        check_is_fitted(self)
-        if not is_collection(X):
-            return getattr(super(), method)(X)
+    def _is_collection(self, X):
+        return is_collection(X)
+
+    def _far(self, method, X):
         local = self.to_local()
         # What a part without rows is predicted to be.
         like = getattr(local, method)(example(local))[:0]
         ask, local = ray.remote(predictions), ray.put(local)
         return [ask.remote(local, method, part, like) for part in features(X)]
-
-
-class ClassifierOnRay(OnRay):
-    """What classifiers answer besides labels."""
-
-    @available_if(_local_has("decision_function"))
-    def decision_function(self, X: Any) -> Any:
-        """Raw scores.
-
-        Parameters
-        ----------
-        X : list of ray.ObjectRef, ray.data.Dataset, or array-like
-            Features.
-
-        Returns
-        -------
-        list of ray.ObjectRef, or array of shape (n_samples,) or (n_samples, n_classes)
-            For rows of Ray references to the scores of each part.
-        """
-        return self._called("decision_function", X)
-
-    @available_if(_local_has("predict_proba"))
-    def predict_proba(self, X: Any) -> Any:
-        """Probability of each class, for losses that have them.
-
-        Parameters
-        ----------
-        X : list of ray.ObjectRef, ray.data.Dataset, or array-like
-            Features.
-
-        Returns
-        -------
-        list of ray.ObjectRef, or array of shape (n_samples, n_classes)
-            For rows of Ray references to the probabilities of each part.
-        """
-        return self._called("predict_proba", X)
 
 
 def _got(references):
@@ -280,7 +206,7 @@ class RayGDRegressor(OnRay, GDRegressor):
     far_parameters(GDClassifier),
     _parameters.ATTRIBUTES + _parameters.LINEAR_ATTRIBUTES.lstrip(),
 )
-class RayGDClassifier(ClassifierOnRay, GDClassifier):
+class RayGDClassifier(ClassifierOnCluster, OnRay, GDClassifier):
     """Linear classification by gradient descent on a Ray cluster.
 
     Minimises what :class:`skgd.GDClassifier` minimises, over rows that are spread over
@@ -319,7 +245,7 @@ class RayGDClassifier(ClassifierOnRay, GDClassifier):
 @with_parameters(
     far_parameters(MLPGD),
 )
-class RayMLPGD(ClassifierOnRay, MLPGD):
+class RayMLPGD(ClassifierOnCluster, OnRay, MLPGD):
     """Multi-layer perceptron trained on a Ray cluster.
 
     Minimises what :class:`skgd.MLPGD` minimises, over rows that are spread over the
