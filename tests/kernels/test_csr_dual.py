@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import optimize, sparse
-from scipy.special import log_softmax, softmax
+from scipy.special import expit, log_softmax, softmax
 
 from skgd._kernels import compiling, csr_dual, linear, outputs, user_code
 from skgd._kernels.csr_dual import KINK, SMOOTH, SOFTMAX
@@ -124,3 +124,24 @@ def test_softmax_duals_are_derivatives_where_the_row_ends():
     one_hot = np.eye(3)[targets[:, 0].astype(int)]
     expected = -weights[:, None] * (softmax(z, axis=1) - one_hot)
     assert_allclose(found.duals.reshape(9, 3), expected, rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize("far", [3.0, 50.0, 400.0])
+@pytest.mark.parametrize("weight", [10.0, 1000.0])
+def test_a_heavy_row_far_on_the_wrong_side_reaches_its_root(far, weight):
+    """Whole Newton steps would swing from side to side without end there: where the
+    softmax is flat they are as long as the row is heavy."""
+    z, old, q, workspace = np.array([far, 0.0]), np.zeros(2), 1.0, np.zeros((6, 2))
+    value = csr_dual._softmax_root(1, weight, z, old, q, 0.5, workspace)
+
+    def equation(u):
+        """U = z - q phi'(u), by the difference of the two scores."""
+        return (u - far) + 2.0 * q * weight * expit(u)
+
+    expected = optimize.brentq(equation, far - 2.0 * q * weight, far)
+    u, slope = workspace[0], workspace[1]
+    moved = abs(far - expected)
+    assert_allclose(u[0] - u[1], expected, atol=2 * csr_dual.PRECISION * moved)
+    assert_allclose(u.sum(), z.sum(), rtol=1e-9, atol=1e-9 * moved)
+    assert_allclose(slope, weight * (softmax(u) - [0.0, 1.0]), rtol=1e-12)
+    assert_allclose(value, -weight * log_softmax(u)[1], rtol=1e-12)
