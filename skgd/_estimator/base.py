@@ -33,7 +33,7 @@ from skgd._estimator.saved import from_state, to_state
 from skgd._estimator.scoring import scorer_of
 from skgd._estimator.transaction import all_or_nothing
 from skgd._input.chunks import checked_chunk
-from skgd._input.plain import CSR, plain_csr_row, plain_rows
+from skgd._input.plain import CSR, plain_csr, plain_rows
 from skgd._input.random import generator
 from skgd._input.rows import Rows, hold_out
 from skgd._input.validation import (
@@ -484,8 +484,10 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         n_features = attributes.get("n_features_in_")
         names = attributes.get("feature_names_in_")
         if type(X) in CSR:
-            plain = plain_csr_row(X, n_features, names) is not None
-            return X if plain and X.dtype in FLOATS else None
+            plain = plain_csr(X, n_features, names)
+            if plain is None or plain[1].size < X.indices.size:
+                return None
+            return X if X.dtype in FLOATS else None
         return plain_rows(X, n_features, names)
 
     def _together(self, *names):

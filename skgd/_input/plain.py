@@ -10,7 +10,12 @@ import sys
 import numpy as np
 from scipy import sparse
 
-from skgd._input.sparse import INDEX_TYPES, NUMBERS
+from skgd._input.sparse import (
+    INDEX_TYPES,
+    NUMBERS,
+    rises_within_rows,
+    without_duplicates,
+)
 from skgd._input.validation import FLOATS
 
 CSR = (sparse.csr_matrix, sparse.csr_array)
@@ -51,42 +56,60 @@ def plain_rows(X, n_features, names=None, trusted=False):
     return X if trusted or is_finite(X) else None
 
 
-def plain_csr_row(X, n_features, names=None):
-    """(values, columns, pointers, whether sorted) of a sound CSR matrix of one row.
+def plain_csr(X, n_features, names=None):
+    """(values, columns, pointers, whether sorted) of a sound CSR matrix.
 
     None if that takes a closer look. Values are floats, as those of `plain_rows`, and
-    no column is there twice. In time proportional to the number of entries.
+    no column is twice in a row: what is there twice is summed up. In time proportional
+    to the number of entries, where they are sorted.
     """
-    if type(X) not in CSR or X.shape != (1, n_features) or names is not None:
+    if type(X) not in CSR or X.shape[1] != n_features or names is not None:
         return None
+    n_rows = X.shape[0]
     values, columns, pointers = X.data, X.indices, X.indptr
     if (
         type(values) is not np.ndarray
         or values.ndim != 1
         or columns.shape != values.shape
-        or pointers.shape != (2,)
+        or pointers.shape != (n_rows + 1,)
+        or not n_rows
         or columns.dtype not in INDEX_TYPES
         or pointers.dtype not in INDEX_TYPES
         or pointers[0] != 0
-        or pointers[1] != values.size
+        or pointers[-1] != values.size
+        or (n_rows > 1 and (pointers[1:] < pointers[:-1]).any())
     ):
         return None
-    if values.dtype not in FLOATS:
-        if values.dtype.kind not in NUMBERS or values.itemsize > 8:
-            return None
-        values = values.astype(np.float64)
+    if values.dtype not in FLOATS and (
+        values.dtype.kind not in NUMBERS or values.itemsize > 8
+    ):
+        return None
     rising = True
     if values.size:
         # As numbers without a sign the negative ones are the largest.
         if int(columns.view(f"u{columns.itemsize}").max()) >= n_features:
             return None
-        rising = bool((columns[1:] > columns[:-1]).all())
-        if not rising and np.unique(columns).size < columns.size:
-            return None
+        rising = rises_within_rows(X)
+        if not rising:
+            values, columns, pointers = _summed(values, columns, pointers)
+            rising = values.size < X.data.size
+    if values.dtype not in FLOATS:
+        values = values.astype(np.float64)
     values = np.ascontiguousarray(values)
     if not is_finite(values):
         return None
     return values, np.ascontiguousarray(columns), pointers, rising
+
+
+def _summed(values, columns, pointers):
+    """Unsorted entries, those of the same place summed up as the usual way does it."""
+    used, numbers = np.unique(columns, return_inverse=True)
+    numbers = numbers.astype(columns.dtype)
+    shape = len(pointers) - 1, used.size
+    summed = without_duplicates(sparse.csr_array((values, numbers, pointers), shape))
+    if summed.nnz == values.size:
+        return values, columns, pointers
+    return summed.data, used[summed.indices], summed.indptr
 
 
 def _as_array(X, kind, names):

@@ -43,7 +43,7 @@ def sound(X, name="X"):
     if not sparse.issparse(X) or X.ndim != 2 or X.dtype.kind not in NUMBERS:
         return X
     if X.format == "csr":
-        return _without_duplicates(_checked(X, name, "row", "column"))
+        return without_duplicates(_checked(X, name, "row", "column"))
     if X.format == "csc":
         X = _checked(X, name, "column", "row")
     elif X.format == "coo":
@@ -52,7 +52,7 @@ def sound(X, name="X"):
         _check_blocks(X, name)
     else:
         return X
-    return _without_duplicates(X.tocsr())
+    return without_duplicates(X.tocsr())
 
 
 def _checked(X, name, major, minor):
@@ -166,9 +166,9 @@ def _check_blocks(X, name):
     _check_structure(*arrays, rows, columns, name, *axes, n_dims=3)
 
 
-def _without_duplicates(X):
+def without_duplicates(X):
     """A CSR matrix of sound structure with entries of the same place summed up."""
-    if _rises_within_rows(X):
+    if rises_within_rows(X):
         return X
     if X.dtype == np.float16:
         # SciPy cannot convert these.
@@ -177,14 +177,14 @@ def _without_duplicates(X):
     # has its rows side by side.
     by_column = X.tocsc()
     by_column.has_sorted_indices = True
-    if _rises_within_rows(by_column):
+    if rises_within_rows(by_column):
         return X
     by_column.has_canonical_format = False
     by_column.sum_duplicates()
     return by_column.tocsr()
 
 
-def _rises_within_rows(X):
+def rises_within_rows(X):
     """Whether the indices of each row (of each column, in CSC) are sorted, none twice.
 
     SciPy's own flags may be those of arrays that have been replaced since.

@@ -370,15 +370,16 @@ def _any_rows(epoch, rule, course):
     unpenalised = _without_penalty(course)
     # One row that names no column twice: its entries number what it touches.
     alone = epoch.late.distinct and batch_size == 1
-    n_most = n_features
-    if alone:
-        n_most = 0
-        for r in range(order.shape[0]):
-            n_most = max(n_most, pointers[order[r] + 1] - pointers[order[r]])
-    gradient = np.zeros(n_most * n_outputs)
-    touched = np.empty(n_most, np.int64)
-    slope = np.zeros(n_outputs)
+    gradient = epoch.late.gradient
     n = order.shape[0]
+    n_most = 0
+    for start in range(0, n, batch_size):
+        n_entries = 0
+        for r in range(start, min(n, start + batch_size)):
+            n_entries += pointers[order[r] + 1] - pointers[order[r]]
+        n_most = max(n_most, n_entries)
+    touched = np.empty(min(n_most, n_features), np.int64)
+    slope = np.zeros(n_outputs)
     total = 0.0
     passed, rate = passed_before[0], passed_before[1]
     n_updates = 0
@@ -535,6 +536,9 @@ class Late(NamedTuple):
         The sum of all rates, and the last one.
     powers : float64 array of shape ``POWERS``
         Room for the powers of a matrix.
+    gradient : float64 array
+        Zeros, before and after a call: room for the gradient of the weights, or of the
+        entries of one row, where rows that name no column twice come one at a time.
     distinct : bool
         Whether no row names a column twice.
     """
@@ -542,12 +546,25 @@ class Late(NamedTuple):
     records: object
     passed: object
     powers: object
+    gradient: object
     distinct: bool
 
 
 LATE = record(
-    Late, records=VECTOR, passed=VECTOR, powers=matrix(FLOAT), distinct=types.boolean
+    Late,
+    records=VECTOR,
+    passed=VECTOR,
+    powers=matrix(FLOAT),
+    gradient=VECTOR,
+    distinct=types.boolean,
 )
+
+
+def room_for_gradient(pointers, batch_size, distinct, n_weights, n_outputs):
+    """The `gradient` of ``Late`` for updates by rows with these pointers."""
+    if distinct and batch_size == 1:
+        n_weights = int(np.diff(pointers).max(initial=0)) * n_outputs
+    return np.zeros(n_weights)
 
 
 def _epoch_of(rule, name):

@@ -216,17 +216,10 @@ def run_pass(
     return total, n
 
 
-def settle(
-    theta, squares, largest, marks, shown, n_weights, eta, l1, l2, now, for_good
-):
-    """Weights that wait for their rows, as they are after `now` updates, in `shown`.
-
-    `for_good` brings theta itself up to date, which the next rows go on from; `shown`
-    may be empty then.
-    """
+def settle(theta, squares, largest, marks, shown, n_weights, eta, l1, l2, now):
+    """Weights that wait for their rows, as they are after `now` updates, in `shown`."""
     theta, squares, largest = borrowed(theta), borrowed(squares), borrowed(largest)
     marks, shown = borrowed(marks), borrowed(shown)
-    asked = shown.shape[0] > 0
     penalised = l1 > 0.0 or l2 > 0.0
     for j in range(theta.shape[0]):
         w = np.float64(theta[j])
@@ -234,11 +227,7 @@ def settle(
         if waits and w != 0.0 and squares[j] > 0.0:
             length = (now - marks[j]) * _step(eta, largest[j], squares[j])
             w = shrunk(w, l1, l2, length)
-            if for_good:
-                theta[j] = w
-                marks[j] = now
-        if asked:
-            shown[j] = w
+        shown[j] = w
 
 
 @remembered
@@ -256,7 +245,6 @@ def settle_signature(element):
         FLOAT,
         FLOAT,
         INDEX,
-        types.boolean,
     )
 
 

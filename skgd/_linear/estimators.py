@@ -312,7 +312,7 @@ class LinearGD(BaseGD):
         return float(loss), coef.astype(X.dtype), intercept.astype(X.dtype)
 
     def _late_scores(self, X):
-        """Scores of a CSR row while nobody has looked at all weights, or None."""
+        """Scores of CSR rows while nobody has looked at all weights, or None."""
         attributes = attributes_of(self)
         late = attributes.get(LATE)
         if late is None or "coef_" in attributes or "intercept_" in attributes:

@@ -1,4 +1,4 @@
-"""Prepared updates of a linear model from single CSR rows, however many columns.
+"""Prepared updates of a linear model from few CSR rows, however many columns.
 
 The weights stay in place, and nothing that grows with the columns is done until
 somebody looks at what an update has left.
@@ -7,16 +7,17 @@ somebody looks at what an update has left.
 import math
 
 import numpy as np
+from scipy import sparse
 
 from skgd._estimator.late import LATE, attributes_of
 from skgd._estimator.prepared import Left, PreparedUpdate
 from skgd._input.moments import MomentsOfChunks, Seen
-from skgd._input.plain import plain_csr_row
+from skgd._input.plain import plain_csr
 from skgd._input.rows import Rows
 from skgd._linear.automatic import IMPLICIT_STEP, target_spread
 from skgd._training.epochs import Stepper
 from skgd._training.implicit import ImplicitAdaGrad
-from skgd._training.in_place import ImplicitSteps, single_rows
+from skgd._training.in_place import ImplicitSteps, steps_in_place
 from skgd.schedules import Constant
 
 WEIGHTS = ("coef_", "intercept_")
@@ -40,15 +41,15 @@ class LinearUpdate(PreparedUpdate):
 
 
 class SparseUpdate(LinearUpdate):
-    """An update from one CSR row, prepared for the next rows.
+    """The updates from the CSR rows of one call, prepared for the next calls.
 
     Parameters
     ----------
     estimator : LinearGD
-        After a call of partial_fit of one row.
+        After a call of partial_fit of as many rows.
     plan : Plan
     bound : BoundObjective
-        Over the row of that call.
+        Over the rows of that call.
     horizon : float or None
         As in ``Plan.epoch``.
     way : object of ``skgd._training.in_place``
@@ -60,7 +61,8 @@ class SparseUpdate(LinearUpdate):
         self.bound = bound
         self.index = bound.data[1].dtype
         self.rest = bound.data[3:]
-        self.row = None
+        self.entries = None
+        self.every = np.arange(self.model.n_features)
         X = bound.rows.X
         self.rows = [
             Rows.of(X, self.targets, self.targets),
@@ -77,10 +79,14 @@ class SparseUpdate(LinearUpdate):
     def takes_rows(self, estimator, X):
         current = attributes_of(estimator)
         names = current.get("feature_names_in_")
-        self.row = plain_csr_row(X, self.model.n_features, names)
-        if self.row is None or current["n_features_in_"] != self.model.n_features:
+        entries = plain_csr(X, self.model.n_features, names)
+        if (
+            entries is None
+            or X.shape != self.shape
+            or current["n_features_in_"] != self.model.n_features
+        ):
             return False
-        values, columns, pointers, rising = self.row
+        values, columns, pointers, rising = entries
         if values.dtype != self.model.dtype:
             with np.errstate(over="ignore"):
                 values = values.astype(self.model.dtype)
@@ -90,7 +96,7 @@ class SparseUpdate(LinearUpdate):
             columns = columns.astype(self.index)
         if pointers.dtype != self.index:
             pointers = pointers.astype(self.index)
-        self.row = values, columns, pointers, rising
+        self.entries = values, columns, pointers, rising
         return True
 
     def step(self, attributes, weighted):
@@ -103,7 +109,9 @@ class SparseUpdate(LinearUpdate):
         elif late is None or late.update is not self:
             return None
         _, model = self.last(attributes)
-        values, columns, pointers, rising = self.row
+        values, columns, pointers, rising = self.entries
+        # No more than all of them can have been touched.
+        touched = columns if columns.size <= self.every.size else self.every
         rows = self.rows[weighted]
         if not self.way.has_room():
             return None
@@ -111,18 +119,22 @@ class SparseUpdate(LinearUpdate):
         counters = self.steps, self.epochs, self.highest
         # The length of the steps is also that of the penalty's flow.
         eta = getattr(self.plan.optimizer, "eta", None)
-        self.saved = counters, eta, self.way.save(columns)
+        self.saved = counters, eta, self.way.save(touched)
         model = self._having_seen(model, rows)
         data = (values, columns, pointers, *self.rest)
-        value, n_updates = self.way.update(data, rows, self.steps)
-        touched = self.way.touched(columns)
-        if n_updates < 1 or not math.isfinite(value) or not np.isfinite(touched).all():
+        total, n_updates = self.way.update(data, rows, self.steps)
+        value = total / len(self.targets)
+        if (
+            n_updates < self.way.n_updates
+            or not math.isfinite(value)
+            or not np.isfinite(self.way.touched(touched)).all()
+        ):
             self.undo()
             return None
-        self.steps += 1
+        self.steps += n_updates
         self.epochs += 1
         if not (
-            self.predicts_scores or self.are_predicted(self._scores(*self.row[:2]))
+            self.predicts_scores or self.are_predicted(self._scores(*self.entries[:3]))
         ):
             self.undo()
             return None
@@ -171,13 +183,19 @@ class SparseUpdate(LinearUpdate):
         return made | {"loss_curve_": [value], "best_loss_": value}
 
     def scores_of(self, left, X):
-        """Scores of one CSR row, without a look at other columns."""
+        """Scores of CSR rows, without a look at other columns; None for many."""
+        if X.nnz > self.every.size:
+            return None
         with self.lock:
-            return self._scores(X.data, X.indices)
+            return self._scores(X.data, X.indices, X.indptr)
 
-    def _scores(self, values, columns):
+    def _scores(self, values, columns, pointers):
         theta = self.way.weights_at(columns, self.steps)
         theta = theta.reshape(-1, self.model.n_outputs)
+        if len(pointers) > 2:
+            entries = values, np.arange(values.size), pointers
+            shape = len(pointers) - 1, values.size
+            return sparse.csr_array(entries, shape) @ theta[:-1] + theta[-1]
         # One after the other, as SciPy adds them up.
         terms = values[:, None] * theta[:-1]
         total = terms.cumsum(axis=0)[-1:] if len(terms) else terms.sum(axis=0)[None]
@@ -187,7 +205,7 @@ class SparseUpdate(LinearUpdate):
 def prepared_sparse(estimator, plan, bound, horizon):
     """A prepared update for CSR rows like the last one, or None for the usual way."""
     state = estimator._state
-    if bound.rows.X.shape[0] != 1 or plan.adds_up or state.losses:
+    if plan.adds_up or state.losses:
         return None
     if type(plan.optimizer) is ImplicitAdaGrad:
         way = ImplicitSteps(bound, plan.optimizer)
@@ -195,5 +213,5 @@ def prepared_sparse(estimator, plan, bound, horizon):
     if estimator.lr == "auto" or type(plan.schedule) is not Constant:
         return None
     stepper = Stepper(plan.objective, plan.optimizer, plan.clip_norm)
-    way = single_rows(bound, stepper, state, np.array([plan.lr]))
+    way = steps_in_place(bound, stepper, state, plan)
     return None if way is None else SparseUpdate(estimator, plan, bound, horizon, way)

@@ -248,9 +248,17 @@ def _rule_on_nonzeros_only(bound, stepper, batch_size):
         if rule is FTRL:
             begin_ftrl(state, stepper.p, float(rates[0]))
         late = kept(state, float(rates[0]))
+        n_weights = stepper.n - n_outputs
+        gradient = csr_rules.room_for_gradient(
+            bound.rows.X.indptr, batch_size, distinct, n_weights, n_outputs
+        )
         check_sizes("sparse updates", records=(late.records, n_records))
         given = csr_rules.Late(
-            records=late.records, passed=late.passed, powers=powers, distinct=distinct
+            records=late.records,
+            passed=late.passed,
+            powers=powers,
+            gradient=gradient,
+            distinct=distinct,
         )
         result = kernel(
             bound.rows_of(bound.data, order),

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from skgd._input.boundary import check_sizes
 from skgd._registry import SAVED
 from skgd._training.state import Waiting
 
@@ -100,8 +101,8 @@ class _Epoch:
     def run(self, state):
         """One pass in place; returns (mean objective seen, length of the steps).
 
-        Penalised weights of absent features are brought up to date at the end, but
-        after a single row: there they wait, as they do in a stream of such rows.
+        Penalised weights of absent features wait until a row has them again; theta is
+        what they stand for.
         """
         bound, eta = self.bound, self.rule.eta
         n_rows = bound.rows.order.size
@@ -115,20 +116,24 @@ class _Epoch:
         if n_updates < n_rows:
             return math.nan, eta
         state.lazy = None
-        if penalised and n_rows == 1:
+        if penalised:
             kept = weights.copy() if weights is state.theta else weights
             self.settle(kept, state.vectors, state.step, state.theta)
             state.lazy = Waiting(kept, state.theta.copy())
-        else:
-            if penalised:
-                self.settle(weights, state.vectors, state.step)
-            if weights is not state.theta:
-                state.theta[:] = weights
+        elif weights is not state.theta:
+            state.theta[:] = weights
         value = total / n_updates + bound.objective.penalty(state.theta)
         return value, eta
 
     def begin(self, state):
         """Make the state ready for the first pass of this rule."""
+        n = self.bound.objective.model.size
+        check_sizes(
+            "the state",
+            theta=(state.theta, n),
+            vectors=(state.vectors, 3 * n),
+            scalars=(state.scalars, 1),
+        )
         if state.scalars[0] >= 0.0:
             return
         squares, _, marks = state.vectors
@@ -160,17 +165,16 @@ class _Epoch:
             step,
         )
 
-    def settle(self, weights, vectors, step, shown=None):
-        """Bring weights up to date, in `shown` if it is given."""
+    def settle(self, weights, vectors, step, shown):
+        """What waiting weights stand for by now, in `shown`."""
         l1, l2 = self.rule.strengths
         self._settle(
             weights,
             *vectors,
-            weights[:0] if shown is None else shown,
+            shown,
             weights.size - self.bound.objective.model.n_outputs,
             self.rule.eta,
             l1,
             l2,
             step,
-            shown is None,
         )

@@ -1,4 +1,4 @@
-"""Updates from single sparse rows that cost no more than the row has nonzeros.
+"""Updates from few sparse rows that cost no more than the rows have nonzeros.
 
 The weights stay where they are, as their kernels keep them; what an update is about to
 touch is saved first, so that it can be taken back. What they stand for, a `State`, is
@@ -7,6 +7,7 @@ made when somebody asks. The arithmetic is that of the same kernels in an epoch.
 
 import numpy as np
 
+from skgd._input.boundary import check_sizes, check_state
 from skgd._training.fast_paths import RULES, begin_ftrl, late_key
 from skgd._training.state import LateRule, Lazy, State, Waiting
 from skgd.optimizers import FTRL, Momentum, Nesterov
@@ -14,17 +15,20 @@ from skgd.optimizers import FTRL, Momentum, Nesterov
 NO_ROWS = np.empty(0, np.int64)
 
 
-class SingleRows:
+class InPlace:
     """What the ways of three kinds of rules have in common.
 
     Parameters
     ----------
     bound : BoundObjective
-        Over one CSR row.
+        Over CSR rows.
+    n_updates : int
+        By as many rows.
     """
 
-    def __init__(self, bound):
+    def __init__(self, bound, n_updates):
         self.bound = bound
+        self.n_updates = n_updates
         self.n_outputs = bound.objective.model.n_outputs
         self.outputs = np.arange(self.n_outputs)
 
@@ -32,6 +36,10 @@ class SingleRows:
         """Numbers in theta of the weights of some columns, then of the intercepts."""
         features = np.append(columns.astype(np.int64), self.n_features)
         return (features[:, None] * self.n_outputs + self.outputs).ravel()
+
+    @property
+    def _n_parameters(self):
+        return (self.n_features + 1) * self.n_outputs
 
     @property
     def n_features(self):
@@ -44,18 +52,28 @@ class SingleRows:
         return made
 
 
-class PlainSteps(SingleRows):
+class PlainSteps(InPlace):
     """Plain gradient steps; see ``_kernels/csr_lazy.py``."""
 
-    def __init__(self, bound, stepper, rates):
-        super().__init__(bound)
+    def __init__(self, bound, stepper, rates, batch_size):
+        super().__init__(bound, rates.size)
         self.kernel = bound.loops.nonzeros
         self.l1, self.l2 = stepper.strengths
         self.rates = rates
+        self.batch_size = batch_size
 
     def take_over(self, state):
         """Go on from a state, which stays as it is."""
+        n, n_averaged = self._n_parameters, state.average.size
+        check_sizes("the state", theta=(state.theta, n), average=(state.average, 0, n))
         lazy = Lazy.of(state, self.l1, self.l2, self.n_features)
+        check_sizes(
+            "sparse updates",
+            kept=(lazy.kept, n),
+            caught_up=(lazy.caught_up, self.n_features if self.l1 else 0),
+            factors=(lazy.factors, 3),
+            moved=(lazy.moved, n_averaged),
+        )
         self.is_plain = lazy.kept is state.theta
         parts = lazy.kept, lazy.caught_up, lazy.factors, lazy.moved
         self.kept, self.caught_up, self.factors, self.moved = (a.copy() for a in parts)
@@ -64,8 +82,8 @@ class PlainSteps(SingleRows):
         self.rest = self._like(state, theta=nothing, average=nothing, lazy=None)
 
     def has_room(self):
-        """Whether the weights keep their common factor in the next update."""
-        scale = self.factors[0] * (1.0 - self.rates[0] * self.l2)
+        """Whether the weights keep their common factor in the next updates."""
+        scale = self.factors[0] * (1.0 - self.rates[0] * self.l2) ** self.n_updates
         return scale > 2e-3
 
     def save(self, columns):
@@ -90,7 +108,7 @@ class PlainSteps(SingleRows):
             self.caught_up[columns] = caught_up
 
     def update(self, data, rows, step):
-        """One update in place; returns (loss, number of updates)."""
+        """The updates in place; returns (sum of losses, number of updates)."""
         nothing = self.rest.theta
         parts = self.kept, self.caught_up, self.factors, self.moved
         return self._run(data, rows, rows.order, parts, nothing, nothing, step)
@@ -98,7 +116,7 @@ class PlainSteps(SingleRows):
     def _run(self, data, rows, order, parts, theta, average, step):
         return self.kernel(
             (data, rows.targets, rows.weights, order),
-            1,
+            self.batch_size,
             self.bound.cost,
             theta,
             parts,
@@ -147,15 +165,16 @@ class PlainSteps(SingleRows):
         return self._room_for_average(self.kept.size)
 
 
-class StepsOfRules(SingleRows):
+class StepsOfRules(InPlace):
     """Rules with state; see ``_kernels/csr_rules.py``."""
 
-    def __init__(self, bound, stepper, rates):
+    def __init__(self, bound, stepper, rates, batch_size):
         from skgd._kernels import csr_rules
 
-        super().__init__(bound)
+        super().__init__(bound, rates.size)
         self.stepper = stepper
         self.rates = rates
+        self.batch_size = batch_size
         self.rule = type(stepper.optimizer)
         self.number = getattr(csr_rules, RULES[self.rule])
         self.kernel = bound.loops.rule_of_nonzeros(self.number)
@@ -166,10 +185,13 @@ class StepsOfRules(SingleRows):
         self.powers = np.empty(csr_rules.POWERS)
         self.key = late_key(self.rule, stepper.p, self.l1, self.l2, float(rates[0]))
         self.begin, self.late = csr_rules.begin, csr_rules.Late
+        self.room_for_gradient = csr_rules.room_for_gradient
+        self.gradient = np.empty(0)
         self.distinct = True
 
     def take_over(self, state):
         """Go on from a state, which stays as it is."""
+        check_state(state, self._n_parameters, *self.stepper.kept)
         state = state.copy()
         self.stepper.update(state)
         rate = float(self.rates[0])
@@ -182,6 +204,8 @@ class StepsOfRules(SingleRows):
             )
 
         late = LateRule.of(state, self.key, begin, rate)
+        n_records = (self.n_features + 1) * self.width
+        check_sizes("sparse updates", records=(late.records, n_records))
         self.records = late.records.copy()
         self.passed = late.passed.copy()
         self.nothing = state.theta[:0].copy()
@@ -208,19 +232,33 @@ class StepsOfRules(SingleRows):
         self.passed[:] = passed
 
     def update(self, data, rows, step):
-        """One update in place; returns (loss, number of updates)."""
+        """The updates in place; returns (sum of losses, number of updates)."""
         parts = self.records, self.passed
         vectors = self.rest.vectors
+        self._make_room(data[2])
         return self._run(data, rows, rows.order, parts, self.nothing, vectors, step)
+
+    def _make_room(self, pointers):
+        """For the gradient, made once where it has a number for each weight."""
+        n_weights = self.n_features * self.n_outputs
+        by_entries = self.distinct and self.batch_size == 1
+        if by_entries or self.gradient.size < n_weights:
+            self.gradient = self.room_for_gradient(
+                pointers, self.batch_size, self.distinct, n_weights, self.n_outputs
+            )
 
     def _run(self, data, rows, order, parts, theta, vectors, step):
         records, passed = parts
         late = self.late(
-            records=records, passed=passed, powers=self.powers, distinct=self.distinct
+            records=records,
+            passed=passed,
+            powers=self.powers,
+            gradient=self.gradient,
+            distinct=self.distinct,
         )
         return self.kernel(
             (data, rows.targets, rows.weights, order),
-            1,
+            self.batch_size,
             self.bound.cost,
             theta,
             vectors,
@@ -259,11 +297,11 @@ class StepsOfRules(SingleRows):
         return made
 
 
-class ImplicitSteps(SingleRows):
+class ImplicitSteps(InPlace):
     """Implicit normalised AdaGrad; see ``_training/implicit.py``."""
 
     def __init__(self, bound, rule):
-        super().__init__(bound)
+        super().__init__(bound, len(bound.rows))
         self.rule = rule
         self.epoch = rule.on(bound)
         self.waits = any(rule.strengths)
@@ -273,6 +311,7 @@ class ImplicitSteps(SingleRows):
         state = state.copy()
         self.epoch.begin(state)
         self.kept = Waiting.of(state)
+        check_sizes("sparse updates", kept=(self.kept, self._n_parameters))
         self.vectors = state.vectors
         self.scalars = state.scalars
         nothing = state.theta[:0].copy()
@@ -293,7 +332,7 @@ class ImplicitSteps(SingleRows):
         self.vectors[:, at] = vectors
 
     def update(self, data, rows, step):
-        """One update in place; returns (loss, number of updates)."""
+        """The updates in place; returns (sum of losses, number of updates)."""
         return self.epoch.update(
             self.kept, self.vectors, self.scalars, data, rows, step
         )
@@ -331,18 +370,20 @@ class ImplicitSteps(SingleRows):
         )
 
 
-def single_rows(bound, stepper, state, rates):
-    """The way of a rule on single sparse rows; None where an update touches all.
+def steps_in_place(bound, stepper, state, plan):
+    """The way of a rule on few sparse rows; None where an update touches all.
 
     Parameters
     ----------
     bound : BoundObjective
-        Over one CSR row.
+        Over CSR rows.
     stepper : Stepper
     state : State
-    rates : float64 array of one number
-        The constant rate.
+    plan : Plan
+        Of a constant rate.
     """
+    batch_size = plan.batch_size
+    rates = np.full(-(-len(bound.rows) // batch_size), float(plan.lr))
     model = bound.objective.model
     if (
         not model.raw
@@ -356,7 +397,7 @@ def single_rows(bound, stepper, state, rates):
             return None
         if state.average.size and state.step < state.averaging.start:
             return None
-        return PlainSteps(bound, stepper, rates)
+        return PlainSteps(bound, stepper, rates, batch_size)
     rule = type(stepper.optimizer)
     if (
         rule not in RULES
@@ -367,4 +408,4 @@ def single_rows(bound, stepper, state, rates):
         or (rule in (Momentum, Nesterov) and bound.objective.l1.size)
     ):
         return None
-    return StepsOfRules(bound, stepper, rates)
+    return StepsOfRules(bound, stepper, rates, batch_size)

@@ -462,7 +462,6 @@ class Search:
 
     def _end(self):
         """Nothing more can be gained in this precision."""
-        self.gap = max(self.gap, self.slack)
         settled = self.tol is not None and self.gap <= self.target
         self.reason = "converged" if settled else "rounding"
 

@@ -173,7 +173,7 @@ class LateRule:
 class Waiting:
     """Penalised weights as the last rows that touched them left them.
 
-    Of a stream of single sparse rows; see ``_kernels/csr_stream.py``.
+    Of a stream of sparse rows; see ``_kernels/csr_stream.py``.
 
     Attributes
     ----------

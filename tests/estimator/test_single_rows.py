@@ -501,6 +501,182 @@ def test_a_sparse_row_takes_no_memory_for_other_columns(name, rule):
     assert peak < d / 4
 
 
+def csr_chunk(n_rows):
+    return lambda i: SPARSE[i * n_rows : (i + 1) * n_rows]
+
+
+def in_chunks(values, n_rows):
+    if values is None:
+        return None
+    return [values[i : i + n_rows] for i in range(0, len(values), n_rows)]
+
+
+def stream_of_chunks(model, n_rows, y, weights=None, usual=False):
+    """How many of the chunks were learnt from by a prepared update."""
+    quick = 0
+    first = {} if is_regression(y) else {"classes": np.unique(y)}
+    chunks = in_chunks(y, n_rows), in_chunks(weights, n_rows)
+    for i, part in enumerate(chunks[0]):
+        if usual:
+            vars(model).pop("_quick", None)
+        own = {} if weights is None else {"sample_weight": chunks[1][i]}
+        model.partial_fit(csr_chunk(n_rows)(i), part, **first, **own)
+        quick += LATE in attributes_of(model)
+    return quick
+
+
+IN_BATCHES = [
+    rule | {"batch_size": 3} for rule in RULES[3:] if rule.get("solver") != "sgd"
+]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("rule", RULES + IN_BATCHES, ids=str)
+@pytest.mark.parametrize("name", SPARSE_MODELS)
+def test_sparse_chunks_in_place(name, rule, weighted):
+    model, y = SPARSE_MODELS[name]
+    model = clone(model).set_params(**{"alpha": 0.02, "penalty": "l2"} | rule)
+    usual = clone(model)
+    weights = rng.uniform(0.5, 2.0, len(y)) if weighted else None
+    assert stream_of_chunks(model, 8, y, weights) == 4
+    assert not stream_of_chunks(usual, 8, y, weights, usual=True)
+    # In place before anybody looks, then of the whole model.
+    scores = model.decision_function if hasattr(model, "classes_") else model.predict
+    before = scores(SPARSE[:5])
+    assert "coef_" not in attributes_of(model)
+    assert_array_equal(before, usual._raw_scores(SPARSE[:5]).reshape(before.shape))
+    assert sparse_bits(model) == sparse_bits(usual)
+    for name in ("t_", "n_iter_", "stop_reason_", "lr_"):
+        assert getattr(model, name) == getattr(usual, name)
+    for name in ("epoch", "step", "lr", "loss"):
+        assert_allclose(model.history_[name], usual.history_[name], rtol=1e-12)
+
+
+@pytest.mark.parametrize("rule", RULES[:3], ids=str)
+@pytest.mark.parametrize("name", SPARSE_MODELS)
+def test_sparse_rows_one_at_a_time_whatever_their_chunks(name, rule):
+    """But for the length of the steps, which knows the rows of its chunk."""
+    model, y = SPARSE_MODELS[name]
+    if is_regression(y):
+        y = np.tile([-1.0, 1.0], len(y) // 2)
+    model = clone(model).set_params(**{"alpha": 0.02, "penalty": "l2"} | rule)
+    other = clone(model)
+    model.partial_fit(SPARSE[:2], y[:2], **known_classes(y))
+    other.partial_fit(SPARSE[:2], y[:2], **known_classes(y))
+    for chunk in range(2, 40, 2):
+        model.partial_fit(SPARSE[chunk : chunk + 2], y[chunk : chunk + 2])
+    for i in range(2, 40):
+        other.partial_fit(SPARSE[[i]], y[i : i + 1])
+    tolerance = 0.02 if is_regression(y) else 1e-12
+    assert_allclose(model.coef_, other.coef_, rtol=tolerance, atol=tolerance)
+
+
+def known_classes(y):
+    return {} if is_regression(y) else {"classes": np.unique(y)}
+
+
+@pytest.mark.parametrize("rule", [{"lr": "auto"}, {"lr": 0.1}, RULES[8]], ids=str)
+def test_sparse_chunks_take_no_memory_for_other_columns(rule):
+    d = 1 << 18
+    numbers = np.random.default_rng(3)
+    columns = numbers.integers(0, d, (48, 4))
+    columns.sort(axis=1)
+    X = sparse.csr_array((np.ones(192), columns.ravel(), np.arange(0, 193, 4)), (48, d))
+    y = (X.sum(axis=1) + numbers.normal(size=48) > 4).astype(int)
+    model = GDClassifier(**rule)
+    for i in range(4):
+        model.partial_fit(X[8 * i : 8 * i + 8], y[8 * i : 8 * i + 8], classes=[0, 1])
+    chunk = X[32:40]
+    tracemalloc.start()
+    model.partial_fit(chunk, y[32:40])
+    model.predict(X[40:])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert LATE in attributes_of(model)
+    assert peak < d / 4
+
+
+def odd_chunks():
+    """Rows that are right, but odd."""
+    chunk = SPARSE[:4]
+    unsorted = sparse.csr_array(chunk)
+    unsorted.indices = unsorted.indices[::-1].copy()
+    unsorted = sparse.csr_array(
+        (unsorted.data, unsorted.indices, chunk.indptr), chunk.shape
+    )
+    empty = sparse.csr_array(np.where([[1], [0], [1], [0]], chunk.toarray(), 0.0))
+    wide = sparse.csr_array(chunk)
+    wide.indices, wide.indptr = wide.indices.astype(np.int64), wide.indptr.astype("i8")
+    twice = sparse.csr_array(
+        (np.ones(5), [1, 1, 2, 3, 4], [0, 2, 3, 3, 5]), chunk.shape
+    )
+    return {
+        "unsorted": unsorted,
+        "empty rows": empty,
+        "no entries": sparse.csr_array(chunk.shape),
+        "int64": wide,
+        "twice": twice,
+        "float32": chunk.astype(np.float32),
+        "whole numbers": sparse.csr_array(chunk.astype(np.int32)),
+    }
+
+
+@pytest.mark.parametrize("kind", odd_chunks())
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_odd_sparse_chunks(rule, kind):
+    chunk = odd_chunks()[kind]
+    models = [GDRegressor(alpha=0.1).set_params(**rule) for _ in range(2)]
+    for model, usual in zip(models, (False, True), strict=True):
+        stream_of_chunks(model, 4, SPARSE_Z[:12], usual=usual)
+        if usual:
+            vars(model).pop("_quick", None)
+        model.partial_fit(chunk, SPARSE_Z[:4])
+        assert (LATE in attributes_of(model)) == (not usual)
+    assert_allclose(models[0].coef_, models[1].coef_, rtol=1e-12)
+    assert models[0].t_ == models[1].t_
+
+
+def malformed_chunks():
+    chunk = SPARSE[:4]
+    falling = sparse.csr_array(chunk)
+    falling.indptr = falling.indptr[[0, 3, 1, 2, 4]]
+    far = sparse.csr_array(chunk)
+    far.indices = far.indices + np.int32(1)
+    short = sparse.csr_array(chunk)
+    short.indptr = short.indptr + np.array([0, 0, 0, 0, 3], dtype=np.int32)
+    late = sparse.csr_array(chunk)
+    late.indptr = np.maximum(late.indptr, 1)
+    return {"falling": falling, "far": far, "short": short, "late": late}
+
+
+@pytest.mark.parametrize("kind", malformed_chunks())
+@pytest.mark.parametrize("rule", RULES[::3], ids=str)
+def test_malformed_sparse_chunks_are_refused(rule, kind):
+    model, y = SPARSE_MODELS["two classes"]
+    model = clone(model).set_params(**rule)
+    stream_of_chunks(model, 4, y)
+    before = sparse_bits(pickle.loads(pickle.dumps(model)))
+    for call in (model.predict, lambda X: model.partial_fit(X, y[:4])):
+        with pytest.raises(ValueError, match="malformed"):
+            call(malformed_chunks()[kind])
+    assert sparse_bits(model) == before
+
+
+@pytest.mark.parametrize("rule", RULES[1:], ids=str)
+def test_a_sparse_chunk_that_overflows_is_taken_back(rule):
+    model, y = SPARSE_MODELS["regressor"]
+    model = clone(model).set_params(**{"alpha": 0.02} | rule)
+    usual = clone(model)
+    stream_of_chunks(model, 4, y)
+    stream_of_chunks(usual, 4, y, usual=True)
+    vars(usual).pop("_quick", None)
+    for one in (model, usual):
+        one.partial_fit(SPARSE[:4] * 1e200, np.full(4, 1e200))
+    assert model.stop_reason_ == usual.stop_reason_
+    assert_array_equal(model.coef_, usual.coef_)
+    assert np.isfinite(model.coef_).all()
+
+
 def test_odd_sparse_rows():
     values, columns = np.array([1.0, 2.0, -1.0]), np.array([7, 2, 4])
     unsorted = sparse.csr_array((values, columns, [0, 3]), (1, 9))

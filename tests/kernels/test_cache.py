@@ -219,7 +219,8 @@ def test_the_order_of_the_folders(monkeypatch):
 
 def test_options_that_change_code_have_folders_of_their_own(monkeypatch):
     before = cache.folders()
-    monkeypatch.setattr(numba.config, "BOUNDSCHECK", 1)
+    checked = numba.config.BOUNDSCHECK
+    monkeypatch.setattr(numba.config, "BOUNDSCHECK", 0 if checked else 1)
     assert not set(before) & set(cache.folders())
 
 

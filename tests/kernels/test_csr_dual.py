@@ -130,7 +130,8 @@ def test_softmax_duals_are_derivatives_where_the_row_ends():
 @pytest.mark.parametrize("weight", [10.0, 1000.0])
 def test_a_heavy_row_far_on_the_wrong_side_reaches_its_root(far, weight):
     """Whole Newton steps would swing from side to side without end there: where the
-    softmax is flat they are as long as the row is heavy."""
+    softmax is flat they are as long as the row is heavy.
+    """
     z, old, q, workspace = np.array([far, 0.0]), np.zeros(2), 1.0, np.zeros((6, 2))
     value = csr_dual._softmax_root(1, weight, z, old, q, 0.5, workspace)
 
