@@ -18,6 +18,10 @@ from skgd._input.sparse import (
 )
 from skgd._input.validation import FLOATS
 
+# Numbers from which on BLAS may share a product of two vectors among threads, who then
+# wait for more at the cost of a processor.
+LONG = 1 << 13
+
 CSR = (sparse.csr_matrix, sparse.csr_array)
 
 
@@ -144,10 +148,11 @@ def _of_lists(X):
 def is_finite(array):
     """Whether the sum is, which a look at each number could only confirm.
 
-    That of the squares is faster where the numbers lie in one piece.
+    That of the squares is faster for few numbers that lie in one piece.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        if array.flags.c_contiguous and array.dtype.kind == "f":
+        few = array.size <= LONG
+        if few and array.flags.c_contiguous and array.dtype.kind == "f":
             vector = array.reshape(-1)
             if math.isfinite(vector.dot(vector)):
                 return True

@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from skgd._input.plain import LONG
 from skgd._registry import SAVED
-
-# Numbers from which on BLAS may share a product of two vectors among threads.
-LONG = 1 << 13
 
 
 def rule_of(optimizer):
