@@ -4,8 +4,11 @@ Generated text with Zipf's frequencies and topics, hashed text, and one-hot tabl
 those of click logs. Peers with their defaults, and the gap each of them leaves.
 """
 
+from functools import partial
+
 import numpy as np
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.svm import LinearSVC
@@ -238,30 +241,42 @@ def full_passes(repeats, quick):
     return Table("One pass of full gradients", rows)
 
 
-def single_rows(repeats, quick):
-    """Microseconds of one row of 2^20 columns through partial_fit."""
-    d, n = 2**20, 10 if quick else 50
-    rng = np.random.default_rng(0)
-    rows = [
-        (_counts(rng.integers(0, d, (1, 30)).astype(np.int32), d), [i % 2])
-        for i in range(n)
-    ]
+def streams(repeats, quick):
+    """Milliseconds of calls of partial_fit with rows of 2^20 columns."""
+    d, n = 2**20, 10 if quick else 30
     models = {
         "SGDClassifier": SGDClassifier("log_loss"),
         'skgd, lr="auto"': GDClassifier(),
-        "skgd, lr=0.1": GDClassifier(lr=0.1, solver="sgd"),
+        "skgd, lr=0.1": GDClassifier(lr=0.1),
+        "skgd, lr=0.1, sgd": GDClassifier(lr=0.1, solver="sgd"),
         "skgd, AdaGrad": GDClassifier(lr=0.1, solver="sgd", optimizer="adagrad"),
     }
+    sizes = (1, 100, 1000)
+    seconds = {}
+    for size in sizes:
+        rng = np.random.default_rng(0)
+        chunks = [
+            (
+                _counts(rng.integers(0, d, (size, 30)).astype(np.int32), d),
+                rng.integers(0, 2, size),
+            )
+            for _ in range(n)
+        ]
 
-    def stream(model):
-        for X, y in rows:
-            model.partial_fit(X, y, classes=[0, 1])
+        def stream(model, chunks=chunks):
+            for X, y in chunks:
+                model.partial_fit(X, y, classes=[0, 1])
 
-    tasks = {name: lambda model=model: stream(model) for name, model in models.items()}
-    seconds = medians(interleaved(tasks, repeats))
+        fresh = {name: clone(model) for name, model in models.items()}
+        tasks = {name: partial(stream, model) for name, model in fresh.items()}
+        seconds[size] = medians(interleaved(tasks, repeats))
     return Table(
-        "One row of 2^20 columns, 30 nonzeros, through partial_fit",
-        [{"method": name, "µs": 1e6 * value / n} for name, value in seconds.items()],
+        "Rows of 2^20 columns, 30 nonzeros each, through partial_fit",
+        [
+            {"method": name}
+            | {f"{size:,} rows, ms": 1e3 * seconds[size][name] / n for size in sizes}
+            for name in models
+        ],
     )
 
 
@@ -300,7 +315,7 @@ def run(repeats=5, quick=False):
         hinge_fits(repeats, quick),
         epochs(repeats, quick),
         full_passes(repeats, quick),
-        single_rows(repeats, quick),
+        streams(repeats, quick),
         growth(repeats, quick),
     ]
 
