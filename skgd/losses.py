@@ -415,7 +415,9 @@ class Loss(BaseEstimator):
         """
         z = np.asarray(z)
         if z.ndim == 1:
-            return np.column_stack([self.probability(-z), self.probability(z)])
+            both = np.empty((z.size, 2), np.result_type(z.dtype, np.float32))
+            both[:, 0], both[:, 1] = self.probability(-z), self.probability(z)
+            return both
         claim = self.probability(z)
         total = claim.sum(axis=1, keepdims=True)
         claim = np.where(total == 0, np.ones_like(claim), claim)

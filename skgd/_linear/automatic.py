@@ -396,6 +396,11 @@ def _one_column_rules(rows):
     return np.bincount(column, squares).max() > RULING_COLUMN * total
 
 
+def scores_have_units(task, loss):
+    """Whether scores are in the units of the targets, not logarithms nor margins."""
+    return task.classes is None and loss.identity_link
+
+
 def target_spread(task, loss, targets):
     """Standard deviation of real targets, by which scores vary.
 
@@ -410,6 +415,6 @@ def target_spread(task, loss, targets):
     float
         1 for classes and log links, whose scores have no units.
     """
-    if task.classes is not None or not loss.identity_link:
+    if not scores_have_units(task, loss):
         return 1.0
     return float(np.sqrt(targets.variance.mean())) or 1.0

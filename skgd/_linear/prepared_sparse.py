@@ -14,7 +14,7 @@ from skgd._estimator.prepared import Left, PreparedUpdate
 from skgd._input.moments import MomentsOfChunks, Seen
 from skgd._input.plain import plain_csr
 from skgd._input.rows import Rows
-from skgd._linear.automatic import IMPLICIT_STEP, target_spread
+from skgd._linear.automatic import IMPLICIT_STEP, scores_have_units, target_spread
 from skgd._training.epochs import Stepper
 from skgd._training.implicit import ImplicitAdaGrad
 from skgd._training.in_place import ImplicitSteps, steps_in_place
@@ -70,7 +70,8 @@ class SparseUpdate(LinearUpdate):
         ]
         self.saved = None
         self.moments = None
-        if type(plan.optimizer) is ImplicitAdaGrad:
+        self.finds_rate = type(plan.optimizer) is ImplicitAdaGrad
+        if self.finds_rate and scores_have_units(self.task, self.loss):
             self.moments = MomentsOfChunks(np.dtype(np.float64), self.task.n_targets)
 
     def goes_on_from(self, model):
@@ -143,7 +144,7 @@ class SparseUpdate(LinearUpdate):
             self.undo()
             return None
         self.highest = highest
-        rate = self.plan.lr if self.moments is None else self.plan.optimizer.eta
+        rate = self.plan.optimizer.eta if self.finds_rate else self.plan.lr
         return Left(self, None, model, value, float(rate), 0.0)
 
     def _having_seen(self, model, rows):

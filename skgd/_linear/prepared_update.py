@@ -12,6 +12,7 @@ import numpy as np
 from skgd._estimator.prepared import Left, can_be_prepared, takes_long
 from skgd._input.moments import MomentsOfChunks, Seen
 from skgd._input.rows import Rows
+from skgd._linear.automatic import scores_have_units
 from skgd._linear.model import REFRESH
 from skgd._linear.prepared_sparse import LinearUpdate, prepared_sparse
 from skgd._training.epochs import Stepper
@@ -50,14 +51,12 @@ class Quick(LinearUpdate):
         self.advance = epoch_kernel(bound, self.stepper, plan.batch_size)
         few = self.X.size * model.n_outputs <= FEW_NUMBERS
         self.multiplies = model.multiplies_matrices and not few
-        self.moments = None
+        self.moments = self.target_moments = None
         if not model.raw:
-            dtypes = model.dtype, np.dtype(np.float64)
-            sizes = self.shape[1], self.task.n_targets
-            self.moments = [
-                MomentsOfChunks(dtype, size)
-                for dtype, size in zip(dtypes, sizes, strict=True)
-            ]
+            self.moments = MomentsOfChunks(model.dtype, self.shape[1])
+            if scores_have_units(self.task, self.loss):
+                n_targets = self.task.n_targets
+                self.target_moments = MomentsOfChunks(np.dtype(np.float64), n_targets)
 
     def goes_on_from(self, model):
         return (
@@ -67,8 +66,10 @@ class Quick(LinearUpdate):
         )
 
     def _seen_after(self, seen, weights):
-        features = self.moments[0].after(seen.features, self.X, weights)
-        targets = self.moments[1].after(seen.targets, self.targets, weights)
+        features = self.moments.after(seen.features, self.X, weights)
+        targets = seen.targets
+        if self.target_moments is not None:
+            targets = self.target_moments.after(targets, self.targets, weights)
         return Seen(features, targets, seen.spread)
 
     def step(self, attributes, weighted):
