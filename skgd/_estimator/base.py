@@ -417,7 +417,10 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         self._keep(plan, task, state, report)
         if report.stop_reason != "diverged":
             self._warn_if_infinite(bound.rows)
-        self._prepare_next(plan, bound, horizon)
+        if rows.order.size == X.shape[0]:
+            # Rows of weight zero are left out, so that an update of the others may be
+            # of fewer rows than one of the next chunk.
+            self._prepare_next(plan, bound, horizon)
         return self
 
     def _check_late_parameters(self):
