@@ -9,6 +9,11 @@ from skgd.testing.rehearsal import rehearse
 # Types of X that are trained on as they are.
 FLOATS = (np.float64, np.float32)
 
+# Weights of streams, which are taken as given: products of larger ones with data
+# overflow, and smaller ones have lost their digits.
+LARGEST_WEIGHT = 1e150
+SMALLEST_WEIGHT = float(np.finfo(np.float64).tiny)
+
 # Array libraries whose conversion to NumPy would silently download or compute.
 _FOREIGN = {
     "dask": "fit the estimators of skgd.dask, which leave it where it is, or call "
@@ -128,6 +133,24 @@ def check_sum(weights, name):
             f"{name} is as large as {weights.max():.3g}, so that the sum over the rows "
             "overflows: divide by a constant; only ratios matter."
         )
+
+
+def weights_as_given(weights):
+    """Weights of a stream, which nobody can divide by their mean beforehand.
+
+    Those below `SMALLEST_WEIGHT`, of which hardly a digit is left, count as zeros;
+    ValueError for those above `LARGEST_WEIGHT`, whose products with X and y overflow.
+    """
+    if not weights.size:
+        return weights
+    largest = weights.max()
+    if largest > LARGEST_WEIGHT:
+        raise ValueError(
+            f"A weight of {largest:.3g} (sample_weight times class_weight) overflows "
+            f"when it multiplies X or y: a stream takes weights up to "
+            f"{LARGEST_WEIGHT:.0e}. Divide all of them by a constant."
+        )
+    return np.where(weights < SMALLEST_WEIGHT, 0.0, weights)
 
 
 def validate_given(part, given):
