@@ -71,7 +71,12 @@ def validated(estimator, X, y="no_validation", *, reset, **checks):
     """
     checks |= {"accept_sparse": "csr", "dtype": FLOATS, "reset": reset}
     try:
-        return validate_data(estimator, sound(X), y, **checks)
+        checked = validate_data(estimator, sound(X), y, **checks)
+        if isinstance(checked, tuple):
+            _check_numbers(checked[1])
+        return checked
+    except OverflowError as error:
+        raise ValueError(f"X or y holds a number that is too large: {error}.") from None
     except ValueError as error:
         found = _text(X) if "could not convert string" in str(error) else None
         if found is None:
@@ -83,6 +88,15 @@ def validated(estimator, X, y="no_validation", *, reset, **checks):
             f"make_column_transformer((OneHotEncoder(handle_unknown='ignore'), "
             f"[{column!r}]), remainder='passthrough') before it, in a pipeline."
         ) from None
+
+
+def _check_numbers(y):
+    """ValueError for None among targets, which scikit-learn takes for NaN afterwards.
+
+    It looks for NaN among objects before it makes numbers of them.
+    """
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise ValueError("Input y contains NaN or infinity, or None in its place.")
 
 
 def _text(X):

@@ -69,7 +69,7 @@ class Quick(LinearUpdate):
     def _seen_after(self, seen, weights):
         features = self.moments[0].after(seen.features, self.X, weights)
         targets = self.moments[1].after(seen.targets, self.targets, weights)
-        return Seen(features, targets, seen.spread)
+        return Seen(features, targets, seen.spread, seen.curvature)
 
     def step(self, attributes, weighted):
         state, model = self.last(attributes)

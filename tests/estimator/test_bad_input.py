@@ -469,3 +469,15 @@ def test_the_first_chunk_must_name_the_classes():
     with pytest.raises(ValueError, match=r"classes=\[0, 1\]"):
         model.partial_fit([[0.0], [1.0]], [0, 1])
     assert not hasattr(model, "classes_")
+
+
+@pytest.mark.parametrize("call", ["fit", "partial_fit"])
+@pytest.mark.parametrize("cls", [GDRegressor, MLPGD])
+@pytest.mark.parametrize("bad", [None, 10**400], ids=["None", "too large"])
+def test_what_is_no_number_among_targets(cls, call, bad):
+    X, y = np.arange(12.0).reshape(4, 3), np.array([1.0, 2.0, 3.0, 4.0], dtype=object)
+    y[1] = bad
+    model = cls() if cls is GDRegressor else cls(loss="squared_error")
+    with pytest.raises(ValueError, match="number that is too large|y contains NaN"):
+        getattr(model, call)(X, list(y))
+    assert not hasattr(model, "n_features_in_")
