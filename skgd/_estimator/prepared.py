@@ -6,7 +6,6 @@ are late attributes, made when somebody looks.
 """
 
 import functools
-import math
 import operator
 import threading
 import time

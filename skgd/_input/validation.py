@@ -73,8 +73,10 @@ def validated(estimator, X, y="no_validation", *, reset, **checks):
     try:
         checked = validate_data(estimator, sound(X), y, **checks)
         if isinstance(checked, tuple):
-            _check_numbers(checked[1])
+            _check_numbers(checked[1], checks.get("y_numeric", False))
         return checked
+    except np.exceptions.DTypePromotionError as error:
+        raise _with_name(error, X) from None
     except OverflowError as error:
         raise ValueError(f"X or y holds a number that is too large: {error}.") from None
     except ValueError as error:
@@ -90,13 +92,31 @@ def validated(estimator, X, y="no_validation", *, reset, **checks):
         ) from None
 
 
-def _check_numbers(y):
-    """ValueError for None among targets, which scikit-learn takes for NaN afterwards.
+def _check_numbers(y, numeric):
+    """ValueError for targets that look like numbers and are none.
 
-    It looks for NaN among objects before it makes numbers of them.
+    scikit-learn looks for NaN among objects before None becomes it, and takes dates for
+    their nanoseconds.
     """
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         raise ValueError("Input y contains NaN or infinity, or None in its place.")
+    if numeric and y.dtype.kind in "mM":
+        raise ValueError(
+            f"y holds {y.dtype}, which is no number: subtract a date and divide by a "
+            "duration, such as (y - y.min()) / pandas.Timedelta(days=1)."
+        )
+
+
+def _with_name(error, X):
+    """The error for a frame of numbers and dates, with the first column of these."""
+    dtypes = getattr(X, "dtypes", None)
+    for name, dtype in dtypes.items() if hasattr(dtypes, "items") else ():
+        if getattr(dtype, "kind", "") in "mM":
+            return TypeError(
+                f"Column {name!r} of X holds {dtype}, which is no number: subtract a "
+                "date and divide by a duration, or leave it out."
+            )
+    return error
 
 
 def _text(X):

@@ -45,7 +45,7 @@ class Nothing(Optimizer):
 
 
 class Method(Optimizer):
-    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
+    def update(self, theta, grad, state, lr, t, p, scalars, step_sizes):
         theta[:] = 0.0
 
 
