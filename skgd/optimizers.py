@@ -3,6 +3,7 @@
 No learning-rate schedule, penalty, clipping or averaging: the training loop adds them.
 """
 
+import inspect
 import math
 import warnings
 from numbers import Real
@@ -147,7 +148,8 @@ class Optimizer(BaseEstimator):
         TypeError
             If `theta` is no float array of one dimension.
         ValueError
-            For a rule that keeps derivatives of rows, and a gradient of another size.
+            For a rule that keeps derivatives of rows, one of your own whose `update` is
+            missing or no static method, and a gradient of another size.
 
         Examples
         --------
@@ -162,6 +164,13 @@ class Optimizer(BaseEstimator):
         """
         from skgd._kernels.stepping import RuleStepper
 
+        self._validate_params()
+        found = inspect.getattr_static(type(self), "update")
+        missing = type(self).update is Optimizer.update and not self.keeps_derivatives
+        if missing or not isinstance(found, staticmethod):
+            raise ValueError(
+                f"{type(self).__name__} needs an update of its own, a static method."
+            )
         return RuleStepper(self, theta, lr)
 
     def points(self, state: NDArray[Any]) -> list[NDArray[Any]]:

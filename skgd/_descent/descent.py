@@ -14,6 +14,7 @@ from scipy.optimize import OptimizeResult
 from sklearn.utils._param_validation import Interval, validate_params
 
 from skgd._descent.function import BoundFunction
+from skgd._input.validation import validate_given
 from skgd._input.warnings import warn_user
 from skgd._training.epochs import FullBatch, Stepper, epoch_rates
 from skgd._training.full_gradient import AcceleratedDescent
@@ -152,6 +153,8 @@ def gradient_descent(
     length = float(np.linalg.norm(slope))
     scale = abs(value) + length * max(1.0, float(np.linalg.norm(theta)))
     rule, schedule = get_optimizer(optimizer), get_schedule(lr_schedule)
+    validate_given(rule, optimizer)
+    validate_given(schedule, lr_schedule)
     rule, lr = _rule_and_rate(rule, schedule, lr, length, tol, theta)
     trace = _Trace(bound, theta, value, callback)
     trace.lowest = -BOTTOMLESS * scale

@@ -42,6 +42,7 @@ from skgd._input.validation import (
     check_weights,
     refuse_foreign,
     validate_given,
+    weights_as_given,
 )
 from skgd._input.warnings import warn_user
 from skgd._stream.fit_batches import fit_batches
@@ -381,6 +382,13 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         if not rows.order.size:
             # The classes named in a first call hold for the stream.
             self._task = task
+            if first:
+                warn_user(
+                    "All rows of this first call of partial_fit have weight zero: "
+                    "nothing was learnt, and there is no model to predict with before "
+                    "a call with a row that counts.",
+                    UserWarning,
+                )
             return self
 
         model = None if first else self._model.to_train()
@@ -417,7 +425,10 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         self._keep(plan, task, state, report)
         if report.stop_reason != "diverged":
             self._warn_if_infinite(bound.rows)
-        self._prepare_next(plan, bound, horizon)
+        if rows.order.size == X.shape[0]:
+            # Rows of weight zero are left out, so that an update of the others may be
+            # of fewer rows than one of the next chunk.
+            self._prepare_next(plan, bound, horizon)
         return self
 
     def _check_late_parameters(self):
@@ -543,6 +554,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
                 with np.errstate(over="ignore"):
                     sample_weight = weights * factors
                 check_sum(sample_weight, "sample_weight times class_weight")
+        if streaming and sample_weight is not None:
+            sample_weight = weights_as_given(sample_weight)
         rows = Rows.of(X, y, targets, sample_weight)
         if not rows.order.size and not streaming:
             raise ValueError(

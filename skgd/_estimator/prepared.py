@@ -6,7 +6,6 @@ are late attributes, made when somebody looks.
 """
 
 import functools
-import math
 import operator
 import threading
 import time
@@ -25,6 +24,7 @@ from skgd._input.chunks import Encoder
 from skgd._input.plain import as_plain_vector, plain_rows
 from skgd._input.sparse import NUMBERS
 from skgd._input.targets import Classification, Regression
+from skgd._input.validation import LARGEST_WEIGHT, SMALLEST_WEIGHT
 from skgd._kernels.fingerprint import fingerprint
 from skgd._training.epochs import epoch_rates
 from skgd._training.loop import DIVERGENCE_FACTOR
@@ -257,7 +257,10 @@ class PreparedUpdate:
         return np.array_equal(classes, known)
 
     def _takes_weights(self, sample_weight):
-        """Whether there are none, or plain ones; rows of weight zero are left out."""
+        """Whether there are none, or plain ones; rows of weight zero are left out.
+
+        NaN compares as false.
+        """
         if sample_weight is None:
             return True
         weights = as_plain_vector(sample_weight)
@@ -270,7 +273,8 @@ class PreparedUpdate:
         ):
             return False
         self.weights[:] = weights
-        return bool(self.weights.min() > 0.0) and math.isfinite(self.weights.sum())
+        lightest, heaviest = self.weights.min(), self.weights.max()
+        return bool(lightest >= SMALLEST_WEIGHT and heaviest <= LARGEST_WEIGHT)
 
     def takes_rows(self, estimator, X):
         """Whether X is of the right form, and kept for the update."""

@@ -177,11 +177,14 @@ class Seen:
     features, targets : Moments
     spread : float
         Standard deviation of the targets when the coordinates were last made.
+    curvature : float or None
+        Of the loss, from the rows at hand at that time; None if nobody asked.
     """
 
     features: Moments
     targets: Moments
     spread: float = 1.0
+    curvature: float | None = None
 
     @classmethod
     def after(cls, rows, before=None):
@@ -197,4 +200,5 @@ class Seen:
         else:
             order = None if rows.as_they_came else rows.order
             targets.update(rows.targets, rows.weights, order)
-        return cls(Moments.of(rows, before.features), targets, before.spread)
+        features = Moments.of(rows, before.features)
+        return cls(features, targets, before.spread, before.curvature)

@@ -9,6 +9,11 @@ from skgd.testing.rehearsal import rehearse
 # Types of X that are trained on as they are.
 FLOATS = (np.float64, np.float32)
 
+# Weights of streams, which are taken as given: products of larger ones with data
+# overflow, and smaller ones have lost their digits.
+LARGEST_WEIGHT = 1e150
+SMALLEST_WEIGHT = float(np.finfo(np.float64).tiny)
+
 # Array libraries whose conversion to NumPy would silently download or compute.
 _FOREIGN = {
     "dask": "fit the estimators of skgd.dask, which leave it where it is, or call "
@@ -66,7 +71,14 @@ def validated(estimator, X, y="no_validation", *, reset, **checks):
     """
     checks |= {"accept_sparse": "csr", "dtype": FLOATS, "reset": reset}
     try:
-        return validate_data(estimator, sound(X), y, **checks)
+        checked = validate_data(estimator, sound(X), y, **checks)
+        if isinstance(checked, tuple):
+            _check_numbers(checked[1], checks.get("y_numeric", False))
+        return checked
+    except np.exceptions.DTypePromotionError as error:
+        raise _with_name(error, X) from None
+    except OverflowError as error:
+        raise ValueError(f"X or y holds a number that is too large: {error}.") from None
     except ValueError as error:
         found = _text(X) if "could not convert string" in str(error) else None
         if found is None:
@@ -78,6 +90,33 @@ def validated(estimator, X, y="no_validation", *, reset, **checks):
             f"make_column_transformer((OneHotEncoder(handle_unknown='ignore'), "
             f"[{column!r}]), remainder='passthrough') before it, in a pipeline."
         ) from None
+
+
+def _check_numbers(y, numeric):
+    """ValueError for targets that look like numbers and are none.
+
+    scikit-learn looks for NaN among objects before None becomes it, and takes dates for
+    their nanoseconds.
+    """
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise ValueError("Input y contains NaN or infinity, or None in its place.")
+    if numeric and y.dtype.kind in "mM":
+        raise ValueError(
+            f"y holds {y.dtype}, which is no number: subtract a date and divide by a "
+            "duration, such as (y - y.min()) / pandas.Timedelta(days=1)."
+        )
+
+
+def _with_name(error, X):
+    """The error for a frame of numbers and dates, with the first column of these."""
+    dtypes = getattr(X, "dtypes", None)
+    for name, dtype in dtypes.items() if hasattr(dtypes, "items") else ():
+        if getattr(dtype, "kind", "") in "mM":
+            return TypeError(
+                f"Column {name!r} of X holds {dtype}, which is no number: subtract a "
+                "date and divide by a duration, or leave it out."
+            )
+    return error
 
 
 def _text(X):
@@ -128,6 +167,24 @@ def check_sum(weights, name):
             f"{name} is as large as {weights.max():.3g}, so that the sum over the rows "
             "overflows: divide by a constant; only ratios matter."
         )
+
+
+def weights_as_given(weights):
+    """Weights of a stream, which nobody can divide by their mean beforehand.
+
+    Those below `SMALLEST_WEIGHT`, of which hardly a digit is left, count as zeros;
+    ValueError for those above `LARGEST_WEIGHT`, whose products with X and y overflow.
+    """
+    if not weights.size:
+        return weights
+    largest = weights.max()
+    if largest > LARGEST_WEIGHT:
+        raise ValueError(
+            f"A weight of {largest:.3g} (sample_weight times class_weight) overflows "
+            f"when it multiplies X or y: a stream takes weights up to "
+            f"{LARGEST_WEIGHT:.0e}. Divide all of them by a constant."
+        )
+    return np.where(weights < SMALLEST_WEIGHT, 0.0, weights)
 
 
 def validate_given(part, given):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 from numba import types
-from numba.core.errors import NumbaError
+from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
 from skgd._kernels import compiling
 from skgd._kernels.compiling import (
@@ -204,7 +204,7 @@ def _address(part, method, function, signature):
     """Of a user's function, or a ValueError that says why it has none."""
     try:
         return compiling.address(function, signature)
-    except NumbaError as error:
+    except (NumbaError, UnsupportedBytecodeError) as error:
         raise ValueError(
             f"{type(part).__name__}.{method} runs in Python, but cannot be compiled "
             "for training: use plain loops, numbers, the arrays it is given, the "

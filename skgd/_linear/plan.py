@@ -314,8 +314,14 @@ def _scaled_model(asked, rows, model, batch_size, streaming):
         seen.spread = target_spread(task, loss, seen.targets)
         if not streaming:
             seen.spread = spread_of_most(loss, rows, seen.spread)
-    targets, weights = rows.visited_targets(), rows.visited_weights()
-    curvature = loss_curvature(loss, asked.softmax, targets, weights, seen.spread)
+    if not (kept and streaming and loss.curvature is None and seen.curvature):
+        # Where the rows at hand decide, it is kept as the coordinates are: a call that
+        # is prepared for knows the rows of an earlier one only.
+        targets, weights = rows.visited_targets(), rows.visited_weights()
+        seen.curvature = loss_curvature(
+            loss, asked.softmax, targets, weights, seen.spread
+        )
+    curvature = seen.curvature
     if not kept:
         centre = estimator.fit_intercept and centring_pays(rows.X, batch_size)
         ridge = asked.l2 / curvature

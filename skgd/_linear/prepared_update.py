@@ -70,7 +70,7 @@ class Quick(LinearUpdate):
         targets = seen.targets
         if self.target_moments is not None:
             targets = self.target_moments.after(targets, self.targets, weights)
-        return Seen(features, targets, seen.spread)
+        return Seen(features, targets, seen.spread, seen.curvature)
 
     def step(self, attributes, weighted):
         state, model = self.last(attributes)

@@ -80,6 +80,11 @@ def _numbers(part, n, k):
                 f"Fold {k} of cv is a mask of shape {part.shape} for {n} rows."
             )
         return np.flatnonzero(part)
+    if part.size and part.dtype.kind not in "iu":
+        raise ValueError(
+            f"Fold {k} of cv is given by {part.dtype}; rows are named by whole numbers "
+            "or by a mask."
+        )
     part = part.astype(np.int64)
     if part.size and not (-n <= part.min() and part.max() < n):
         raise ValueError(f"Fold {k} of cv names rows that are none of the {n} of X.")

@@ -59,6 +59,8 @@ def check_optimizer(optimizer):
     """
     check_instance(optimizer, Optimizer)
     _check_attributes(optimizer)
+    if type(optimizer).update is Optimizer.update:
+        raise fault(optimizer, "update", "is missing: a rule is this method.")
     check_static(optimizer, "update", ARGUMENTS)
     p = checked_parameters(optimizer, "update")
     if optimizer.keeps_derivatives:

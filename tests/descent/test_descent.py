@@ -13,7 +13,8 @@ from skgd._descent.function import (
     complex_step,
     numeric_gradient,
 )
-from skgd.optimizers import OPTIMIZERS, Momentum
+from skgd.optimizers import OPTIMIZERS, Momentum, Optimizer
+from skgd.schedules import Schedule
 
 
 def parabola(x):
@@ -283,3 +284,34 @@ def test_what_a_stepper_cannot_move():
         rule.stepper(np.zeros(2), 0.1).step(np.zeros(3))
     with pytest.raises(ValueError, match="row"):
         OPTIMIZERS["saga"]().stepper(np.zeros(2), 0.1)
+
+
+class Nothing(Optimizer):
+    pass
+
+
+class NoSteps(Optimizer):
+    @staticmethod
+    def update(theta, grad, state, lr, t, p, scalars, step_sizes):
+        for j in range(theta.size):
+            theta[j] -= lr * grad[j]
+
+
+class Negative(Schedule):
+    def factor(self, clock):
+        return 1.0 - np.asarray(clock.step)
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ({"optimizer": Nothing()}, "Nothing.update is missing"),
+        ({"optimizer": NoSteps()}, "NoSteps.update .*step_sizes"),
+        ({"optimizer": Momentum(5.0)}, "momentum"),
+        ({"lr_schedule": Negative()}, "Negative.factor must"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_with_a_part_is_said_before_a_step(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        gradient_descent(parabola, -2.0, lr=0.1, **wrong)

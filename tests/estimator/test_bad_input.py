@@ -469,3 +469,32 @@ def test_the_first_chunk_must_name_the_classes():
     with pytest.raises(ValueError, match=r"classes=\[0, 1\]"):
         model.partial_fit([[0.0], [1.0]], [0, 1])
     assert not hasattr(model, "classes_")
+
+
+@pytest.mark.parametrize("call", ["fit", "partial_fit"])
+@pytest.mark.parametrize("cls", [GDRegressor, MLPGD])
+@pytest.mark.parametrize("bad", [None, 10**400], ids=["None", "too large"])
+def test_what_is_no_number_among_targets(cls, call, bad):
+    X, y = np.arange(12.0).reshape(4, 3), np.array([1.0, 2.0, 3.0, 4.0], dtype=object)
+    y[1] = bad
+    model = cls() if cls is GDRegressor else cls(loss="squared_error")
+    with pytest.raises(ValueError, match=r"number that is too large|y contains NaN"):
+        getattr(model, call)(X, list(y))
+    assert not hasattr(model, "n_features_in_")
+
+
+@pytest.mark.parametrize("kind", ["date", "duration"])
+@pytest.mark.parametrize("cls", [GDRegressor, MLPGD])
+def test_dates_are_no_numbers(cls, kind):
+    days = pd.Series(pd.date_range("2020", periods=6))
+    if kind == "duration":
+        days = days - days[0]
+    X = pd.DataFrame({"a": np.arange(6.0), "b": days})
+    model = cls() if cls is GDRegressor else cls(loss="squared_error")
+    for call in (model.fit, model.partial_fit):
+        with pytest.raises(TypeError, match=r"Column 'b' of X holds (date|time)"):
+            call(X, np.arange(6.0))
+        with pytest.raises(ValueError, match=r"y holds (date|time)"):
+            call(X[["a"]], days)
+    labels = GDClassifier().fit(X[["a"]], days.where(X["a"] < 3, days[5])).classes_
+    assert labels.dtype == days.dtype

@@ -3,6 +3,8 @@
 What is refused, in whose words, and what is done with the rest.
 """
 
+import pickle
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -103,6 +105,43 @@ def test_units_of_weights_do_not_matter(cls, unit):
     other = clone(model).fit(X, y, sample_weight=unit * weights)
     score = "predict" if cls is GDRegressor else "predict_proba"
     assert_allclose(getattr(one, score)(X), getattr(other, score)(X), rtol=1e-9)
+
+
+@pytest.mark.parametrize("call", ["partial_fit", "fit_batches"])
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier, MLPGD])
+def test_weights_of_a_stream_whose_products_overflow(cls, call):
+    """They would put infinite means into the coordinates of lr="auto", for good."""
+    model, y = cls(max_iter=2), X[:, 0] if cls is GDRegressor else TWO
+    learn(model, call, y, None)
+    before = pickle.dumps(model)
+    for heavy in (1e308, 1e151):
+        weights = np.ones(90)
+        weights[3] = heavy
+        with pytest.raises(ValueError, match=r"A weight of 1e\+\d+.*constant"):
+            learn(model, call, y, weights)
+        assert pickle.dumps(model) == before
+
+
+@pytest.mark.parametrize("tiny", [5e-324, 1e-310])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("optimizer", ["gd", "adam", "dowg"])
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier, MLPGD])
+def test_weights_without_digits_count_as_zeros(cls, optimizer, form, tiny):
+    """As those of a kernel that underflows, far from its centre."""
+    model = cls(optimizer=optimizer, random_state=0)
+    y = X[:, 0] if cls is GDRegressor else TWO
+    classes = {} if cls is GDRegressor else {"classes": np.unique(y)}
+    other = clone(model)
+    with pytest.warns(UserWarning, match="no model to predict with"):
+        model.partial_fit(form(X[:1]), y[:1], sample_weight=[tiny], **classes)
+    for i in range(1, 9):
+        weight = tiny if i in (4, 5) else 0.5 * i
+        model.partial_fit(form(X[[i]]), y[[i]], sample_weight=[weight], **classes)
+        if weight > tiny:
+            other.partial_fit(form(X[[i]]), y[[i]], sample_weight=[weight], **classes)
+    assert model.t_ == other.t_
+    assert_allclose(model._state.theta, other._state.theta, rtol=1e-12)
+    assert np.isfinite(model._state.theta).all()
 
 
 # ---- labels that were not there before -----------------------------------------------

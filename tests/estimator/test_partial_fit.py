@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 
-from skgd import DivergenceWarning, GDClassifier, GDRegressor
+from skgd import MLPGD, DivergenceWarning, GDClassifier, GDRegressor
 from skgd._linear.prepared_update import Quick
 from skgd.losses import Huber
 from skgd.optimizers import OPTIMIZERS, Adam
@@ -127,6 +127,34 @@ def test_lists_of_targets():
     np.testing.assert_array_equal(
         model.coef_, stream(GDRegressor(lr=0.01), X, y, 1, False).coef_
     )
+
+
+@pytest.mark.parametrize("batch_size", ["auto", 3])
+@pytest.mark.parametrize("lr", [0.01, "auto"])
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier, MLPGD])
+def test_a_chunk_with_rows_of_weight_zero_prepares_no_shorter_updates(
+    cls, lr, batch_size
+):
+    X, y = table(20)
+    y = y if cls is GDRegressor else (y > 0).astype(int)
+    classes = {} if cls is GDRegressor else {"classes": [0, 1]}
+    settings = {"hidden_layer_sizes": (2,), "random_state": 0} if cls is MLPGD else {}
+    settings["optimizer"] = "dowg"
+    weighted = cls(lr=lr, batch_size=batch_size, **settings)
+    without = clone(weighted)
+    weights = np.array([1.0, 0.0, 0.0, 2.0])
+    weighted.partial_fit(X[:4], y[:4], sample_weight=weights, **classes)
+    without.partial_fit(X[[0, 3]], y[[0, 3]], sample_weight=weights[[0, 3]], **classes)
+    for first in range(4, 20, 4):
+        rows = slice(first, first + 4)
+        weighted.partial_fit(X[rows], y[rows])
+        without = pickle.loads(pickle.dumps(without)).partial_fit(X[rows], y[rows])
+    assert weighted.t_ == without.t_
+    for name in ("coefs_", "intercepts_") if cls is MLPGD else ("coef_", "intercept_"):
+        for one, other in zip(
+            getattr(weighted, name), getattr(without, name), strict=True
+        ):
+            np.testing.assert_allclose(one, other, rtol=1e-12)
 
 
 def test_sgd_row_by_row_is_an_epoch_of_fit():

@@ -223,3 +223,22 @@ def test_a_run_that_diverges_is_noticed_in_the_short_way(cls, form):
             assert shown(model) == shown(twin)
             reasons.add(model.stop_reason_)
     assert reasons == {"max_iter", "diverged"}
+
+
+@pytest.mark.parametrize("n_rows", [1, 4])
+@pytest.mark.parametrize("schedule", ["constant", "plateau"])
+@pytest.mark.parametrize("penalty", [None, "l2", "l1"])
+@pytest.mark.parametrize("loss", ["poisson", "gamma", "tweedie"])
+def test_losses_without_a_bound_of_their_curvature(loss, penalty, schedule, n_rows):
+    """How far a step may reach is kept with the coordinates, not read off each call."""
+    rng = np.random.default_rng(0)
+    model = GDRegressor(
+        loss, penalty=penalty, lr_schedule=schedule, solver="sgd", alpha=1e-3
+    )
+    twin = clone(model)
+    for _ in range(16):
+        X = 3.0 * rng.normal(size=(n_rows, 2)) + 1.0
+        y = np.exp(X @ [0.3, -0.2]) * rng.uniform(0.5, 2.0, n_rows)
+        model.partial_fit(X, y)
+        twin = pickle.loads(pickle.dumps(twin)).partial_fit(X, y)
+        assert shown(model) == shown(twin)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skgd.optimizers import SAGA, Adam, AdamW
+from skgd.optimizers import SAGA, Adam, AdamW, Momentum, Optimizer
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -38,3 +38,23 @@ def test_steps(rule, dtype):
 def test_a_rule_of_rows_has_no_step_of_its_own():
     with pytest.raises(ValueError, match="of which row"):
         SAGA().stepper(np.zeros(2), 0.1)
+
+
+class Nothing(Optimizer):
+    pass
+
+
+class Method(Optimizer):
+    def update(self, theta, grad, state, lr, t, p, scalars, step_sizes):
+        theta[:] = 0.0
+
+
+@pytest.mark.parametrize("rule", [Nothing(), Method()], ids=repr)
+def test_a_rule_without_an_update_is_refused(rule):
+    with pytest.raises(ValueError, match="needs an update of its own"):
+        rule.stepper(np.zeros(2), 0.1)
+
+
+def test_parameters_are_checked():
+    with pytest.raises(ValueError, match="momentum"):
+        Momentum(5.0).stepper(np.zeros(2), 0.1)

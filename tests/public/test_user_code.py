@@ -429,6 +429,14 @@ class NotCompiled(Loss):
         return 0.5 * size * size, z - y
 
 
+class Importing(Loss):
+    @staticmethod
+    def value_and_derivative(y, z, p):
+        import math as module
+
+        return 0.5 * module.pow(z - y, 2.0), z - y
+
+
 class CompiledHelper(Loss):
     @staticmethod
     def value_and_derivative(y, z, p):
@@ -439,7 +447,9 @@ def python_helper(residual):
     return sum([0.5 * residual * residual, *[]], start=float("0"))
 
 
-@pytest.mark.parametrize("loss", [NotCompiled(), CompiledHelper()], ids=repr)
+@pytest.mark.parametrize(
+    "loss", [NotCompiled(), CompiledHelper(), Importing()], ids=repr
+)
 def test_what_cannot_be_compiled_is_named(loss):
     name = type(loss).__name__
     model = GDRegressor(loss, lr=0.1, solver="batch", max_iter=1, tol=None)
