@@ -347,7 +347,7 @@ def single_rows(bound, stepper, state, rates):
     if (
         not model.raw
         or not state.averaging.weighs_equally
-        or stepper.optimizer.keeps_derivatives
+        or stepper.optimizer.needs_rows
     ):
         return None
     if stepper.is_gd:
