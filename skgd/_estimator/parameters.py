@@ -501,13 +501,15 @@ best_estimator_ : GDRegressor or GDClassifier
 
 def loss_parameter(default, names):
     """The parameter `loss`, which every estimator offers with its own choices."""
+    example = " An object sets its constants: `Huber(epsilon=2)`."
+    if "huber" not in names:
+        example = " An object may be of a class of yours."
     return {
         "loss": Parameter(
             default,
             [Names(LOSSES, names), Loss],
             _names(names) + " or a loss object",
-            """What is minimised; see `skgd.losses` for the formulas. An object sets its
-            constants: `Huber(epsilon=2)`.""",
+            "What is minimised; see `skgd.losses` for the formulas." + example,
         )
     }
 

@@ -246,6 +246,16 @@ def _slice(parts, i):
         (GDRegressor(solver="sgd"), "partial_fit over blocks"),
         (GDRegressor(solver="minibatch"), "name a batch_size"),
         (GDRegressor(optimizer="saga", solver="batch"), "saga"),
+        (
+            GDRegressor(
+                "epsilon_insensitive",
+                optimizer="pa1",
+                solver="minibatch",
+                batch_size=100,
+                lr=1.0,
+            ),
+            "'pa1' makes a step for each row",
+        ),
         (MLPGD(dropout=0.1, solver="batch", loss="squared_error"), "dropout"),
     ],
 )
