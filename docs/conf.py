@@ -77,6 +77,7 @@ html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
+    "github_url": "https://github.com/skgd/skgd",
     "logo": {"text": f"skgd {version}"},
     "navbar_align": "left",
     "show_prev_next": True,

@@ -37,7 +37,7 @@ def check_solver(estimator, what):
     if name is not None:
         raise ValueError(
             f"optimizer={name!r} makes a step for each row, and rows on many machines "
-            f"answer with their gradient: for {what} use another optimizer, or {BLOCKS}."
+            f"answer with a gradient: for {what} use another optimizer, or {BLOCKS}."
         )
     if getattr(estimator, "dropout", 0.0):
         raise ValueError(

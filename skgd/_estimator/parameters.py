@@ -534,6 +534,10 @@ history_ : dict of str to array
     last rate), `seconds`, and `validation_loss` and `validation_score` where there is
     validation. With a search along full gradients also `gap`, what was known of `gap_`
     after each epoch, NaN where nothing was.
+calls_ : dict of str to array
+    One entry in each array for each of the last calls of `partial_fit`, a thousand at
+    most: `step`, `loss` (of the rows of the call just before their updates, and the
+    penalty after them), `lr` and `seconds`. Not there after `fit`.
 loss_curve_ : list of float
     ``history_["loss"]``.
 best_loss_ : float
