@@ -3,8 +3,8 @@
 Run after the build, with Debian's packages chromium and chromium-driver and with
 ``pip install selenium``: ``python docs/check_browser.py docs/_build/html``. No network
 needed. Prints what is wrong: errors of the console, pictures that are missing or have
-no alternative text, pages wider than the screen, a slider that moves nothing, a search
-that does not find.
+no alternative text, pages wider than the screen, code that is cut, a slider that moves
+nothing, a search that does not find.
 """
 
 import shutil
@@ -44,6 +44,18 @@ if (page.scrollWidth > window.innerWidth + 1) {
     .slice(0, 3).map(one => one.tagName + "." + one.className);
   faults.push(page.scrollWidth + " pixels wide: " + wide.join(", "));
 }
+// On a phone long lines of code scroll.
+if (window.innerWidth > 1000)
+  for (const code of document.querySelectorAll("article div.highlight pre"))
+    if (code.scrollWidth > code.clientWidth + 1)
+      faults.push("code is cut: " + code.innerText.split("\\n")
+        .reduce((one, other) => one.length > other.length ? one : other).slice(0, 99));
+// On a phone long lines of code scroll.
+if (window.innerWidth > 1000)
+  for (const code of document.querySelectorAll("article div.highlight pre"))
+    if (code.scrollWidth > code.clientWidth + 1)
+      faults.push("code is cut: " + code.innerText.split("\\n")
+        .reduce((one, other) => one.length > other.length ? one : other).slice(0, 99));
 return faults;
 """
 

@@ -21,7 +21,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _num_samples, column_or_1d
 
-from skgd._estimator.calls import NO_CALLS, after, columns, of_table, table
+from skgd._estimator.calls import NO_CALLS, after, columns, of_columns
 from skgd._estimator.causes import (
     extreme_columns,
     extreme_targets,
@@ -474,7 +474,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         for name in ("_quick", "_checked"):
             attributes.pop(name, None)
         if "_calls" in attributes:
-            attributes["_calls"] = table(attributes["_calls"])
+            attributes["_calls"] = columns(attributes["_calls"])
         state = attributes.get("_state")
         if state is not None and _same_bits(state.theta, self._theta_shown()):
             attributes["_state"] = replace(state, theta=None)
@@ -484,7 +484,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         attributes = from_state(state, type(self).__name__)
         # Parameters that the version which wrote the file did not have.
         if "_calls" in attributes:
-            attributes["_calls"] = of_table(attributes["_calls"])
+            attributes["_calls"] = of_columns(attributes["_calls"])
         super().__setstate__(self._defaults() | attributes)
         state = getattr(self, "_state", None)
         if state is not None and state.theta is None:

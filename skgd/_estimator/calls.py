@@ -26,20 +26,15 @@ def after(calls, entry):
     return entries, len(entries)
 
 
-def table(calls):
-    """Entries as a float64 array of shape (n_calls, 4), of the last calls."""
-    entries, n = calls
-    shown = entries[max(0, n - MOST_CALLS) : n]
-    return np.array(shown, dtype=np.float64).reshape(-1, len(COLUMNS))
-
-
-def of_table(rows):
-    """The history that `table` has shown."""
-    entries = [tuple(row) for row in rows.tolist()]
-    return entries, len(entries)
-
-
 def columns(calls):
-    """The history as arrays of equal length, by name."""
-    shown = dict(zip(COLUMNS, table(calls).T.copy(), strict=True))
+    """The last calls as arrays of equal length, by name."""
+    entries, n = calls
+    shown = np.array(entries[max(0, n - MOST_CALLS) : n], dtype=np.float64)
+    shown = dict(zip(COLUMNS, shown.reshape(-1, len(COLUMNS)).T.copy(), strict=True))
     return shown | {"step": shown["step"].astype(np.int64)}
+
+
+def of_columns(shown):
+    """The history that `columns` has shown."""
+    entries = list(zip(*(shown[name].tolist() for name in COLUMNS), strict=True))
+    return entries, len(entries)

@@ -57,6 +57,7 @@ class LinearGD(BaseGD):
     """The linear model of both estimators: coef_, intercept_ and raw scores."""
 
     _estimates_classes = False
+    coef_: Any
 
     @all_or_nothing
     @with_callbacks
