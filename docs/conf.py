@@ -12,6 +12,7 @@ import skgd
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 import reference
+import thumbnails
 
 # Before Sphinx looks which pages there are.
 reference.write(Path(__file__).parent)
@@ -71,9 +72,12 @@ html_title = "skgd"
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 html_css_files = ["skgd.css"]
+html_js_files = ["search_summary.js"]
+html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
+    "github_url": "https://github.com/skgd/skgd",
     "logo": {"text": f"skgd {version}"},
     "navbar_align": "left",
     "show_prev_next": True,
@@ -94,3 +98,4 @@ def skip_routing(app, what, name, obj, skip, options):
 
 def setup(app):
     app.connect("autodoc-skip-member", skip_routing)
+    thumbnails.connect(app)

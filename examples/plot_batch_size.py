@@ -73,10 +73,13 @@ axes[1].legend(title="batch size", frameon=False)
 # ``batch_size="auto"`` is 64 rows with a rate of your own: enough for the work of an
 # update to outweigh its bookkeeping, and few enough for many updates per epoch. With
 # ``lr="auto"`` a small table like this one is a single batch, and the step that suits
-# each batch size is found from the data.
+# each batch size is found from the data. (Small batches stop a little above the minimum,
+# and say so in a warning.)
 
 for size in sizes:
-    model = GDClassifier(batch_size=size, random_state=0).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = GDClassifier(batch_size=size, random_state=0).fit(X, y)
     print(
         f"batch size {size:>3}: {model.n_iter_:>3} epochs, {model.t_:>6} updates, "
         f"accuracy {model.score(X, y):.3f}"

@@ -59,6 +59,10 @@ class Optimizer(BaseEstimator):
         Whether the rule takes the penalties into its own formula. Then the last two of
         its vectors are the l1 and l2 strength of each entry and update, -1 for entries
         that no penalty concerns, and the answer is never a mean, which has no zeros.
+    row_step : str or None
+        Name of the closed form of the length of a row's step, for a loop that knows
+        rows, their losses and their squared lengths; `lr` is a constant in it. None
+        for rules that know a gradient and nothing else.
     weight_decay : float
         Before each update the caller multiplies every penalised entry of theta by
         ``1 - lr * weight_decay``.  The rule cannot: it does not know the intercepts.
@@ -74,6 +78,7 @@ class Optimizer(BaseEstimator):
     normalises: bool = False
     keeps_derivatives: bool = False
     proximal: bool = False
+    row_step: str | None = None
     _parameter_constraints: ClassVar[dict] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -87,6 +92,11 @@ class Optimizer(BaseEstimator):
                 stacklevel=2,
             )
             cls.parameters = own["hyperparameters"]  # type: ignore[method-assign]
+
+    @property
+    def needs_rows(self) -> bool:
+        """Whether the rule is for rows of a linear model, not for any gradient."""
+        return self.keeps_derivatives or self.row_step is not None
 
     def parameters(self) -> tuple[float, ...]:
         """Return the numbers that `update` reads from `p`, a tuple of floats."""
@@ -148,8 +158,8 @@ class Optimizer(BaseEstimator):
         TypeError
             If `theta` is no float array of one dimension.
         ValueError
-            For a rule that keeps derivatives of rows, one of your own whose `update` is
-            missing or no static method, and a gradient of another size.
+            For a rule that needs rows, one of your own whose `update` is missing or no
+            static method, and a gradient of another size.
 
         Examples
         --------
@@ -1327,6 +1337,83 @@ class SAGA(Optimizer):
 
     state_names = ("mean_gradient",)
     keeps_derivatives = True
+
+
+@OPTIMIZERS.named("pa1")
+class PA1(GD):
+    """Passive-aggressive I: each row's step is as long as its error asks for.
+
+    For a row x with loss ℓ, which is left alone where ℓ = 0,
+
+    ::
+
+        length = min(C, ℓ / ||x||²)
+        w = w - length dℓ/dz x
+
+    Without the bound C, which is `lr`, the row would have no loss after its step, were
+    it not for the intercept: it moves along, and is not counted in the squared length,
+    as in scikit-learn. The smaller C, the less a wrong label harms. Updates from
+    several rows are the mean of their steps; a schedule shortens the steps, not C.
+
+    For linear models with ``solver="sgd"`` or ``"minibatch"``, `lr` a float, and the
+    loss ``"hinge"`` of classes or ``"epsilon_insensitive"`` of numbers. A penalty
+    shrinks the weights by ``C alpha`` at each update; none is customary.
+
+    Notes
+    -----
+    Source: Crammer, Dekel, Keshet, Shalev-Shwartz and Singer (2006), Online
+    passive-aggressive algorithms.  scikit-learn: ``SGDClassifier(loss="hinge",
+    penalty=None, learning_rate="pa1", eta0=C)``, and ``PassiveAggressiveClassifier(C,
+    loss="hinge")`` before its release 1.10.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd import GDClassifier
+    >>> X, y = np.array([[3.0, 4.0], [1.0, 0.0]]), np.array([1, 0])
+    >>> model = GDClassifier(
+    ...     "hinge", solver="sgd", optimizer="pa1", lr=1.0, penalty=None,
+    ...     fit_intercept=False, shuffle=False, max_iter=1, tol=None,
+    ... )
+    >>> model.fit(X[:1].repeat(2, axis=0), [1, 0]).coef_  # ℓ = 1, then 2; ||x||² = 25
+    array([[-0.12, -0.16]])
+    """
+
+    row_step = "pa1"
+
+
+@OPTIMIZERS.named("pa2")
+class PA2(PA1):
+    """Passive-aggressive II: steps that are shortened smoothly, not cut off.
+
+    As `PA1`, with
+
+    ::
+
+        length = ℓ / (||x||² + 1 / (2 C))
+
+    which is the least change of the weights plus C times the squared loss after it.
+
+    Notes
+    -----
+    Source: Crammer, Dekel, Keshet, Shalev-Shwartz and Singer (2006), Online
+    passive-aggressive algorithms.  scikit-learn: ``SGDClassifier(loss="hinge",
+    penalty=None, learning_rate="pa2", eta0=C)``, and ``PassiveAggressiveClassifier(C,
+    loss="squared_hinge")`` before its release 1.10.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd import GDRegressor
+    >>> model = GDRegressor(
+    ...     "epsilon_insensitive", solver="sgd", optimizer="pa2", lr=0.5,
+    ...     fit_intercept=False, max_iter=1, tol=None,
+    ... )
+    >>> model.fit(np.array([[2.0]]), [1.1]).coef_  # (1.1 - 0.1) / (4 + 1) * 2
+    array([0.4])
+    """
+
+    row_step = "pa2"
 
 
 def get_optimizer(optimizer: str | Optimizer) -> Optimizer:

@@ -1,13 +1,14 @@
 """Models of every kind, each fitted in a few milliseconds, to save and to load."""
 
 import numpy as np
+from rules import ANY_GRADIENT
 from scipy import sparse
 from sklearn.datasets import make_classification
 
 from skgd import MLPGD, GDClassifier, GDRegressor
 from skgd.activations import ACTIVATIONS
 from skgd.losses import loss_names
-from skgd.optimizers import OPTIMIZERS, Momentum
+from skgd.optimizers import Momentum
 from skgd.penalties import L1, Box
 from skgd.schedules import Cosine
 
@@ -68,11 +69,11 @@ def states():
     yield "l1, sparse", GDClassifier(penalty="l1", alpha=0.01, **STEPS), rows, y
     yield "dropout", MLPGD((5,), dropout=0.3, **SHORT), X, y
     yield "raw network", MLPGD((5,), standardize=False, **STEPS), X, y
-    for optimizer in OPTIMIZERS:
-        if optimizer != "saga":
-            model = GDClassifier(optimizer=optimizer, **STEPS)
-            yield optimizer, model, X, y
-            yield f"{optimizer}, sparse", model, rows, y
+    for optimizer in [*ANY_GRADIENT, "pa1", "pa2"]:
+        loss = "hinge" if optimizer in ("pa1", "pa2") else "log_loss"
+        model = GDClassifier(loss, optimizer=optimizer, **STEPS)
+        yield optimizer, model, X, y
+        yield f"{optimizer}, sparse", model, rows, y
     yield "object", GDClassifier(optimizer=Momentum(0.5), **STEPS), rows, LABELS
 
 

@@ -4,6 +4,11 @@ import reference
 
 from skgd import optimizers
 
+# Rules that ask for a gradient and nothing else.
+ANY_GRADIENT = [
+    name for name, rule in optimizers.OPTIMIZERS.items() if not rule().needs_rows
+]
+
 # Name: (rule of the estimator, callable that makes the one of the plain loop).
 OPTIMIZERS = {
     "gd": (optimizers.GD(), reference.Gd),

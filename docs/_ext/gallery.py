@@ -5,31 +5,39 @@ Nothing about single examples.
 
 from pathlib import Path
 
-ORDER = (
-    "functions",
-    "line_step_by_step",
-    "slope_and_intercept",
-    "three_solvers",
-    "cost_per_update",
-    "batch_size",
-    "learning_rates",
-    "schedules",
-    "momentum",
-    "cost_surface",
-    "raw_table",
-    "perceptron_logistic",
-    "xor",
-    "cross_entropy",
-    "computational_graph",
-    "backpropagation",
-    "network_diagram",
-    "digits_network",
-    "pipeline_grid_search",
-    "choosing_alpha",
-    "successive_halving",
-    "early_stopping",
-    "streaming",
-)
+# Titles of the sections, and their scripts from the first step to the network.
+SECTIONS = {
+    "One step after the other": (
+        "functions",
+        "line_step_by_step",
+        "slope_and_intercept",
+        "three_solvers",
+        "cost_per_update",
+        "batch_size",
+    ),
+    "Rates and rules": (
+        "learning_rates",
+        "schedules",
+        "momentum",
+        "cost_surface",
+        "raw_table",
+    ),
+    "Classes": ("perceptron_logistic", "xor", "cross_entropy"),
+    "Networks": (
+        "computational_graph",
+        "backpropagation",
+        "network_diagram",
+        "digits_network",
+    ),
+    "At work": (
+        "pipeline_grid_search",
+        "choosing_alpha",
+        "successive_halving",
+        "early_stopping",
+        "streaming",
+    ),
+}
+ORDER = tuple(name for names in SECTIONS.values() for name in names)
 
 
 class TeachingOrder:

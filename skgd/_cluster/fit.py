@@ -11,6 +11,7 @@ from skgd._cluster.objective import ShardedObjective
 from skgd._stream.fit_batches import Labels, begun, check_far_rows, far_task, run
 from skgd._stream.survey import Survey, sample_rows
 from skgd.losses import get_loss
+from skgd.optimizers import get_optimizer
 
 # Numbers up to which a whole table is brought here, because what can be proved of its
 # minimum is worth that; see ``_linear/evidence.py``.
@@ -31,6 +32,12 @@ def check_solver(estimator, what):
             "solver='minibatch' makes an update of rows from all machines, which take "
             f"milliseconds to answer: for {what} name a batch_size (10,000 rows or "
             f"more pay), use solver='batch', or {BLOCKS}."
+        )
+    name = get_optimizer(estimator.optimizer).row_step
+    if name is not None:
+        raise ValueError(
+            f"optimizer={name!r} makes a step for each row, and rows on many machines "
+            f"answer with a gradient: for {what} use another optimizer, or {BLOCKS}."
         )
     if getattr(estimator, "dropout", 0.0):
         raise ValueError(

@@ -321,7 +321,7 @@ def _shown(bound, vector):
 
 def _rule_and_rate(rule, schedule, lr, length, tol, theta):
     """The rule, or the search in its place, and the rate as a float."""
-    if rule.keeps_derivatives:
+    if rule.needs_rows:
         raise ValueError(
             f"{type(rule).__name__} learns from single rows, and a function has none; "
             "choose another optimizer."

@@ -9,15 +9,19 @@ import functools
 import inspect
 import math
 import operator
+import time
 from dataclasses import replace
+from typing import Any
 
 import joblib
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, _fit_context, is_classifier
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _num_samples, column_or_1d
 
+from skgd._estimator.calls import NO_CALLS, after, columns, of_columns
 from skgd._estimator.causes import (
     extreme_columns,
     extreme_targets,
@@ -391,6 +395,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
                 )
             return self
 
+        started = time.perf_counter()
+        calls = NO_CALLS if first else vars(self).get("_calls", NO_CALLS)
         model = None if first else self._model.to_train()
         plan = self._plan(task, loss, rows, model, streaming=True)
         rng = generator(self.random_state) if first else self._state.rng
@@ -423,6 +429,9 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
             # A stream may have no end, and nobody will ask for them.
             state.losses = []
         self._keep(plan, task, state, report)
+        made = [*report["loss"][-1:], *report["lr"][-1:]] or [math.nan, plan.lr]
+        entry = state.step, *made, time.perf_counter() - started
+        self._calls = after(calls, entry)
         if report.stop_reason != "diverged":
             self._warn_if_infinite(bound.rows)
         if rows.order.size == X.shape[0]:
@@ -430,6 +439,17 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
             # of fewer rows than one of the next chunk.
             self._prepare_next(plan, bound, horizon)
         return self
+
+    @property
+    def calls_(self) -> dict[str, NDArray[Any]]:
+        """The last calls of `partial_fit`, up to 1000, one entry for each."""
+        calls = vars(self).get("_calls")
+        if calls is None:
+            raise AttributeError(
+                f"This {type(self).__name__} has no calls_: they are of partial_fit "
+                "since the last fit. The epochs of fit are in history_."
+            )
+        return columns(calls)
 
     def _check_late_parameters(self):
         """Check parameters set since the last call that this call goes on from.
@@ -464,6 +484,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         attributes = dict(super().__getstate__())
         for name in ("_quick", "_checked"):
             attributes.pop(name, None)
+        if "_calls" in attributes:
+            attributes["_calls"] = columns(attributes["_calls"])
         state = attributes.get("_state")
         if state is not None and _same_bits(state.theta, self._theta_shown()):
             attributes["_state"] = replace(state, theta=None)
@@ -472,6 +494,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
     def __setstate__(self, state):
         attributes = from_state(state, type(self).__name__)
         # Parameters that the version which wrote the file did not have.
+        if "_calls" in attributes:
+            attributes["_calls"] = of_columns(attributes["_calls"])
         super().__setstate__(self._defaults() | attributes)
         state = getattr(self, "_state", None)
         if state is not None and state.theta is None:
@@ -479,7 +503,14 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
 
     def _without_training(self):
         """The attributes of `compact`, to copy."""
-        training = ("_quick", "_checked", "_made_with", "_split_kept", "_state")
+        training = (
+            "_quick",
+            "_checked",
+            "_made_with",
+            "_split_kept",
+            "_state",
+            "_calls",
+        )
         kept = {name: part for name, part in vars(self).items() if name not in training}
         if self._model is not None:
             kept["_model"] = self._model.to_predict()
@@ -785,7 +816,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         if state.table is None:
             # The last derivatives of rows that nobody will know again.
             state.derivatives = np.empty(0)
-        for name in ("_quick", "_compact"):
+        for name in ("_quick", "_compact", "_calls"):
             vars(self).pop(name, None)
         vars(self).update(
             self._attributes(plan, task, state, report),

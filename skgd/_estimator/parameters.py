@@ -501,13 +501,15 @@ best_estimator_ : GDRegressor or GDClassifier
 
 def loss_parameter(default, names):
     """The parameter `loss`, which every estimator offers with its own choices."""
+    example = " An object sets its constants: `Huber(epsilon=2)`."
+    if "huber" not in names:
+        example = " An object may be of a class of yours."
     return {
         "loss": Parameter(
             default,
             [Names(LOSSES, names), Loss],
             _names(names) + " or a loss object",
-            """What is minimised; see `skgd.losses` for the formulas. An object sets its
-            constants: `Huber(epsilon=2)`.""",
+            "What is minimised; see `skgd.losses` for the formulas." + example,
         )
     }
 
@@ -532,6 +534,10 @@ history_ : dict of str to array
     last rate), `seconds`, and `validation_loss` and `validation_score` where there is
     validation. With a search along full gradients also `gap`, what was known of `gap_`
     after each epoch, NaN where nothing was.
+calls_ : dict of str to array
+    One entry in each array for each of the last calls of `partial_fit`, a thousand at
+    most: `step`, `loss` (of the rows of the call just before their updates, and the
+    penalty after them), `lr` and `seconds`. Not there after `fit`.
 loss_curve_ : list of float
     ``history_["loss"]``.
 best_loss_ : float

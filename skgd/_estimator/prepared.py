@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from skgd._estimator.calls import NO_CALLS, after
 from skgd._estimator.late import (
     LATE,
     attributes_of,
@@ -48,6 +49,7 @@ REPORT = (
     "best_loss_",
     "best_epoch_",
     "stop_reason_",
+    "_calls",
 )
 
 # Methods that prepared updates stand in for. A subclass with one of its own means it.
@@ -108,6 +110,8 @@ class Left:
     model : LinearModel or Network
     value, rate, seconds : float
         Entries of the history.
+    calls : tuple
+        The history of this and earlier calls; see ``calls.py``.
     shown : bool
         Whether some of the attributes have been put where they belong.
     made : dict or None
@@ -120,6 +124,7 @@ class Left:
     value: float
     rate: float
     seconds: float
+    calls: tuple = NO_CALLS
     shown: bool = False
     made: dict | None = None
 
@@ -301,6 +306,8 @@ class PreparedUpdate:
             if left is None:
                 return False
             left.seconds = time.perf_counter() - started
+            entry = self.steps_of(left), left.value, left.rate, left.seconds
+            left.calls = after(_calls_before(attributes, late), entry)
             # In one step of the interpreter: a Ctrl-C comes before it or after it.
             if late is None or late.shown:
                 kept = {n: v for n, v in attributes.items() if n not in self.names}
@@ -364,6 +371,10 @@ class PreparedUpdate:
         """The state to go on from."""
         return left.state
 
+    def steps_of(self, left):
+        """Updates made, at no cost."""
+        return left.state.step
+
     def report_of(self, left):
         """All other attributes that a call leaves, by name."""
         state, value = self.state_of(left), left.value
@@ -384,7 +395,16 @@ class PreparedUpdate:
             "best_loss_": value,
             "best_epoch_": 1,
             "stop_reason_": "max_iter",
+            "_calls": left.calls,
         }
+
+
+def _calls_before(attributes, late):
+    """The history up to the last call, whether it has been shown or not."""
+    calls = attributes.get("_calls")
+    if calls is None:
+        calls = NO_CALLS if late is None else late.calls
+    return calls
 
 
 def takes_long(plan, bound):

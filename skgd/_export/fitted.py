@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skgd._input.sparse import as_matrix
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -44,7 +46,7 @@ class Fitted:
             layers = list(zip(estimator.coefs_, estimator.intercepts_, strict=True))
             activations = list(estimator._model.activations)
         else:
-            coef = np.atleast_2d(estimator.coef_)
+            coef = as_matrix(estimator.coef_)
             layers = [(coef.T, np.atleast_1d(estimator.intercept_))]
             activations = []
         return cls(

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
+from skgd._input.sparse import as_matrix
 from skgd.losses import Gamma, LogLoss, Poisson, SquaredError
 
 # Numbers turned to double precision at a time.
@@ -109,7 +110,7 @@ def coefficient_table(
     n_parameters = len(mean) + constant
     hessian, middle = np.zeros((2, n_parameters, n_parameters))
     weight = pearson = 0.0
-    coef = estimator.coef_.ravel().astype(np.float64)
+    coef = as_matrix(estimator.coef_).ravel().astype(np.float64)
     intercept = float(np.ravel(estimator.intercept_)[0])
     for block, targets, weights in _blocks(estimator, batches()):
         z = block @ coef + intercept

@@ -9,6 +9,7 @@ from sklearn import linear_model, neural_network
 from sklearn.preprocessing import LabelBinarizer
 
 from skgd._export.fitted import Fitted
+from skgd._input.sparse import as_matrix
 from skgd.activations import Identity, Logistic, ReLU, Tanh
 from skgd.losses import (
     Gamma,
@@ -67,11 +68,13 @@ def twin(estimator):
 
 
 def _set_coefficients(other, estimator):
-    other.coef_ = estimator.coef_.copy()
+    coef = as_matrix(estimator.coef_).copy()
+    is_flat = getattr(estimator._task, "is_flat", False)
+    other.coef_ = coef[0] if is_flat else coef
     other.intercept_ = np.array(estimator.intercept_)
     if hasattr(estimator, "classes_"):
         other.classes_ = estimator.classes_.copy()
-    elif estimator.coef_.ndim == 1:
+    elif is_flat:
         other.intercept_ = other.intercept_[0]
 
 

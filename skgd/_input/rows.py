@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
+from scipy import sparse
 from sklearn.model_selection import train_test_split
 
 from skgd._input.boundary import check_rows
@@ -181,6 +182,18 @@ def spread_out(n, most):
     k = np.arange(most)
     within = k * ((np.sqrt(5.0) - 1.0) / 2.0) % 1.0
     return np.minimum((k + within) * (n / most), n - 1).astype(np.int64)
+
+
+def squared_lengths(X):
+    """The sum of squares of each row, float64 array of shape (n_rows,)."""
+    if not sparse.issparse(X):
+        return np.einsum("ij,ij->i", X, X, dtype=np.float64)
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    squares = X.data.astype(np.float64) ** 2
+    rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+    return np.bincount(rows, squares, minlength=X.shape[0])
 
 
 def as_vector(X):

@@ -198,3 +198,10 @@ def rises_within_rows(X):
     starts = starts[(starts > 0) & (starts < n_entries)]
     rises[starts - 1] = True
     return bool(rises.all())
+
+
+def as_matrix(weights):
+    """Weights as a dense array of two dimensions, whatever they are kept in."""
+    if sparse.issparse(weights):
+        return weights.toarray()
+    return np.atleast_2d(weights)

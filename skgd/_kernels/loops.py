@@ -128,6 +128,16 @@ class Loops:
         """As `separable`, with the changes of the derivatives."""
         return self._output("separable_change")
 
+    @cached_property
+    def pa1_steps(self):
+        """As `separable`, with derivatives of passive-aggressive I."""
+        return self._output("pa1_steps")
+
+    @cached_property
+    def pa2_steps(self):
+        """As `separable`, with derivatives of passive-aggressive II."""
+        return self._output("pa2_steps")
+
     def _output(self, name):
         from . import outputs
 

@@ -161,13 +161,50 @@ def softmax_change(targets, weights, order, start, stop, cost, scores):
     return total
 
 
+def pa1_steps(targets, weights, order, start, stop, cost, scores):
+    """As ``separable``, each derivative with min(1, loss / (C |x|²)) as a factor.
+
+    A plain step of rate C along it is that of passive-aggressive I. The table of the
+    cost holds C |x|² of each row.
+    """
+    total = 0.0
+    for r in range(stop - start):
+        i = order[start + r]
+        for k in range(scores.shape[1]):
+            target = target_of(targets, i, k, scores.shape[1])
+            value, derivative = value_and_derivative(
+                cost.loss, target, scores[r, k], cost.p
+            )
+            total += weights[i] * value
+            if value < cost.table[i, 0]:
+                derivative *= value / cost.table[i, 0]
+            scores[r, k] = weights[i] * derivative
+    return total
+
+
+def pa2_steps(targets, weights, order, start, stop, cost, scores):
+    """As ``pa1_steps``, with loss / (C |x|² + 1/2): passive-aggressive II."""
+    total = 0.0
+    for r in range(stop - start):
+        i = order[start + r]
+        for k in range(scores.shape[1]):
+            target = target_of(targets, i, k, scores.shape[1])
+            value, derivative = value_and_derivative(
+                cost.loss, target, scores[r, k], cost.p
+            )
+            total += weights[i] * value
+            derivative *= value / (cost.table[i, 0] + 0.5)
+            scores[r, k] = weights[i] * derivative
+    return total
+
+
 _separable = numba.njit(**OPTIONS)(separable)
 _softmax = numba.njit(**OPTIONS)(softmax)
 
 
 @remembered
 def output_signature(element):
-    """Of ``separable``, ``softmax``, their changes, and ``recorded``."""
+    """Of ``separable``, ``softmax``, their changes, steps, and ``recorded``."""
     return FLOAT(TARGETS, WEIGHTS, ORDER, INDEX, INDEX, COST, matrix(element))
 
 

@@ -36,7 +36,7 @@ class RuleStepper:
             )
         if not (theta.flags.c_contiguous and theta.flags.writeable):
             raise ValueError("theta must be contiguous and writeable.")
-        if rule.keeps_derivatives:
+        if rule.needs_rows:
             raise ValueError(
                 f"{type(rule).__name__} needs to know of which row a gradient is."
             )

@@ -25,6 +25,7 @@ from skgd._estimator.prepared import quickly
 from skgd._estimator.probabilities import LogProbabilities, has_probabilities
 from skgd._estimator.transaction import all_or_nothing
 from skgd._input.moments import Moments
+from skgd._input.sparse import as_matrix
 from skgd._input.targets import Classification, Regression
 from skgd._input.validation import (
     check_start,
@@ -56,6 +57,7 @@ class LinearGD(BaseGD):
     """The linear model of both estimators: coef_, intercept_ and raw scores."""
 
     _estimates_classes = False
+    coef_: Any
 
     @all_or_nothing
     @with_callbacks
@@ -235,8 +237,55 @@ class LinearGD(BaseGD):
             "its mean, or pass a dense array. "
         )
 
+    @documented
+    def sparsify(self) -> Self:
+        """Keep `coef_` as a sparse matrix, for models most of whose weights are zero.
+
+        `coef_` becomes a CSR array of shape (n_outputs, n_features). Predictions and
+        everything else stay as they are; the next call of a method that trains makes
+        it dense again. What training needs to go on is dense in any case: use it on
+        what `compact` returns.
+
+        Returns
+        -------
+        self
+
+        Notes
+        -----
+        As in the linear models of scikit-learn with an l1 penalty. It pays off where
+        more than half of ``coef_ == 0``; otherwise the model grows.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from skgd import GDClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> model = GDClassifier(penalty="l1", alpha=0.01).fit(X, y).sparsify()
+        >>> model.coef_.nnz < 0.3 * 10 * 64
+        True
+        """
+        check_is_fitted(self, "coef_")
+        if not sparse.issparse(self.coef_):
+            self.coef_ = sparse.csr_array(np.atleast_2d(self.coef_))
+        return self
+
+    @documented
+    def densify(self) -> Self:
+        """Make `coef_` a dense array, as it is after training; undoes `sparsify`.
+
+        Returns
+        -------
+        self
+        """
+        check_is_fitted(self, "coef_")
+        if sparse.issparse(self.coef_):
+            coef = self.coef_.toarray()
+            flat = getattr(self._task, "is_flat", False)
+            self.coef_ = coef[0] if flat else coef
+        return self
+
     def _theta_shown(self):
-        return self._model.theta(np.atleast_2d(self.coef_), np.ravel(self.intercept_))
+        return self._model.theta(as_matrix(self.coef_), np.ravel(self.intercept_))
 
     def _raw_scores(self, X):
         """The scores of features as the user gave them."""
@@ -299,7 +348,7 @@ class LinearGD(BaseGD):
         rows = rows.with_mean_weight_one()
         asked = Asked(self, self._task, self._loss, X.shape[1])
         model = asked.new_model(rows)
-        theta = model.theta(np.atleast_2d(self.coef_), np.ravel(self.intercept_))
+        theta = model.theta(as_matrix(self.coef_), np.ravel(self.intercept_))
         objective = asked.objective(model)
         loss, gradient = objective.bind(rows).gradient(theta)
         if objective.l1.size:
@@ -322,7 +371,7 @@ class LinearGD(BaseGD):
     def _scores(self, X):
         """X @ coef_.T + intercept_, one column per output."""
         coef, intercept = self._together("coef_", "intercept_")
-        coef = np.atleast_2d(coef)
+        coef = coef if sparse.issparse(coef) else np.atleast_2d(coef)
         if type(X) is np.ndarray:
             return X @ coef.T + intercept
         return safe_sparse_dot(X, coef.T, dense_output=True) + intercept

@@ -84,10 +84,16 @@ class Asked:
         self.loss = loss
         self.n_features = n_features
         self.softmax = task.n_outputs > 1 and loss.softmax
-        self.automatic = estimator.lr == "auto"
         if loss is estimator.loss:
             validate_given(loss, estimator.loss)
         self.optimizer, self.schedule = estimator._rule_and_schedule()
+        self.automatic = estimator.lr == "auto"
+        if self.automatic and self.optimizer.row_step is not None:
+            raise ValueError(
+                f"optimizer={self.optimizer.row_step!r} has no lr='auto': lr is C, how "
+                "much a single row may change. Pass a float, such as 1.0; less for "
+                "noisy labels."
+            )
         self.step_is_free = (
             not estimator.average
             and estimator.clip_norm is None

@@ -172,6 +172,9 @@ class SparseUpdate(LinearUpdate):
             )
         return left.state
 
+    def steps_of(self, left):
+        return self.steps
+
     def answer_of(self, left):
         return self.state_of(left).answer()
 

@@ -136,6 +136,7 @@ def prepared(estimator, plan, bound, horizon):
         or bound.objective.model.raw == automatic
         or plan.adds_up
         or takes_long(plan, bound)
+        or plan.optimizer.row_step is not None
         or (automatic and type(plan.optimizer) is not DoWG)
     ):
         return None

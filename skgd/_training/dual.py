@@ -94,6 +94,7 @@ class DualAscent:
     searches = True
     normalises = False
     keeps_derivatives = False
+    row_step = None
     finds_rate = True
 
     def __init__(self, curvature, kind, strengths, tol, shuffle, start, fallback=None):

@@ -25,14 +25,17 @@ class Stepper:
     objective : skgd._training.objective.Objective
     optimizer : skgd.optimizers.Optimizer
     clip_norm : float or None
+    lr : float, default=1.0
+        The constant in the closed form of the steps of rows, of rules that have one.
     """
 
-    def __init__(self, objective, optimizer, clip_norm):
+    def __init__(self, objective, optimizer, clip_norm, lr=1.0):
         from skgd._kernels import compiling, user_code
         from skgd._kernels.proximal import NO_PROX
 
         self.objective = objective
         self.optimizer = optimizer
+        self.lr = lr
         self.element = compiling.numba_type(objective.model.dtype)
         if optimizer.keeps_derivatives:
             # A kernel of its own makes the updates.
@@ -75,6 +78,11 @@ class Stepper:
         """l1 and l2 weight of every penalised parameter, where it is the same."""
         l1, l2, *_ = self.penalties
         return float(l1.max(initial=0.0)), float(l2.max(initial=0.0))
+
+    def cost(self, bound):
+        """``records.Cost``: what an update makes of the scores of rows."""
+        name = self.optimizer.row_step
+        return bound.cost if name is None else bound.cost_of_row_steps(name, self.lr)
 
     def raise_noted(self):
         """Raise what a user's rule raised in compiled code, if it did."""

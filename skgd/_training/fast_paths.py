@@ -56,7 +56,8 @@ def _shortest_way(bound, stepper, batch_size):
         and stepper.clip_norm == math.inf
     ):
         return _rule_on_nonzeros_only(bound, stepper, batch_size)
-    if batch_size == 1 and stepper.is_gd and _has_rows_in_place(bound):
+    is_plain = stepper.is_gd and stepper.optimizer.row_step is None
+    if batch_size == 1 and is_plain and _has_rows_in_place(bound):
         if bound.objective.model.n_outputs == 1:
             return _one_row(bound, stepper)
         return _one_row_for_each_output(bound, stepper)
@@ -84,7 +85,7 @@ def _every_weight(bound, stepper, batch_size):
             bound.block,
             bound.rows_of(bound.data, order),
             batch_size,
-            bound.cost,
+            stepper.cost(bound),
             state.theta,
             np.empty_like(state.theta),
             stepper.update(state),
@@ -191,7 +192,7 @@ def _nonzeros_only(bound, stepper, batch_size):
         result = kernel(
             bound.rows_of(bound.data, order),
             batch_size,
-            bound.cost,
+            stepper.cost(bound),
             state.theta,
             tuple(kept),
             (state.average, state.averaging.start),

@@ -25,6 +25,7 @@ class FullGradientDescent:
     searches = True
     normalises = False
     keeps_derivatives = False
+    row_step = None
     finds_rate = True
 
     def __init__(self, first_step):

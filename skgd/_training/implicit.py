@@ -54,6 +54,7 @@ class ImplicitAdaGrad:
     searches = False
     normalises = False
     keeps_derivatives = False
+    row_step = None
     finds_rate = True
     weight_decay = 0.0
 

@@ -388,7 +388,7 @@ def steps_in_place(bound, stepper, state, plan):
     if (
         not model.raw
         or not state.averaging.weighs_equally
-        or stepper.optimizer.keeps_derivatives
+        or stepper.optimizer.needs_rows
     ):
         return None
     if stepper.is_gd:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from skgd._input.boundary import check_model, check_order, check_sizes
-from skgd._input.rows import spread_out
+from skgd._input.rows import spread_out, squared_lengths
 from skgd._training.epochs import Batches
 from skgd._training.threads import ThreadedSum
 from skgd.losses import LogLoss
@@ -141,6 +141,7 @@ class BoundObjective:
         check_model(objective.model, rows, objective.softmax)
         self.n_rows = rows.order.size
         self._weight = None
+        self._row_steps = None
         self.dtype = objective.model.dtype
         self.data, self.loops = objective.model.bind(rows.X, block_rows)
         self.block, self.element = self.loops.block, self.loops.element
@@ -188,6 +189,22 @@ class BoundObjective:
         softmax = self.objective.softmax
         output = self.loops.softmax_change if softmax else self.loops.separable_change
         return output, self.loss, self.loss_p, table
+
+    def cost_of_row_steps(self, name, rate):
+        """``records.Cost`` of derivatives that carry the length of each row's step.
+
+        Parameters
+        ----------
+        name : str
+            The closed form, ``Optimizer.row_step``.
+        rate : float
+            The constant in it, and the rate of the plain step that follows.
+        """
+        known = self._row_steps
+        if known is None or known[0] is not self.rows:
+            squares = squared_lengths(self.rows.X)
+            known = self._row_steps = self.rows, rate * squares[:, np.newaxis]
+        return getattr(self.loops, f"{name}_steps"), self.loss, self.loss_p, known[1]
 
     def raise_noted(self):
         """Raise what a loss or activation of a user raised, if one did."""

@@ -18,6 +18,7 @@ from skgd._training.implicit import ImplicitAdaGrad
 from skgd._training.objective import Objective
 from skgd._training.state import Averaging
 from skgd._training.threads import one_blas_thread
+from skgd.losses import EpsilonInsensitive, Hinge
 
 
 @dataclass
@@ -117,7 +118,9 @@ class Plan:
                 f"got solver={self.solver!r}. Use solver='minibatch' or 'sgd' of "
                 "GDRegressor or GDClassifier, or another optimizer."
             )
-        stepper = Stepper(self.objective, self.optimizer, self.clip_norm)
+        if self.optimizer.row_step is not None:
+            self._check_row_steps()
+        stepper = Stepper(self.objective, self.optimizer, self.clip_norm, self.lr)
 
         rates = partial(
             epoch_rates, lr=self.lr, schedule=self.schedule, horizon=horizon
@@ -126,6 +129,22 @@ class Plan:
             return FullBatch(bound, stepper, rates)
         batches = bound.batches(stepper, rates, self.batch_size, self.shuffle, on_step)
         return GuardedBatches(bound, batches, stepper) if self.guarded else batches
+
+    def _check_row_steps(self):
+        """ValueError where steps of rows have no closed form."""
+        name, loss = self.optimizer.row_step, self.objective.loss
+        if self.solver == "batch" or not self.objective.model.is_linear:
+            raise ValueError(
+                f"optimizer={name!r} makes a step for each row of a linear model; got "
+                f"solver={self.solver!r}. Use solver='sgd' or 'minibatch' of "
+                "GDRegressor or GDClassifier, or another optimizer."
+            )
+        if not isinstance(loss, (Hinge, EpsilonInsensitive)):
+            raise ValueError(
+                f"optimizer={name!r} is for loss='hinge' of classes and "
+                f"'epsilon_insensitive' of numbers, got {type(loss).__name__}. (The "
+                "squared losses of PassiveAggressive* are these with optimizer='pa2'.)"
+            )
 
     def rate_used(self, rates):
         """The base rate, or the last length that the method found by itself."""

@@ -120,6 +120,10 @@ class Rule(Protocol):
     def keeps_derivatives(self) -> bool:
         """Whether it is given changes of derivatives."""
 
+    @property
+    def row_step(self) -> str | None:
+        """Name of the closed form of the steps of rows, if there is one."""
+
     def start(self, n: int, dtype: DTypeLike) -> tuple[Floats, Doubles, Floats]:
         """Vectors, scalars and step lengths before the first update."""
 

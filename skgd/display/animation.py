@@ -6,11 +6,13 @@ What moves, and how it looks, the display knows.
 import functools
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from skgd.display import _style
+from skgd.display._stage import Stage
 
 # matplotlib's player fetches its icons from the network. These are in every font.
 ICONS = {
@@ -55,7 +57,7 @@ def animate(
     Returns
     -------
     matplotlib.animation.FuncAnimation
-        ``IPython.display.HTML(film.to_jshtml())`` shows it in a notebook.
+        As the last line of a cell of a notebook it shows itself, with buttons.
 
     Raises
     ------
@@ -74,7 +76,7 @@ def animate(
     >>> X, y = np.array([[0.5], [2.3], [2.9]]), np.array([1.4, 1.9, 3.2])
     >>> model = GDRegressor(solver="batch", lr=0.1, max_iter=5, tol=None)
     >>> display = FitDisplay.from_estimator(model, X, y)
-    >>> animate(display, "line.gif", fps=2)  # doctest: +SKIP
+    >>> film = animate(display, "line.gif", fps=2)
     """
     _style.require_matplotlib("animate")
     from matplotlib.animation import FFMpegWriter, PillowWriter
@@ -93,33 +95,72 @@ def animate(
         raise RuntimeError("A film as .mp4 needs ffmpeg; .gif and .html need nothing.")
     n = display.n_frames
     frames = np.unique(np.linspace(0, n - 1, min(n, max_frames)).round().astype(int))
-    movie = _film()(
-        display.figure_,
-        lambda frame: display.show_frame(int(frame)),
-        frames=frames,
-        interval=1000.0 / fps,
-        init_func=lambda: None,
-        cache_frame_data=False,
+    if path is not None and path.suffix == ".html":
+        path.write_text(player(display, frames, fps, dpi), encoding="utf-8")
+    elif path is not None:
+        writer = FFMpegWriter if path.suffix == ".mp4" else PillowWriter
+        write(display, frames, writer(fps=fps), path, dpi)
+    return _film()(display, frames, fps)
+
+
+def write(display, frames, writer, path, dpi):
+    """Save the frames with a writer of matplotlib."""
+    with Stage(display) as stage:
+        # Before the writer looks at the size of the figure.
+        stage.show(frames[0])
+        with writer.saving(stage, path, stage.dpi if dpi is None else dpi):
+            for frame in frames:
+                stage.show(frame)
+                writer.grab_frame()
+
+
+def player(display, frames, fps, dpi, **others):
+    """A page with the frames and buttons, as text; it needs no network."""
+    from matplotlib.animation import HTMLWriter
+
+    writer = HTMLWriter(
+        fps=fps, **{"embed_frames": True, "default_mode": "loop"} | others
     )
-    if path is None:
-        return movie
-    if path.suffix == ".gif":
-        movie.save(path, writer=PillowWriter(fps=fps), dpi=dpi)
-    elif path.suffix == ".mp4":
-        movie.save(path, writer=FFMpegWriter(fps=fps), dpi=dpi)
-    else:
-        path.write_text(movie.to_jshtml(fps=fps), encoding="utf-8")
-    return movie
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "film.html")
+        write(display, frames, writer, path, dpi)
+        return without_network(path.read_text(encoding="utf-8"))
 
 
 @functools.cache
 def _film():
-    """FuncAnimation whose page needs no network; a class made when first needed."""
+    """The class of films, made when first needed."""
     from matplotlib.animation import FuncAnimation
 
     class Film(FuncAnimation):
-        def to_jshtml(self, *args, **kwargs):
-            return without_network(super().to_jshtml(*args, **kwargs))
+        """FuncAnimation that draws pages fast, and shows itself in notebooks."""
+
+        def __init__(self, display, frames, fps):
+            self._of = display, frames
+            self._fps = fps
+            self._page = None
+            super().__init__(
+                display.figure_,
+                lambda frame: display.show_frame(int(frame)),
+                frames=frames,
+                interval=1000.0 / fps,
+                init_func=lambda: None,
+                cache_frame_data=False,
+            )
+
+        def to_jshtml(self, fps=None, embed_frames=True, default_mode=None):
+            fps, mode = fps or self._fps, default_mode or "loop"
+            return player(
+                *self._of, fps, None, embed_frames=embed_frames, default_mode=mode
+            )
+
+        def _repr_html_(self):
+            if self._page is None:
+                self._page = self.to_jshtml()
+            return self._page
+
+        def __del__(self):
+            """Without the warning that it was not played: it may have been saved."""
 
     return Film
 

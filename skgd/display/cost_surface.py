@@ -396,6 +396,7 @@ class CostSurfaceDisplay:
         surface = ax.plot_surface(xx, yy, self.cost, **shaded)
         ax.set(xlabel=self.labels[0], ylabel=self.labels[1], zlabel="objective")
         # Room between the numbers and the names, and at the edge for both.
+        ax.locator_params(nbins=5)
         ax.yaxis.labelpad = ax.zaxis.labelpad = 8
         ax.set_box_aspect(None, zoom=0.9)
         return surface
@@ -457,6 +458,10 @@ class CostSurfaceDisplay:
     def n_frames(self) -> int:
         """Points of the longest path."""
         return max((len(path) for path in self.paths), default=0)
+
+    def moving_artists(self) -> list[Any]:
+        """What `show_frame` changes; all else stands still."""
+        return [*self.path_lines_, *self.end_markers_]
 
     def show_frame(self, frame: int) -> Any:
         """Show the paths up to a point, once drawn; for :func:`skgd.display.animate`.

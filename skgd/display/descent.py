@@ -335,6 +335,10 @@ class DescentDisplay:
         """Number of points kept."""
         return len(self.steps)
 
+    def moving_artists(self) -> list[Any]:
+        """What `show_frame` changes; all else stands still."""
+        return [*self._moving, self.axes_[0].title]
+
     def show_frame(self, frame: int) -> Any:
         """Show one line and its point; for :func:`skgd.display.animate`.
 

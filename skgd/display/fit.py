@@ -306,6 +306,10 @@ class FitDisplay:
         """Number of fits kept."""
         return len(self.steps)
 
+    def moving_artists(self) -> list[Any]:
+        """What `show_frame` changes; all else stands still."""
+        return [*self.lines_, self.ax_.title]
+
     def show_frame(self, frame: int) -> Any:
         """Show one fit in place of those drawn; for :func:`skgd.display.animate`.
 
@@ -314,8 +318,9 @@ class FitDisplay:
         frame : int
             Number of the fit, from 0.
         """
-        if self.ax_.get_legend() is not None:
-            self.ax_.get_legend().remove()
+        legend = self.ax_.get_legend()
+        if legend is not None and legend.get_title().get_text() == "updates":
+            legend.remove()
         for line in self.lines_:
             line.remove()
         self.lines_ = [self._draw_fit(frame)]

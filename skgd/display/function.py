@@ -354,6 +354,12 @@ class FunctionDisplay:
         """Points of the path."""
         return len(self.points)
 
+    def moving_artists(self) -> list[Any]:
+        """What `show_frame` changes; all else stands still."""
+        on_a_line = len(self.grid) == 1
+        others = [self.marks_, *self.tangent_lines_] if on_a_line else []
+        return [self.path_line_, *others]
+
     def show_frame(self, frame: int) -> Any:
         """Show the path up to a point; for :func:`skgd.display.animate`.
 

@@ -303,6 +303,10 @@ class NetworkDisplay:
         """Number of frames kept."""
         return len(self.steps)
 
+    def moving_artists(self) -> list[Any]:
+        """What `show_frame` changes; all else stands still."""
+        return [*self._moving, self.ax_.title]
+
     def show_frame(self, frame: int) -> Any:
         """Show the network after another number of updates.
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from skgd.optimizers import SAGA, Optimizer
+from skgd.optimizers import PA1, SAGA, Optimizer
 from skgd.testing._common import (
     MISTAKES,
     check_instance,
@@ -63,8 +63,8 @@ def check_optimizer(optimizer):
         raise fault(optimizer, "update", "is missing: a rule is this method.")
     check_static(optimizer, "update", ARGUMENTS)
     p = checked_parameters(optimizer, "update")
-    if optimizer.keeps_derivatives:
-        # What it is given are the changes of derivatives, from a table of rows.
+    if optimizer.needs_rows:
+        # What it is given is no gradient: a loop that knows rows makes it.
         return
     for size in (1, 3):
         for dtype in (np.float64, np.float32):
@@ -91,6 +91,10 @@ def _check_attributes(rule):
             rule,
             "keeps_derivatives",
             "is for SAGA: other rules are given gradients. Set it to False.",
+        )
+    if rule.row_step is not None and not isinstance(rule, PA1):
+        raise fault(
+            rule, "row_step", "is for PA1 and PA2: set it to None, or inherit from PA1."
         )
     decay, auto = rule.weight_decay, rule.auto_lr
     if not is_number(decay) or not 0.0 <= decay < math.inf:

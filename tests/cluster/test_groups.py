@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from rules import ANY_GRADIENT
 from scipy import sparse
 
 from skgd import MLPGD, GDClassifier, GDRegressor
@@ -17,7 +18,6 @@ from skgd._stream import survey
 from skgd._stream.survey import EverySo, Survey
 from skgd._training import objective
 from skgd.losses import Loss
-from skgd.optimizers import OPTIMIZERS
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -137,7 +137,7 @@ def test_precision_and_sparse_rows(model, container, dtype):
     )
 
 
-@pytest.mark.parametrize("name", [n for n in OPTIMIZERS if n != "saga"])
+@pytest.mark.parametrize("name", ANY_GRADIENT)
 def test_every_rule(name):
     X, y, _ = table(700)
     make = partial(batch_regressor, optimizer=name, max_iter=15)
@@ -246,6 +246,16 @@ def _slice(parts, i):
         (GDRegressor(solver="sgd"), "partial_fit over blocks"),
         (GDRegressor(solver="minibatch"), "name a batch_size"),
         (GDRegressor(optimizer="saga", solver="batch"), "saga"),
+        (
+            GDRegressor(
+                "epsilon_insensitive",
+                optimizer="pa1",
+                solver="minibatch",
+                batch_size=100,
+                lr=1.0,
+            ),
+            "'pa1' makes a step for each row",
+        ),
         (MLPGD(dropout=0.1, solver="batch", loss="squared_error"), "dropout"),
     ],
 )

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from joblib import Parallel, delayed
 from numpy.testing import assert_allclose
+from rules import ANY_GRADIENT
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_regression
@@ -305,11 +306,9 @@ def test_epochs_differ_in_order():
 
 # ---- streams -------------------------------------------------------------------------
 
-# SAGA needs all rows at once, and says so.
-STREAMING = [name for name in OPTIMIZERS if name != "saga"]
 STREAM = st.fixed_dictionaries(
     {
-        "optimizer": st.sampled_from(STREAMING),
+        "optimizer": st.sampled_from(ANY_GRADIENT),
         "penalty": st.sampled_from([None, "l2", "l1", "elasticnet"]),
         "average": st.sampled_from([False, True, 5]),
         "clip_norm": st.sampled_from([None, 0.5]),
@@ -337,7 +336,7 @@ def check_chunks(model, ends, container):
     assert chunked.t_ == whole.t_
 
 
-@pytest.mark.parametrize("optimizer", STREAMING)
+@pytest.mark.parametrize("optimizer", ANY_GRADIENT)
 @pytest.mark.parametrize("solver", ["minibatch", "sgd"])
 @pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
 @DENSE_OR_CSR
@@ -380,7 +379,7 @@ def test_chunking_does_not_matter(kind, cls, container, batch_size, cuts):
 
 @pytest.mark.parametrize("lr", ["auto", 0.01])
 @pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("optimizer", STREAMING)
+@pytest.mark.parametrize("optimizer", ANY_GRADIENT)
 @DENSE_OR_CSR
 def test_pickling_in_mid_stream_changes_nothing(optimizer, solver, lr, container):
     model = GDRegressor(

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from rules import ANY_GRADIENT
 from scipy import sparse
 
 from skgd import MLPGD, GDClassifier, GDRegressor
@@ -49,7 +50,7 @@ def test_rules_are_told_apart_by_type(solver, layout):
 
 
 RULES = {
-    **{name: rule for name, rule in OPTIMIZERS.items() if name != "saga"},
+    **{name: OPTIMIZERS[name] for name in ANY_GRADIENT},
     "rmsprop, momentum": RMSProp(momentum=0.9),
     "rmsprop, centred": RMSProp(centered=True),
     "rmsprop, both": RMSProp(momentum=0.9, centered=True),

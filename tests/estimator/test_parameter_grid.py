@@ -170,8 +170,8 @@ def test_every_rule_of_a_network_on_sparse_rows(optimizer):
     y = X[:, 0]
     model = MLPGD(loss="squared_error", hidden_layer_sizes=(4,), optimizer=optimizer)
     model.set_params(max_iter=3, tol=None, shuffle=False, random_state=0)
-    if optimizer == "saga":
-        with pytest.raises(ValueError, match="saga"):
+    if OPTIMIZERS[optimizer]().needs_rows:
+        with pytest.raises(ValueError, match=optimizer):
             model.fit(sparse.csr_array(X), y)
         return
     dense = model.fit(X, y).predict(X)

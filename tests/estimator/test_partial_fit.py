@@ -11,17 +11,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rules import ANY_GRADIENT
 from sklearn.base import clone
 
 from skgd import MLPGD, DivergenceWarning, GDClassifier, GDRegressor
 from skgd._linear.prepared_update import Quick
 from skgd.losses import Huber
-from skgd.optimizers import OPTIMIZERS, Adam
+from skgd.optimizers import Adam
 from skgd.schedules import SCHEDULES, Plateau, Warmup
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-STREAMING = [name for name in OPTIMIZERS if name != "saga"]
 
 
 def table(n=40, dtype=np.float64):
@@ -78,7 +77,7 @@ def compare(model, X, y, size):
     size=st.sampled_from([1, 2, 8]),
     parameters=st.fixed_dictionaries(
         {
-            "optimizer": st.sampled_from(STREAMING),
+            "optimizer": st.sampled_from(ANY_GRADIENT),
             "penalty": st.sampled_from([None, "l2", "l1", "elasticnet"]),
             "average": st.sampled_from([False, True, 5]),
             "clip_norm": st.sampled_from([None, 0.5]),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rules import ANY_GRADIENT
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes
@@ -19,7 +20,6 @@ from sklearn.linear_model import (
 from sklearn.preprocessing import StandardScaler
 
 from skgd import DivergenceWarning, GDClassifier, GDRegressor
-from skgd.optimizers import OPTIMIZERS
 
 SOLVERS = ["batch", "minibatch", "sgd"]
 
@@ -175,7 +175,7 @@ def test_poisson_without_a_curvature_bound(optimizer):
     np.testing.assert_allclose(model.fit(X, y).predict(X), exact.predict(Z), rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", sorted(set(OPTIMIZERS) - {"saga"}))
+@pytest.mark.parametrize("name", ANY_GRADIENT)
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_every_rule_learns_raw_columns(name, solver):
     if name in ("adadelta", "radam") and solver == "batch":

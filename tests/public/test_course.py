@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import Perceptron
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 import skgd
 from skgd import MLPGD, GDClassifier, GDRegressor, gradient_descent
 from skgd.callbacks import StepRecorder
 from skgd.losses import LogLoss
 from skgd.optimizers import Momentum
+from skgd.pipeline import make_streaming_pipeline
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -216,3 +219,33 @@ def test_momentum_on_the_three_points():
     assert_allclose(plain, [0.946, 0.715, 0.505, 0.251], atol=1e-3)
     heavy = errors(Momentum(0.469516), 0.086697)
     assert_allclose(heavy, [0.916, 0.398, 0.0974, 0.00392], atol=1e-3)
+
+
+def test_a_dataset_with_transforms_is_a_stream_through_a_pipeline():
+    rng = np.random.default_rng(0)
+    X = rng.normal(3, 5, size=(120, 2))
+    y = (X[:, 0] * X[:, 1] > 9).astype(int)
+
+    class Pairs:
+        """As of PyTorch: a length and numbered items."""
+
+        def __len__(self):
+            return len(X)
+
+        def __getitem__(self, i):
+            return X[i], y[i]
+
+    def batches(dataset=Pairs(), size=25):  # noqa: B008
+        for start in range(0, len(dataset), size):
+            items = [dataset[i] for i in range(start, min(start + size, len(dataset)))]
+            yield tuple(np.array(part) for part in zip(*items, strict=True))
+
+    def steps():
+        squares = PolynomialFeatures(2).fit(X[:1])
+        model = GDClassifier(solver="batch", lr=0.5, max_iter=60, tol=None)
+        return StandardScaler(), squares, model
+
+    streamed = make_streaming_pipeline(*steps()).fit_batches(batches)
+    whole = make_pipeline(*steps()).fit(X, y)
+    assert_allclose(streamed[-1].coef_, whole[-1].coef_, rtol=1e-9)
+    assert streamed.score(X, y) == whole.score(X, y) > 0.9

@@ -3,6 +3,7 @@
 How the pictures look was judged by eye; here it is what they show that counts.
 """
 
+import io
 import re
 import subprocess
 import sys
@@ -40,6 +41,7 @@ from skgd.display import (
 )
 from skgd.display._cost import CostFunction, random_plane
 from skgd.display._path import walk
+from skgd.display._stage import Stage
 from skgd.display.learning_rate import valley
 from skgd.display.momentum_rate import convergence_factor
 from skgd.schedules import Cosine, Step
@@ -589,6 +591,97 @@ def test_animated_boundary(tmp_path):
     display = FitDisplay.from_estimator(model, X[:, 2:], y, grid_resolution=9)
     animate(display, tmp_path / "boundary.gif", max_frames=3, dpi=40)
     assert display.ax_.get_title() == f"{display.steps[-1]} updates"
+
+
+def moving_displays():
+    X, y = load_iris(return_X_y=True)
+    line = {"solver": "batch", "max_iter": 5}
+    paths = {"fit_params": START, "grid_resolution": 9}
+    yield CostSurfaceDisplay.from_estimators(
+        {"a": regressor(**line), "b": regressor(**line, lr=0.2)}, X3, Y3, **paths
+    )
+    yield CostSurfaceDisplay.from_estimator(
+        regressor(**line), X3, Y3, kind="surface", **paths
+    )
+    yield FitDisplay.from_estimator(regressor(**line), X3, Y3)
+    yield FitDisplay.from_estimator(
+        GDClassifier(max_iter=5, tol=None), X[:, 2:], y, grid_resolution=9
+    )
+    for kind in ("contour", "surface"):
+        yield DescentDisplay.from_estimator(regressor(**line), X3, Y3, **paths).plot(
+            kind=kind
+        )
+    yield FunctionDisplay.from_descent(lambda x: x * x, 1.0, lr=0.1, max_iter=4)
+    network = MLPGD((3,), max_iter=5, random_state=0)
+    yield NetworkDisplay.from_training(network, X, y, row=X[:1], max_steps=10)
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_frames_are_those_of_whole_drawings(number):
+    """What stands still is drawn once; the picture is the same, but for the order."""
+    display = list(moving_displays())[number]
+    with Stage(display) as stage:
+        display.show_frame(0)
+        for frame in (0, display.n_frames // 2, display.n_frames - 1):
+            stage.show(frame)
+            quick = io.BytesIO()
+            stage.savefig(quick, format="rgba", dpi=60)
+            quick = np.frombuffer(quick.getvalue(), np.uint8).astype(int)
+            stage.canvas.draw()
+            whole = np.asarray(stage.canvas.buffer_rgba()).ravel().astype(int)
+            far = np.abs(quick - whole) > 40
+            assert far.mean() < 0.004
+    assert display.figure_.get_layout_engine() is not None
+
+
+def test_a_film_shows_itself_and_does_not_disturb_its_figure(tmp_path):
+    display = FitDisplay.from_estimator(regressor(solver="batch", max_iter=3), X3, Y3)
+    figure = display.figure_
+    before = figure.canvas, figure.dpi, figure.get_layout_engine()
+    film = animate(display, fps=5)
+    page = film._repr_html_()
+    assert page.count("data:image/png") == display.n_frames
+    assert page is film._repr_html_()
+    film.save(tmp_path / "line.gif", writer="pillow", dpi=30)
+    assert (figure.canvas, figure.dpi, figure.get_layout_engine()) == before
+
+
+def test_a_display_of_ones_own_moves(tmp_path):
+    """With a figure, a number of frames, and `show_frame`."""
+    from matplotlib.figure import Figure
+
+    class Growing:
+        def __init__(self):
+            self.figure_, self.n_frames = Figure(layout="constrained"), 3
+            self.ax = self.figure_.subplots()
+
+        def show_frame(self, frame):
+            self.ax.clear()
+            self.ax.plot(range(frame + 2))
+
+    animate(Growing(), tmp_path / "own.gif", dpi=30)
+    from PIL import Image
+
+    with Image.open(tmp_path / "own.gif") as film:
+        assert film.n_frames == 3
+
+
+def test_classes_keep_their_legend_where_no_boundary_is_in_sight():
+    X, y = load_iris(return_X_y=True)
+    model = GDClassifier(solver="batch", lr=1e-9, max_iter=1, tol=None)
+    display = FitDisplay.from_estimator(model, X[:100, 2:], y[:100])
+    display.show_frame(1)
+    assert display.ax_.get_legend().get_title().get_text() == "class"
+
+
+def test_a_film_as_mp4(tmp_path):
+    from matplotlib.animation import FFMpegWriter
+
+    if not FFMpegWriter.isAvailable():
+        pytest.skip("no ffmpeg here")
+    display = FunctionDisplay.from_descent(lambda x: x * x, 1.0, lr=0.1, max_iter=3)
+    animate(display, tmp_path / "film.mp4", dpi=31)
+    assert b"ftyp" in (tmp_path / "film.mp4").read_bytes()[:16]
 
 
 def test_animate_refuses_what_does_not_move(tmp_path):

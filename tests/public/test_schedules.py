@@ -620,3 +620,28 @@ def test_after_a_warmup_only_whole_epochs_count(epochs, seen):
     clock = Clock(np.array([50]), np.array([5.0]), None, 10, losses=[1, 2, 3, 4, 5])
     Warmup(epochs, after=Watching()).factor(clock)
     assert given[-1] == seen
+
+
+def test_steps_of_optimal_are_an_inverse_time():
+    """The schedule that scikit-learn starts with, from its source's number t0."""
+    from sklearn.linear_model import SGDClassifier
+
+    from skgd import GDClassifier
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 4))
+    y = X @ [1.0, -1.0, 0.5, 0.0] > 0.3
+    alpha, order = 0.01, {"shuffle": False, "max_iter": 4, "tol": None}
+    typical = math.sqrt(1.0 / math.sqrt(alpha))
+    # Of the hinge loss, whose slope is never above 1.
+    t0 = 1.0 / (typical * alpha)
+    theirs = SGDClassifier("hinge", alpha=alpha, learning_rate="optimal", **order)
+    ours = GDClassifier(
+        "hinge",
+        solver="sgd",
+        alpha=alpha,
+        lr=1.0 / (alpha * t0),
+        lr_schedule=InverseTime(decay=1.0 / t0),
+        **order,
+    )
+    np.testing.assert_allclose(ours.fit(X, y).coef_, theirs.fit(X, y).coef_, rtol=1e-9)

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rules import ANY_GRADIENT
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
@@ -23,13 +24,11 @@ from skgd._stream.blocks import recut
 from skgd._stream.epochs import shuffled
 from skgd._stream.prefetch import read_ahead
 from skgd.data import from_arrays
-from skgd.optimizers import OPTIMIZERS
 from skgd.schedules import SCHEDULES
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 SOLVERS = ("batch", "minibatch", "sgd")
-STREAMING = [name for name in OPTIMIZERS if name != "saga"]
 DENSE_OR_CSR = pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
 ESTIMATORS = pytest.mark.parametrize("cls", [GDRegressor, GDClassifier, MLPGD])
 
@@ -76,7 +75,7 @@ def small(cls, **parameters):
 # ---- the same as fit -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("optimizer", STREAMING)
+@pytest.mark.parametrize("optimizer", ANY_GRADIENT)
 @pytest.mark.parametrize("solver", ["minibatch", "sgd"])
 @pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
 @DENSE_OR_CSR
