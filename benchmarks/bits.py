@@ -61,10 +61,13 @@ def _fits():
             yield "regression", 1, layout, model
         yield "regression", 1, layout, GDRegressor(average=True, **shared)
         for rule in OPTIMIZERS:
-            if rule == "saga" and solver == "batch":
+            of_rows = OPTIMIZERS[rule]().needs_rows
+            if of_rows and solver == "batch":
                 continue
-            yield "classification", 1, layout, GDClassifier(optimizer=rule, **shared)
-            if rule != "saga":
+            loss = "hinge" if rule in ("pa1", "pa2") else "log_loss"
+            model = GDClassifier(loss, optimizer=rule, **shared)
+            yield "classification", 1, layout, model
+            if not of_rows:
                 network = MLPGD(hidden_layer_sizes=(5,), optimizer=rule, **shared)
                 yield "classification", 3, layout, network
         for loss in LOSSES:

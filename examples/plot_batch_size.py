@@ -11,9 +11,12 @@ Where is the best of both?
 # training set after each epoch, from a callback: the history that comes for free counts
 # the loss of each row just before its own update, which is a little behind.
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 from sklearn.preprocessing import scale
 
@@ -73,8 +76,8 @@ axes[1].legend(title="batch size", frameon=False)
 # ``batch_size="auto"`` is 64 rows with a rate of your own: enough for the work of an
 # update to outweigh its bookkeeping, and few enough for many updates per epoch. With
 # ``lr="auto"`` a small table like this one is a single batch, and the step that suits
-# each batch size is found from the data. (Small batches stop a little above the minimum,
-# and say so in a warning.)
+# each batch size is found from the data. (Small batches stop a little above the
+# minimum, and say so in a warning.)
 
 for size in sizes:
     with warnings.catch_warnings():

@@ -21,7 +21,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _num_samples, column_or_1d
 
-from skgd._estimator.calls import NO_CALLS, after, columns, of_columns
+from skgd._estimator.calls import NO_CALLS, after, columns
 from skgd._estimator.causes import (
     extreme_columns,
     extreme_targets,
@@ -447,7 +447,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         if calls is None:
             raise AttributeError(
                 f"This {type(self).__name__} has no calls_: they are of partial_fit "
-                "since the last fit. The epochs of fit are in history_."
+                "since the last fit, and are not saved. The epochs of fit are in "
+                "history_."
             )
         return columns(calls)
 
@@ -482,10 +483,9 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         vars(self)  # which makes what is late
         # It may be the very dictionary of the estimator.
         attributes = dict(super().__getstate__())
-        for name in ("_quick", "_checked"):
+        # A file of a stream is to be as long after a day as after an hour.
+        for name in ("_quick", "_checked", "_calls"):
             attributes.pop(name, None)
-        if "_calls" in attributes:
-            attributes["_calls"] = columns(attributes["_calls"])
         state = attributes.get("_state")
         if state is not None and _same_bits(state.theta, self._theta_shown()):
             attributes["_state"] = replace(state, theta=None)
@@ -494,8 +494,6 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
     def __setstate__(self, state):
         attributes = from_state(state, type(self).__name__)
         # Parameters that the version which wrote the file did not have.
-        if "_calls" in attributes:
-            attributes["_calls"] = of_columns(attributes["_calls"])
         super().__setstate__(self._defaults() | attributes)
         state = getattr(self, "_state", None)
         if state is not None and state.theta is None:

@@ -1,9 +1,11 @@
 """What the last calls of ``partial_fit`` did: a history that does not grow for ever.
 
-A history is a pair of a list of entries, which is only ever added to, and of how many
-of them count: the next call adds one, and whoever holds the pair of an earlier call
-sees what it saw.
+A history is a pair of an array of numbers, those of one call after those of the other,
+which is only ever added to, and of how many calls count. The next call adds one, and
+whoever holds the pair of an earlier call sees what it saw.
 """
+
+from array import array
 
 import numpy as np
 
@@ -11,30 +13,25 @@ import numpy as np
 MOST_CALLS = 1000
 
 COLUMNS = "step", "loss", "lr", "seconds"
+WIDTH = len(COLUMNS)
 
 # Before the first call.
-NO_CALLS: tuple[list, int] = [], 0
+NO_CALLS = array("d"), 0
 
 
 def after(calls, entry):
-    """The history with one more entry, a tuple in the order of `COLUMNS`."""
-    entries, n = calls
-    if n != len(entries) or n >= 2 * MOST_CALLS or not n:
+    """The history with one more call, a tuple of numbers in the order of `COLUMNS`."""
+    numbers, n = calls
+    if n * WIDTH != len(numbers) or n >= 2 * MOST_CALLS or not n:
         # Another call has gone on from here, or what is older is to be forgotten.
-        entries = entries[max(0, n + 1 - MOST_CALLS) : n]
-    entries.append(entry)
-    return entries, len(entries)
+        numbers = numbers[max(0, n + 1 - MOST_CALLS) * WIDTH : n * WIDTH]
+    numbers.extend(entry)
+    return numbers, len(numbers) // WIDTH
 
 
 def columns(calls):
     """The last calls as arrays of equal length, by name."""
-    entries, n = calls
-    shown = np.array(entries[max(0, n - MOST_CALLS) : n], dtype=np.float64)
-    shown = dict(zip(COLUMNS, shown.reshape(-1, len(COLUMNS)).T.copy(), strict=True))
+    numbers, n = calls
+    last = np.array(numbers[max(0, n - MOST_CALLS) * WIDTH : n * WIDTH])
+    shown = dict(zip(COLUMNS, last.reshape(-1, WIDTH).T.copy(), strict=True))
     return shown | {"step": shown["step"].astype(np.int64)}
-
-
-def of_columns(shown):
-    """The history that `columns` has shown."""
-    entries = list(zip(*(shown[name].tolist() for name in COLUMNS), strict=True))
-    return entries, len(entries)

@@ -76,7 +76,7 @@ def animate(
     >>> X, y = np.array([[0.5], [2.3], [2.9]]), np.array([1.4, 1.9, 3.2])
     >>> model = GDRegressor(solver="batch", lr=0.1, max_iter=5, tol=None)
     >>> display = FitDisplay.from_estimator(model, X, y)
-    >>> film = animate(display, "line.gif", fps=2)
+    >>> film = animate(display, "line.gif", fps=2)  # doctest: +SKIP
     """
     _style.require_matplotlib("animate")
     from matplotlib.animation import FFMpegWriter, PillowWriter
