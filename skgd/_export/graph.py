@@ -48,7 +48,7 @@ class Graph:
     def labels(self, classes):
         """Name of the constant that holds the labels."""
         name = self._unique("classes")
-        integers = classes.dtype.kind in "iub"
+        integers = are_numbers(classes)
         labels = classes.astype(np.int64) if integers else classes.astype(str)
         self._add_constant(name, labels if integers else labels.astype(object))
         return name
@@ -58,6 +58,14 @@ class Graph:
         output = output or self._unique("value")
         self._add_node(operator, list(inputs), [output], attributes)
         return output
+
+
+def are_numbers(classes):
+    """Whether labels are written as int64, as skl2onnx does; else they are strings.
+
+    Labels in floats are whole numbers.
+    """
+    return classes.dtype.kind in "iubf"
 
 
 def activated(graph, activation, x):

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from skgd._export.fitted import Fitted
-from skgd._export.graph import Graph, write_classifier, write_regressor
+from skgd._export.graph import Graph, are_numbers, write_classifier, write_regressor
 
 # The oldest that has every operator written here; what onnxruntime 1.15 can run.
 OPSET = 18
@@ -47,9 +47,7 @@ def onnx_model(estimator, dtype, opset):
         outputs = [helper.make_tensor_value_info("variable", element, shape)]
     else:
         write_classifier(graph, fitted, "X", "label", "probabilities")
-        strings = not fitted.is_multilabel and fitted.task.classes.dtype.kind not in (
-            "iub"
-        )
+        strings = not (fitted.is_multilabel or are_numbers(fitted.task.classes))
         kind = TensorProto.STRING if strings else TensorProto.INT64
         width = fitted.n_outputs if fitted.n_outputs > 1 else 2
         shape = [None, fitted.n_outputs] if fitted.is_multilabel else [None]

@@ -113,6 +113,17 @@ def test_multilabel():
     same_classifier(model, X, np.float64)
 
 
+@pytest.mark.parametrize("dtype", ["O", "U1", "f8", "u1", "?"])
+def test_labels(dtype):
+    """Numbers of any type are int64, as skl2onnx has them; all else are strings."""
+    words = dtype in ("O", "U1")
+    X, y = classes(2, np.array(list("ab") if words else [0, 1], dtype))
+    model = GDClassifier(**SHORT).fit(X, y)
+    label = run(model.to_onnx(dtype=np.float64), X, np.float64)["label"]
+    assert label.dtype == (object if words else np.int64)
+    np.testing.assert_array_equal(label, model.predict(X))
+
+
 def test_what_cannot_be_written():
     class Cube(Activation):
         def value(self, z):
