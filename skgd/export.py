@@ -136,7 +136,7 @@ def _plain_pipeline(pipeline):
 def register_skl2onnx():
     """Let ``skl2onnx.to_onnx`` convert pipelines with estimators of this package.
 
-    Call it once. For `GDClassifier` the options `zipmap` and `output_class_labels` work
+    Call it once. The options `zipmap`, `raw_scores` and `output_class_labels` work
     as for scikit-learn's classifiers; the probabilities of an `MLPGD` are one array.
 
     Raises

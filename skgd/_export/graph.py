@@ -134,10 +134,11 @@ def write_regressor(graph, fitted, x, variable):
     graph.apply("Identity", z, output=variable)
 
 
-def write_classifier(graph, fitted, x, label, probabilities):
+def write_classifier(graph, fitted, x, label, probabilities, raw_scores=False):
     """From the input `x` to the outputs `label` and `probabilities`.
 
-    Where the loss has no probabilities, the second output is the scores.
+    Where the loss has no probabilities, or with `raw_scores`, the second output is the
+    scores, for two classes those of both.
     """
     z = scores(graph, fitted, x)
     positive = graph.apply("Greater", z, graph.constant(0.0))
@@ -151,12 +152,13 @@ def write_classifier(graph, fitted, x, label, probabilities):
             index = graph.apply("ArgMax", z, axis=1, keepdims=0)
         classes = graph.labels(fitted.task.classes)
         graph.apply("Gather", classes, index, output=label)
-    graph.apply("Identity", _probabilities(graph, fitted, z), output=probabilities)
+    second = _probabilities(graph, fitted, z, raw_scores)
+    graph.apply("Identity", second, output=probabilities)
 
 
-def _probabilities(graph, fitted, z):
+def _probabilities(graph, fitted, z, raw_scores):
     single = fitted.n_outputs == 1
-    if not fitted.loss.probabilities:
+    if raw_scores or not fitted.loss.probabilities:
         return graph.apply("Concat", graph.apply("Neg", z), z, axis=1) if single else z
     if fitted.softmax:
         return graph.apply("Softmax", z, axis=1)
