@@ -5,14 +5,17 @@ pipelines, other packages and statistics.
 """
 
 import copy
+from types import FunctionType, MethodType, ModuleType
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skgd import MLPGD, GDClassifier, GDClassifierCV, GDRegressor, GDRegressorCV
 from skgd._export.onnx_model import register
 from skgd._export.table import coefficient_table
+from skgd._export.twins import template
 from skgd.pipeline import StreamingPipeline
 
 __all__ = [
@@ -45,12 +48,15 @@ def to_sklearn(model):
     estimator
         With the same predictions: labels and predicted numbers to the bit,
         probabilities to 2e-16. Estimators of this package that are not fitted, such as
-        the templates that an ensemble keeps, are left as they are.
+        the templates that an ensemble keeps, become scikit-learn's of the same loss and
+        strength, which `fit` of the copy would train by methods of their own. A
+        `StreamingPipeline` becomes a `Pipeline`.
 
     Raises
     ------
     ValueError
-        If scikit-learn has no estimator that computes the same, naming what to do.
+        If scikit-learn has no estimator that computes the same, naming what to do. That
+        goes for all candidates of a search, too: take its `best_estimator_`.
     sklearn.exceptions.NotFittedError
         If `model` itself is not fitted.
 
@@ -71,13 +77,24 @@ def to_sklearn(model):
         return model.to_sklearn()
     twins = {}
     _find(model, twins, set())
-    # What deepcopy finds in its memo it takes for copied already.
-    memo = {id(original): other for original, other in twins.values()}
+    # What deepcopy finds in its memo it takes for copied already. Those within a
+    # pipeline come before it.
+    memo = {}
+    for original, other in twins.values():
+        is_ours = isinstance(original, ESTIMATORS)
+        other = other if is_ours else copy.deepcopy(other, memo)
+        if isinstance(original, np.ma.MaskedArray):
+            other = np.ma.MaskedArray(other, original.mask, fill_value="?")
+        memo[id(original)] = other
     return copy.deepcopy(model, memo)
 
 
+# Objects with attributes that hold no part of a model.
+NO_PARTS = (type, FunctionType, MethodType, ModuleType)
+
+
 def _find(value, twins, seen):
-    """Collect the twins of all our fitted estimators within `value`."""
+    """Collect what stands for each object of this package within `value`."""
     if id(value) in seen:
         return
     seen.add(id(value))
@@ -85,7 +102,7 @@ def _find(value, twins, seen):
         try:
             twins[id(value)] = value, value.to_sklearn()
         except NotFittedError:
-            return
+            twins[id(value)] = value, template(value)
     elif isinstance(value, dict):
         for part in value.values():
             _find(part, twins, seen)
@@ -93,16 +110,33 @@ def _find(value, twins, seen):
         for part in value:
             _find(part, twins, seen)
     elif isinstance(value, np.ndarray) and value.dtype.kind == "O":
-        for part in value.ravel():
+        data = np.asarray(value)
+        for part in data.ravel():
             _find(part, twins, seen)
-    elif hasattr(value, "get_params") and hasattr(value, "__dict__"):
+        if isinstance(value, np.ma.MaskedArray):
+            # As the parameters in the results of a search; to copy one is to forget
+            # what has been copied already.
+            twins[id(value)] = value, data
+    elif hasattr(value, "__dict__") and not isinstance(value, NO_PARTS):
         _find(vars(value), twins, seen)
+        if isinstance(value, StreamingPipeline):
+            twins[id(value)] = value, _plain_pipeline(value)
+
+
+def _plain_pipeline(pipeline):
+    """scikit-learn's pipeline of the same steps."""
+    return Pipeline(
+        pipeline.steps,
+        transform_input=pipeline.transform_input,
+        memory=pipeline.memory,
+        verbose=pipeline.verbose,
+    )
 
 
 def register_skl2onnx():
     """Let ``skl2onnx.to_onnx`` convert pipelines with estimators of this package.
 
-    Call it once. For `GDClassifier` the options `zipmap` and `output_class_labels` work
+    Call it once. The options `zipmap`, `raw_scores` and `output_class_labels` work
     as for scikit-learn's classifiers; the probabilities of an `MLPGD` are one array.
 
     Raises

@@ -48,7 +48,7 @@ class Graph:
     def labels(self, classes):
         """Name of the constant that holds the labels."""
         name = self._unique("classes")
-        integers = classes.dtype.kind in "iub"
+        integers = are_numbers(classes)
         labels = classes.astype(np.int64) if integers else classes.astype(str)
         self._add_constant(name, labels if integers else labels.astype(object))
         return name
@@ -58,6 +58,14 @@ class Graph:
         output = output or self._unique("value")
         self._add_node(operator, list(inputs), [output], attributes)
         return output
+
+
+def are_numbers(classes):
+    """Whether labels are written as int64, as skl2onnx does; else they are strings.
+
+    Labels in floats are whole numbers.
+    """
+    return classes.dtype.kind in "iubf"
 
 
 def activated(graph, activation, x):
@@ -126,10 +134,11 @@ def write_regressor(graph, fitted, x, variable):
     graph.apply("Identity", z, output=variable)
 
 
-def write_classifier(graph, fitted, x, label, probabilities):
+def write_classifier(graph, fitted, x, label, probabilities, raw_scores=False):
     """From the input `x` to the outputs `label` and `probabilities`.
 
-    Where the loss has no probabilities, the second output is the scores.
+    Where the loss has no probabilities, or with `raw_scores`, the second output is the
+    scores, for two classes those of both.
     """
     z = scores(graph, fitted, x)
     positive = graph.apply("Greater", z, graph.constant(0.0))
@@ -143,12 +152,13 @@ def write_classifier(graph, fitted, x, label, probabilities):
             index = graph.apply("ArgMax", z, axis=1, keepdims=0)
         classes = graph.labels(fitted.task.classes)
         graph.apply("Gather", classes, index, output=label)
-    graph.apply("Identity", _probabilities(graph, fitted, z), output=probabilities)
+    second = _probabilities(graph, fitted, z, raw_scores)
+    graph.apply("Identity", second, output=probabilities)
 
 
-def _probabilities(graph, fitted, z):
+def _probabilities(graph, fitted, z, raw_scores):
     single = fitted.n_outputs == 1
-    if not fitted.loss.probabilities:
+    if raw_scores or not fitted.loss.probabilities:
         return graph.apply("Concat", graph.apply("Neg", z), z, axis=1) if single else z
     if fitted.softmax:
         return graph.apply("Softmax", z, axis=1)

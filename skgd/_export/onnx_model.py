@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from skgd._export.fitted import Fitted
-from skgd._export.graph import Graph, write_classifier, write_regressor
+from skgd._export.graph import Graph, are_numbers, write_classifier, write_regressor
 
 # The oldest that has every operator written here; what onnxruntime 1.15 can run.
 OPSET = 18
@@ -47,9 +47,7 @@ def onnx_model(estimator, dtype, opset):
         outputs = [helper.make_tensor_value_info("variable", element, shape)]
     else:
         write_classifier(graph, fitted, "X", "label", "probabilities")
-        strings = not fitted.is_multilabel and fitted.task.classes.dtype.kind not in (
-            "iub"
-        )
+        strings = not (fitted.is_multilabel or are_numbers(fitted.task.classes))
         kind = TensorProto.STRING if strings else TensorProto.INT64
         width = fitted.n_outputs if fitted.n_outputs > 1 else 2
         shape = [None, fitted.n_outputs] if fitted.is_multilabel else [None]
@@ -71,7 +69,11 @@ def register(classes):
     """Tell skl2onnx how to convert estimators of some classes."""
     try:
         from skl2onnx import update_registered_converter
-        from skl2onnx.common.data_types import FloatTensorType, Int64TensorType
+        from skl2onnx.common.data_types import (
+            DoubleTensorType,
+            FloatTensorType,
+            Int64TensorType,
+        )
         from skl2onnx.common.shape_calculator import (
             calculate_linear_classifier_output_shapes,
             calculate_linear_regressor_output_shapes,
@@ -85,16 +87,22 @@ def register(classes):
     def shapes(operator):
         if is_classifier(operator.raw_operator):
             calculate_linear_classifier_output_shapes(operator)
+            fitted = _fitted(operator)
+            if fitted.is_multilabel:
+                shape = [operator.inputs[0].get_first_dimension(), fitted.n_outputs]
+                operator.outputs[0].set_type(Int64TensorType(shape))
         else:
             calculate_linear_regressor_output_shapes(operator)
 
     def parse(scope, model, inputs, custom_parsers=None):
         operator = scope.declare_local_operator(f"Skgd{type(model).__name__}", model)
         operator.inputs = inputs
-        # Types and shapes are set right by `shapes`.
+        # Shapes, and the type of labels, are set right by `shapes`.
+        double = isinstance(inputs[0].type, DoubleTensorType)
+        number = DoubleTensorType if double else FloatTensorType
         names = ["label", "probabilities"] if is_classifier(model) else ["variable"]
         for name in names:
-            kind = Int64TensorType() if name == "label" else FloatTensorType()
+            kind = Int64TensorType() if name == "label" else number()
             operator.outputs.append(scope.declare_local_variable(name, kind))
         return operator.outputs
 
@@ -105,7 +113,7 @@ def register(classes):
             "zipmap": [True, False, "columns"],
             "output_class_labels": [False, True],
             "nocl": [True, False],
-            "raw_scores": [False],
+            "raw_scores": [True, False],
         }
         update_registered_converter(
             cls,
@@ -117,14 +125,19 @@ def register(classes):
         )
 
 
+def _fitted(operator):
+    """What an operator of skl2onnx stands for."""
+    model = operator.raw_operator
+    # A search over strengths predicts with the model that it has fitted to all rows.
+    return Fitted.of(getattr(model, "best_estimator_", model))
+
+
 def _convert(scope, operator, container):
     """Write an operator of skl2onnx into its container."""
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
     from skl2onnx.proto import onnx_proto
 
-    model = operator.raw_operator
-    # A search over strengths predicts with the model that it has fitted to all rows.
-    fitted = Fitted.of(getattr(model, "best_estimator_", model))
+    fitted = _fitted(operator)
     given = operator.inputs[0]
     double = isinstance(given.type, DoubleTensorType)
     dtype = np.float64 if double else np.float32
@@ -159,4 +172,6 @@ def _convert(scope, operator, container):
     if fitted.task.name == "regression":
         write_regressor(graph, fitted, x, *names)
     else:
-        write_classifier(graph, fitted, x, *names)
+        # Calibration asks for the scores.
+        options = container.get_options(operator.raw_operator, {"raw_scores": False})
+        write_classifier(graph, fitted, x, *names, raw_scores=options["raw_scores"])

@@ -1,13 +1,15 @@
 """Standard errors of an unpenalised linear model, from two sums over the rows.
 
-With the score g_i = dl_i/dz and the curvature h_i of the loss at the estimate, and
-x_i with a one for the intercept,
+With the score g_i = dl_i/dz and the curvature h_i of the loss at the estimate, s_i rows
+alike and x_i with a one for the intercept,
 
-    H = sum_i s_i h_i x_i x_i',   M = sum_i (s_i g_i)^2 x_i x_i',
+    H = sum_i s_i h_i x_i x_i',   M = sum_i s_i g_i^2 x_i x_i',
 
 the covariance of the coefficients is scale * inv(H) ("nonrobust"), or
-inv(H) M inv(H) ("HC0"; White, 1980; Huber, 1967), times n/(n - p) ("HC1"). Both sums
-can be taken a block of rows at a time.
+inv(H) M inv(H) ("HC0"; White, 1980; Huber, 1967), times n/(n - p) ("HC1"). The former
+has the expected curvature, which is the customary one, the latter the observed one,
+because it believes nothing of the distribution; they differ where the link is not the
+canonical one. Both sums can be taken a block of rows at a time.
 """
 
 import numpy as np
@@ -25,9 +27,12 @@ BLOCK_VALUES = 1 << 22
 
 COVARIANCES = ("nonrobust", "HC0", "HC1")
 
-# Losses that are a likelihood: the curvature at the score z that its standard errors
-# go by, and whether there is a scale to estimate. Gamma has the expected curvature, as
-# is customary where the link is not the canonical one.
+# Columns are taken for linearly dependent where the standardised sum has no more than
+# three digits left.
+LARGEST_CONDITION = 1e13
+
+# Losses that are a likelihood: the expected curvature at the score z, and whether there
+# is a scale to estimate.
 CURVATURES = {
     SquaredError: (np.ones_like, True),
     LogLoss: (lambda z: expit(z) * expit(-z), False),
@@ -44,7 +49,7 @@ def coefficient_table(
     For linear models of one output, fitted without penalty, whose loss is a likelihood:
     squared_error (normal), log_loss with two classes (binomial), poisson and gamma.
     Numbers and names are those of statsmodels' ``OLS``, ``Logit``, ``Poisson`` and
-    ``GLM``, with normal quantiles.
+    ``GLM``, with normal quantiles; weights are its ``freq_weights``.
 
     Parameters
     ----------
@@ -56,10 +61,11 @@ def coefficient_table(
     y : array-like of shape (n_samples,), default=None
         Their targets.
     sample_weight : array-like of shape (n_samples,), default=None
-        Their weights, taken as numbers of repetitions.
+        Their weights, taken as numbers of repetitions: a row of weight two is two rows.
     cov : {'nonrobust', 'HC0', 'HC1'}, default='nonrobust'
         'nonrobust' believes the likelihood, the others hold for any variance of the
-        targets (White, 1980).
+        targets (White, 1980). 'HC1' is 'HC0' times n/(n - p) for n rows and p
+        coefficients, which statsmodels does for ``OLS`` alone.
     level : float, default=0.95
         Of the confidence intervals.
 
@@ -72,7 +78,10 @@ def coefficient_table(
     Raises
     ------
     ValueError
-        For a penalised model, several outputs, or a loss that is no likelihood.
+        For a penalised model, a network, several outputs, or a loss that is no
+        likelihood; for columns that are linearly dependent or constant beside the
+        intercept, and no more rows than coefficients: standard errors do not exist;
+        for negative weights, and batches that can be read only once.
 
     Examples
     --------
@@ -92,40 +101,45 @@ def coefficient_table(
     curvature, has_scale = _likelihood(estimator)
     if cov not in COVARIANCES:
         raise ValueError(f"cov must be one of {COVARIANCES}, got {cov!r}.")
-    if y is None:
-
-        def batches():
-            return iter(X)
-    else:
-
-        def batches():
-            return iter([(X, y, sample_weight)])
+    if y is not None:
+        X = [(X, y, sample_weight)]
+    elif iter(X) is X:
+        raise ValueError(
+            "The batches are read twice, and this iterator only once: pass a list, or "
+            "a source of skgd.data."
+        )
 
     scaler = StandardScaler()
-    for block, _, _ in _blocks(estimator, batches()):
+    for block, _, _ in _blocks(estimator, X):
         scaler.partial_fit(block)
     constant = estimator.fit_intercept
     mean = scaler.mean_ if constant else np.zeros_like(scaler.mean_)
     scale = scaler.scale_
     n_parameters = len(mean) + constant
+    believes = cov == "nonrobust"
     hessian, middle = np.zeros((2, n_parameters, n_parameters))
     weight = pearson = 0.0
     coef = as_matrix(estimator.coef_).ravel().astype(np.float64)
     intercept = float(np.ravel(estimator.intercept_)[0])
-    for block, targets, weights in _blocks(estimator, batches()):
+    for block, targets, weights in _blocks(estimator, X):
         z = block @ coef + intercept
         # In standardised columns, where the sums are well conditioned.
         Z = (block - mean) / scale
         if constant:
             Z = np.column_stack([np.ones(len(Z)), Z])
         g = estimator._loss.gradient(targets, z)
-        hessian += Z.T @ ((weights * curvature(z))[:, None] * Z)
-        middle += Z.T @ ((weights * g)[:, None] ** 2 * Z)
+        h = curvature(z) if believes else estimator._loss.curvature_at(targets, z)
+        hessian += Z.T @ ((weights * h)[:, None] * Z)
+        middle += Z.T @ ((weights * g**2)[:, None] * Z)
         weight += weights.sum()
         # Gamma's score is (mu - y)/mu: the Pearson residual, as the normal's is.
         pearson += (weights * g**2).sum()
-    inverse = np.linalg.inv(hessian)
-    if cov == "nonrobust":
+    if not weight > n_parameters:
+        raise ValueError(
+            f"{n_parameters} coefficients need more rows than that, got {weight:g}."
+        )
+    inverse = _inverse(hessian)
+    if believes:
         spread = pearson / (weight - n_parameters) if has_scale else 1.0
         covariance = spread * inverse
     else:
@@ -152,7 +166,12 @@ def coefficient_table(
 
 def _likelihood(estimator):
     """What `CURVATURES` has for the loss, or ValueError."""
-    check_is_fitted(estimator, "coef_")
+    check_is_fitted(estimator)
+    if not hasattr(estimator, "penalty") or not hasattr(estimator, "alpha"):
+        raise ValueError(
+            "Standard errors are for GDRegressor and GDClassifier, got "
+            f"{type(estimator).__name__}."
+        )
     if estimator.penalty is not None and estimator.alpha > 0:
         raise ValueError(
             f"penalty={estimator.penalty!r} with alpha={estimator.alpha} shrinks the "
@@ -187,11 +206,26 @@ def _blocks(estimator, batches):
             raise ValueError(
                 f"sample_weight has shape {weights.shape}, expected {targets.shape}."
             )
+        if not (weights >= 0.0).all():
+            raise ValueError("sample_weight must not be negative.")
         rows = max(1, BLOCK_VALUES // X.shape[1])
         for part in gen_batches(len(targets), rows):
             block = X[part]
             block = block.toarray() if sparse.issparse(block) else block
             yield block.astype(np.float64), targets[part], weights[part]
+
+
+def _inverse(hessian):
+    """Of a sum over rows, or ValueError where there is none."""
+    length = np.sqrt(np.diag(hessian))
+    # In units of its own for each coefficient.
+    scaled = hessian / np.outer(length, length) if (length > 0.0).all() else hessian
+    if not np.linalg.cond(scaled) < LARGEST_CONDITION:
+        raise ValueError(
+            "The columns are linearly dependent, or one is constant: their "
+            "coefficients have no standard errors. Leave one out, and fit again."
+        )
+    return np.linalg.inv(scaled) / np.outer(length, length)
 
 
 def _to_raw(mean, scale, constant):

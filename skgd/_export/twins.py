@@ -6,6 +6,7 @@ set here, and nowhere else.
 
 import numpy as np
 from sklearn import linear_model, neural_network
+from sklearn.base import is_regressor
 from sklearn.preprocessing import LabelBinarizer
 
 from skgd._export.fitted import Fitted
@@ -21,9 +22,13 @@ from skgd.losses import (
     SquaredError,
     SquaredHinge,
     Tweedie,
+    get_loss,
 )
 
 ACTIVATIONS = {Identity: "identity", Logistic: "logistic", Tanh: "tanh", ReLU: "relu"}
+
+# The strength of estimators that are not fitted and have none: scikit-learn's default.
+ALPHA = 1e-4
 
 # Losses of margins, and of SGDClassifier.
 MARGINS = {
@@ -52,14 +57,16 @@ def twin(estimator):
         If scikit-learn has none.
     """
     fitted = Fitted.of(estimator)
+    regression = fitted.task.name == "regression"
     if fitted.is_network:
-        other = _network(fitted, estimator.alpha_)
-    elif fitted.task.name == "classification":
-        other = _linear_classifier(fitted, estimator.alpha)
+        sizes = [len(b) for _, b in fitted.layers[:-1]]
+        other = _network(
+            fitted.loss, regression, fitted.activations, sizes, estimator.alpha_
+        )
+        _set_layers(other, fitted)
     else:
-        other = _linear_regressor(fitted, estimator.alpha)
-    if not fitted.is_network:
-        _set_coefficients(other, estimator)
+        other = _linear(fitted.loss, regression, estimator.alpha)
+        _set_coefficients(other, estimator, fitted)
     other.n_features_in_ = fitted.n_features
     if hasattr(estimator, "feature_names_in_"):
         other.feature_names_in_ = estimator.feature_names_in_.copy()
@@ -67,23 +74,66 @@ def twin(estimator):
     return other
 
 
-def _set_coefficients(other, estimator):
+def template(estimator):
+    """The scikit-learn estimator that stands for one of ours that is not fitted.
+
+    It minimises the same objective where scikit-learn has it, by a method of its own.
+
+    Parameters
+    ----------
+    estimator : GDRegressor, GDClassifier, their searches over strengths, or MLPGD
+
+    Returns
+    -------
+    estimator of scikit-learn
+
+    Raises
+    ------
+    ValueError
+        If scikit-learn has none.
+    """
+    regression = is_regressor(estimator)
+    loss = get_loss(estimator.loss, "regression" if regression else "classification")
+    alpha = getattr(estimator, "alpha", "auto")
+    alpha = ALPHA if isinstance(alpha, str) else alpha
+    if not hasattr(estimator, "hidden_layer_sizes"):
+        return _linear(loss, regression, alpha)
+    sizes = estimator._hidden_layer_sizes()
+    activations = estimator._activations(len(sizes))
+    return _network(loss, regression, activations, sizes, alpha)
+
+
+def _linear(loss, regression, alpha):
+    kind = _linear_regressor if regression else _linear_classifier
+    return kind(loss, alpha)
+
+
+def _set_coefficients(other, estimator, fitted):
     coef = as_matrix(estimator.coef_).copy()
     is_flat = getattr(estimator._task, "is_flat", False)
     other.coef_ = coef[0] if is_flat else coef
     other.intercept_ = np.array(estimator.intercept_)
     if hasattr(estimator, "classes_"):
         other.classes_ = estimator.classes_.copy()
-    elif is_flat:
+        return
+    if is_flat:
         other.intercept_ = other.intercept_[0]
+    if isinstance(other, linear_model.LinearRegression):
+        return
+    if fitted.n_outputs > 1:
+        raise ValueError(
+            f"scikit-learn's {type(other).__name__} has one target, this model has "
+            f"{fitted.n_outputs}: use to_onnx()."
+        )
+    other._base_loss = other._get_loss()
 
 
-def _linear_classifier(fitted, alpha):
-    kind = type(fitted.loss)
+def _linear_classifier(loss, alpha):
+    kind = type(loss)
     if kind is LogLoss:
         return linear_model.LogisticRegression()
     if kind not in MARGINS:
-        if fitted.loss.probabilities:
+        if loss.probabilities:
             raise ValueError(
                 f"scikit-learn has no linear classifier with the probabilities of "
                 f"{kind.__name__}: use to_onnx()."
@@ -93,50 +143,39 @@ def _linear_classifier(fitted, alpha):
     return linear_model.SGDClassifier(loss=MARGINS[kind], alpha=alpha)
 
 
-def _linear_regressor(fitted, alpha):
-    kind = type(fitted.loss)
-    if fitted.loss.identity_link:
+def _linear_regressor(loss, alpha):
+    kind = type(loss)
+    if loss.identity_link:
         return linear_model.LinearRegression()
     generalised = {
         Poisson: linear_model.PoissonRegressor,
         Gamma: linear_model.GammaRegressor,
     }
     if kind in generalised:
-        other = generalised[kind](alpha=alpha)
-    elif kind is Tweedie:
-        other = linear_model.TweedieRegressor(
-            power=fitted.loss.power, link="log", alpha=alpha
-        )
-    else:
-        raise ValueError(
-            f"scikit-learn has no linear regressor with the link of {kind.__name__}: "
-            "use to_onnx(), if it knows the link."
-        )
-    if fitted.n_outputs > 1:
-        raise ValueError(
-            f"scikit-learn's {type(other).__name__} has one target, this model has "
-            f"{fitted.n_outputs}: use to_onnx()."
-        )
-    other._base_loss = other._get_loss()
-    return other
+        return generalised[kind](alpha=alpha)
+    if kind is Tweedie:
+        return linear_model.TweedieRegressor(power=loss.power, link="log", alpha=alpha)
+    raise ValueError(
+        f"scikit-learn has no linear regressor with the link of {kind.__name__}: "
+        "use to_onnx(), if it knows the link."
+    )
 
 
-def _network(fitted, alpha):
-    kinds = {type(activation) for activation in fitted.activations}
+def _network(loss, regression, activations, sizes, alpha):
+    kinds = {type(activation) for activation in activations}
     if not kinds <= set(ACTIVATIONS) or len(kinds) > 1:
         names = sorted(kind.__name__ for kind in kinds)
         raise ValueError(
             "scikit-learn's networks have one of identity, logistic, tanh and relu in "
             f"all hidden layers, this one has {names}: use to_onnx()."
         )
-    kind = type(fitted.loss)
-    is_regressor = fitted.task.name == "regression"
-    cls = neural_network.MLPRegressor if is_regressor else neural_network.MLPClassifier
+    kind = type(loss)
+    cls = neural_network.MLPRegressor if regression else neural_network.MLPClassifier
     parameters = {}
-    if is_regressor:
+    if regression:
         if kind is Poisson:
             parameters = {"loss": "poisson"}
-        elif not fitted.loss.identity_link:
+        elif not loss.identity_link:
             raise ValueError(
                 f"scikit-learn's networks do not have the link of {kind.__name__}: use "
                 "to_onnx()."
@@ -146,22 +185,27 @@ def _network(fitted, alpha):
             f"scikit-learn's networks have log_loss only, this one {kind.__name__}: "
             "use to_onnx()."
         )
-    other = cls(
-        hidden_layer_sizes=tuple(len(b) for _, b in fitted.layers[:-1]),
+    return cls(
+        hidden_layer_sizes=tuple(sizes),
         activation=ACTIVATIONS[kinds.pop()] if kinds else "identity",
         alpha=alpha,
         **parameters,
     )
+
+
+def _set_layers(other, fitted):
     other.coefs_ = [W.copy() for W, _ in fitted.layers]
     other.intercepts_ = [b.copy() for _, b in fitted.layers]
     other.n_layers_ = len(fitted.layers) + 1
     other.n_outputs_ = fitted.n_outputs
-    if is_regressor:
-        other.out_activation_ = "exp" if kind is Poisson else "identity"
-        return other
+    if isinstance(other, neural_network.MLPRegressor):
+        other.out_activation_ = "exp" if type(fitted.loss) is Poisson else "identity"
+        return
     other.classes_ = fitted.task.classes.copy()
     multilabel = fitted.is_multilabel
     labels = np.eye(fitted.n_outputs, dtype=int) if multilabel else other.classes_
     other._label_binarizer = LabelBinarizer().fit(labels)
+    if not multilabel:
+        # It would make strings of a fixed length of objects, and `predict` theirs.
+        other._label_binarizer.classes_ = other.classes_
     other.out_activation_ = "softmax" if fitted.softmax else "logistic"
-    return other

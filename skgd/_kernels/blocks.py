@@ -7,12 +7,12 @@ What it is, an address decides; the models themselves are in ``linear.py`` and
 import numba
 from numba.extending import overload
 
-from .compiling import FLOAT, INDEX, OPTIONS, remembered, vector
+from .compiling import FLOAT, INDEX, INNER, remembered, vector
 from .linear import OneOutput, one_output_block
 from .pointers import call_float
 from .records import COST, rows_of
 
-_one_output_block = numba.njit(**OPTIONS, inline="always")(one_output_block)
+_one_output_block = numba.njit(**INNER, inline="always")(one_output_block)
 
 
 @remembered
@@ -31,7 +31,7 @@ def sum_gradients(block, rows, start, stop, cost, theta, gradient):
     raise NotImplementedError("compiled code only")
 
 
-@overload(sum_gradients, jit_options=OPTIONS | {"forceinline": True})
+@overload(sum_gradients, jit_options=INNER | {"forceinline": True})
 def _sum_gradients(block, rows, start, stop, cost, theta, gradient):
     if rows[0].instance_class is not OneOutput:
 

@@ -15,7 +15,7 @@ from . import secant
 from .compiling import (
     FLOAT,
     INDEX,
-    OPTIONS,
+    INNER,
     VECTOR,
     matrix,
     read_only,
@@ -30,7 +30,7 @@ from .outputs import (
 )
 from .records import record
 
-_advance = numba.njit(**OPTIONS)(secant.advance)
+_advance = numba.njit(**INNER)(secant.advance)
 
 
 def separable(loss, p, targets, outputs, weights, scores, values):

@@ -28,6 +28,11 @@ if numba.config.DISABLE_JIT:
 FAST_MATH = frozenset({"reassoc", "contract", "nsz", "arcp"})
 OPTIONS = {"fastmath": set(FAST_MATH), "error_model": "numpy"}
 
+# Of functions that compiled code alone calls. The entrances for Python and C, which
+# Numba adds to others, take a fifth of the time to compile; without them a call from
+# Python would end the process.
+INNER = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
 FLOAT = types.float64
 INDEX = types.int64
 VECTOR = types.Array(FLOAT, 1, "C")
@@ -178,4 +183,5 @@ def address(function, signature):
 @functools.cache
 def kernel(function, signature):
     """`function` compiled for `signature`, callable from Python, without the GIL."""
-    return _compiled(cache.compiled_function, "njit", function, signature, nogil=True)
+    options = {"nogil": True, "no_cfunc_wrapper": True}
+    return _compiled(cache.compiled_function, "njit", function, signature, **options)

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numba import types
 
-from .compiling import FLOAT, INDEX, OPTIONS, VECTOR, remembered, vector
+from .compiling import FLOAT, INDEX, INNER, VECTOR, remembered, vector
 from .elementary import exp_not_positive, is_finite
 from .memory import LINE_BYTES, borrowed, part
 from .outputs import sum_of_losses
@@ -79,7 +79,7 @@ class Dowg(NamedTuple):
     step_sizes: object
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _records(points, scale, l2, n_features, n_outputs, t):
     """What belongs to each feature, in a vector that begins with a line."""
     width = POINTS + 4 * n_outputs
@@ -102,7 +102,7 @@ def _records(points, scale, l2, n_features, n_outputs, t):
     return records
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _mean_size(size, l1, l2, passed, span):
     """Mean of s(S) over S from 0 to `passed`, ds = -(l2 s + l1) dS until s is 0.
 
@@ -120,7 +120,7 @@ def _mean_size(size, l1, l2, passed, span):
     return area / passed
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _catch_up(record, n_outputs, now, inverse_now, steps, l1):
     """Bring a feature up to date after updates that did not touch it.
 
@@ -159,13 +159,13 @@ def _catch_up(record, n_outputs, now, inverse_now, steps, l1):
     return change
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _l1_of(l1, j, n_outputs):
     """The l1 weight of feature j."""
     return l1[j * n_outputs] if l1.shape[0] > 0 else 0.0
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _look(
     rows, start, stop, points, dowg, records, touched, now, steps, distance, n_outputs
 ):
@@ -207,7 +207,7 @@ def _look(
     return n_touched, distance
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _add_gradients(rows, start, stop, records, slope, n_outputs):
     """The mean gradients of a batch, into the records and, of intercepts, `slope`."""
     order, scores, bias = rows.order, rows.data.scores, rows.data.bias
@@ -227,7 +227,7 @@ def _add_gradients(rows, start, stop, records, slope, n_outputs):
                 record[gradient_at + k] += value * scores[r, k]
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _length_of_step(
     dowg, records, touched, n_touched, slope, distance, rate, n_outputs
 ):
@@ -251,7 +251,7 @@ def _length_of_step(
     return length
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _move_intercepts(points, dowg, slope, length, weight, distance, n_outputs):
     """Move them; returns the squared distance of z by then."""
     theta, base, average, initial = points
@@ -266,7 +266,7 @@ def _move_intercepts(points, dowg, slope, length, weight, distance, n_outputs):
     return distance
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _move_weights(
     dowg, records, touched, n_touched, length, weight, steps, distance, n_outputs
 ):
@@ -292,7 +292,7 @@ def _move_weights(
     return distance
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _show(kept, points, dowg, now, steps, n_features, n_outputs):
     """Put all weights, up to date, where others look."""
     width = POINTS + 4 * n_outputs
@@ -310,7 +310,7 @@ def _show(kept, points, dowg, now, steps, n_features, n_outputs):
             points.theta[q] = z + (x - z) * dowg.interpolation
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _run(rows, batch_size, cost, points, dowg, rates, t, n_outputs):
     """`run_epoch` for a number of outputs that may be known to the compiler."""
     base, initial = points.base, points.initial

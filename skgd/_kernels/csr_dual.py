@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numba
 from numba import types
 
-from .compiling import FLOAT, INDEX, OPTIONS, VECTOR, matrix, remembered
+from .compiling import FLOAT, INDEX, INNER, VECTOR, matrix, remembered
 from .elementary import exp_not_positive
 from .memory import borrowed, part, prefetch, prefetch_entries
 from .outputs import LOGISTIC, target_of
@@ -41,13 +41,13 @@ MOST_TRIALS = 100
 MOST_NEWTON = 30
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def value_and_derivative(loss, y, z, p):
     """Of one output; called from many places, and compiled once."""
     return inlined(loss, y, z, p)
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _smooth_root(loss, p, y, weight, z, derivative, old, q, curvature):
     """Solve u = z - q (phi'(u) + old); returns (u, phi(u), phi'(u)).
 
@@ -85,7 +85,7 @@ def _smooth_root(loss, p, y, weight, z, derivative, old, q, curvature):
     return u, weight * value, weight * slope
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def log_sum(u, shares):
     """The logarithm of sum exp(u), and the shares of the softmax."""
     highest = u[0]
@@ -100,7 +100,7 @@ def log_sum(u, shares):
     return highest + math.log(total)
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _softmax_root(label, weight, z, old, q, curvature, workspace):
     """The same for the softmax; returns phi(u), and leaves u and phi'(u) in rows 0
     and 1 of the workspace.
@@ -231,7 +231,7 @@ VISIT = record(
 )
 
 
-@numba.njit(**OPTIONS, inline="always")
+@numba.njit(**INNER, inline="always")
 def _ask(rows, duals, ahead, n_outputs):
     """Ask for a row to come, and for what belongs to it."""
     prefetch(rows.targets, ahead)
@@ -241,7 +241,7 @@ def _ask(rows, duals, ahead, n_outputs):
     prefetch_entries(data.values, data.columns, data.pointers, ahead)
 
 
-@numba.njit(**OPTIONS, inline="always")
+@numba.njit(**INNER, inline="always")
 def _look(data, first, last, duals, threshold, z, n_outputs):
     """Put the scores of a row into z; returns the sum of its squares."""
     values, columns, v = data.values, data.columns, duals.v
@@ -269,7 +269,7 @@ def _look(data, first, last, duals, threshold, z, n_outputs):
     return squares
 
 
-@numba.njit(**OPTIONS, inline="always")
+@numba.njit(**INNER, inline="always")
 def _kink_root(loss, p, y, weight, z, old, length):
     """The dual of an exact fit, cut to the slopes on both sides; as `_smooth_root`."""
     _, below = value_and_derivative(loss, y, y - 1.0, p)
@@ -283,7 +283,7 @@ def _kink_root(loss, p, y, weight, z, old, length):
     return u, weight * value, -new
 
 
-@numba.njit(**OPTIONS, inline="always")
+@numba.njit(**INNER, inline="always")
 def _solve(rows, i, cost, visit, workspace, old, length, n_outputs):
     """Loss of row i as it is, and phi* of its new duals, whose negatives are left in
     the last row of the workspace.
@@ -322,7 +322,7 @@ def _solve(rows, i, cost, visit, workspace, old, length, n_outputs):
     return total, conjugate
 
 
-@numba.njit(**OPTIONS, inline="always")
+@numba.njit(**INNER, inline="always")
 def _move(data, first, last, duals, visit, old, n_outputs):
     """Put the new duals of a row in place of the old ones, and move v by the change."""
     values, columns, v = data.values, data.columns, duals.v
@@ -349,7 +349,7 @@ def _move(data, first, last, duals, visit, old, n_outputs):
             at[k] += value * derivative[k]
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _run(rows, cost, duals, visit, n_outputs):
     """`run_pass` for a number of outputs that may be known to the compiler."""
     order, data, workspace = rows.order, rows.data, duals.workspace

@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from numba import types
 
-from .compiling import FLOAT, INDEX, OPTIONS, VECTOR, remembered, vector
+from .compiling import FLOAT, INDEX, INNER, VECTOR, remembered, vector
 from .elementary import is_finite
 from .memory import AHEAD_ROWS, borrowed, prefetch, prefetch_entries
 from .outputs import sum_of_losses
@@ -24,13 +24,13 @@ SMALLEST_SCALE = 1e-6
 SMALLEST_AVERAGED_SCALE = 1e-3
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _shrink(row, threshold):
     for k in range(row.shape[0]):
         row[k] = soft_threshold(row[k], threshold)
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _write(coef, caught_up, scale, shrinkage, shown):
     """Put every weight, brought up to date, into `shown`, which may be `coef`."""
     for j in range(coef.shape[0]):
@@ -71,7 +71,7 @@ def kept_type(element):
     )
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _look(rows, start, stop, kept, coef, caught_up, scale, shrinkage):
     """The scores of a batch, whose features are brought up to date if need be."""
     targets, order, bias = rows.targets, rows.order, rows.data.bias
@@ -109,7 +109,7 @@ def _look(rows, start, stop, kept, coef, caught_up, scale, shrinkage):
             scores[r, k] = scale * scores[r, k] + bias * intercept[k]
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _move(rows, start, stop, kept, coef, moved, rate, scale, counted):
     """A step of the features of a batch, along what its scores have become."""
     order, bias, scores = rows.order, rows.data.bias, rows.data.scores

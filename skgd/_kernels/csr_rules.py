@@ -20,7 +20,7 @@ import numba
 import numpy as np
 from numba import types
 
-from .compiling import FLOAT, INDEX, OPTIONS, VECTOR, matrix, remembered, vector
+from .compiling import FLOAT, INDEX, INNER, VECTOR, matrix, remembered, vector
 from .csr_stream import shrunk
 from .elementary import exp_not_positive, is_finite
 from .memory import AHEAD_ROWS, LINE_BYTES, borrowed, prefetch, prefetch_entries
@@ -46,7 +46,7 @@ POWERS = (62, 4)
 STANDSTILL = 1e-150
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def n_vectors(rule):
     """Vectors of the rule that have an entry for each weight."""
     return 2 if rule == FTRL else 1
@@ -60,10 +60,10 @@ def width(rule, n_outputs):
     return (1 + kept) * n_outputs + (2 if rule == ADAGRAD else 1)
 
 
-_width = numba.njit(**OPTIONS)(width)
+_width = numba.njit(**INNER)(width)
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def ftrl_weight(z, root, inverse_rate, beta, l1, l2):
     """The minimum of z w + (beta + root)/rate w^2/2 + l1 |w| + l2 w^2/2."""
     if abs(z) <= l1:
@@ -117,7 +117,7 @@ class Moment(NamedTuple):
     inverse_rate: float
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _after_waiting(rule, course, w, first, second, waited, passed, moment):
     """The weight and the first vector after `waited` updates without a gradient.
 
@@ -155,7 +155,7 @@ def _after_waiting(rule, course, w, first, second, waited, passed, moment):
     return w, first
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _moved(rule, course, w, first, second, g, moment):
     """(weight, vectors) after the last update, by the gradient of the rows."""
     p, l1, l2 = course.p, course.l1, course.l2
@@ -182,14 +182,14 @@ def _moved(rule, course, w, first, second, g, moment):
     return w, first, second
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _places(rule, at, k, n_outputs):
     """Where the weight and the vectors of output k are in the record at `at`."""
     first = at + n_outputs + k
     return at + k, first, first + n_outputs if rule == FTRL else first
 
 
-@numba.njit(**OPTIONS, inline="always")
+@numba.njit(**INNER, inline="always")
 def _catch_up(rule, course, records, at, n_outputs, moment):
     """Bring a record up to date, if it is not; returns how many updates it waited."""
     made = at + (1 + n_vectors(rule)) * n_outputs
@@ -213,7 +213,7 @@ def _catch_up(rule, course, records, at, n_outputs, moment):
     return waited
 
 
-@numba.njit(**OPTIONS, inline="always")
+@numba.njit(**INNER, inline="always")
 def _move(rule, course, records, at, k, n_outputs, g, moment):
     """Update one weight of the record at `at`, and what the rule remembers of it."""
     one, two, three = _places(rule, at, k, n_outputs)
@@ -231,7 +231,7 @@ def _move(rule, course, records, at, k, n_outputs, g, moment):
         records[three] = second
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _powers(rule, momentum, rate, l2, powers):
     """M, M^2, M^4, ..., M what an update does to (weight, buffer)."""
     a, b, c, d = 1.0 - rate * l2, -rate * momentum, l2, momentum
@@ -242,7 +242,7 @@ def _powers(rule, momentum, rate, l2, powers):
         a, b, c, d = a * a + b * c, b * (a + d), c * (a + d), b * c + d * d
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _waits_for_nothing(rule, course, rates, last_rate):
     """Whether the weights of absent features stay as they are."""
     if rule in (MOMENTUM, NESTEROV) or course.l1 > 0.0 or course.l2 > 0.0:
@@ -276,7 +276,7 @@ class Epoch(NamedTuple):
     t: int
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _without_penalty(course):
     """What happens to an intercept."""
     return Course(
@@ -284,7 +284,7 @@ def _without_penalty(course):
     )
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _one_row(epoch, rule, course):
     """Updates by single rows that name no column twice, for one output."""
     rows, records, passed_before = epoch.rows, epoch.late.records, epoch.late.passed
@@ -355,7 +355,7 @@ def _one_row(epoch, rule, course):
     return total, n, passed, rate
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _any_rows(epoch, rule, course):
     """Updates by rows of any kind, any number at a time, for any outputs."""
     rows, records, passed_before = epoch.rows, epoch.late.records, epoch.late.passed
@@ -434,7 +434,7 @@ def _any_rows(epoch, rule, course):
     return total, n_updates, passed, rate
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _add_gradients(rows, start, stop, slope, gradient, alone):
     """The mean gradients of a batch, from the derivatives that its scores became.
 
@@ -455,7 +455,7 @@ def _add_gradients(rows, start, stop, slope, gradient, alone):
                 gradient[at + k] += values[q] * inverse * scores[r, k]
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _show(rule, course, late, n_outputs, now, theta, vectors, idle):
     """Put every weight and what the rule remembers, up to date, where others look."""
     records, passed, rate = late.records, late.passed[0], late.passed[1]
@@ -493,7 +493,7 @@ def _show(rule, course, late, n_outputs, now, theta, vectors, idle):
                 records[one] = w
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _course(rule, p, strengths, rates, powers):
     """What happens to features at these rates; those of momentum are equal."""
     l1, l2 = strengths
@@ -508,7 +508,7 @@ def _course(rule, p, strengths, rates, powers):
     return Course(p, l1, l2, own_l1, own_l2, log_decay, length, powers)
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _run(epoch, rule, course, distinct, theta, vectors):
     """An epoch of the rule, and then all features as they are by now."""
     late = epoch.late

@@ -14,7 +14,7 @@ import numpy as np
 from numba import types
 
 from . import compiling
-from .compiling import FLOAT, INDEX, OPTIONS, VECTOR, remembered
+from .compiling import FLOAT, INDEX, INNER, VECTOR, remembered
 from .csr_dual import AHEAD, log_sum, value_and_derivative
 from .elementary import exp_not_positive
 from .memory import borrowed, part, prefetch, prefetch_entries
@@ -35,7 +35,7 @@ NARROW = 1e-6
 PRECISE = 1e-6
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def implicit_score(loss, p, y, weight, z, derivative, q):
     """The root u of u = z - q s l'(u), for a convex loss with or without kinks.
 
@@ -72,7 +72,7 @@ def implicit_score(loss, p, y, weight, z, derivative, q):
     return u
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def shrunk(w, l1, l2, length):
     """A weight after the flow dw = -(l2 w + l1 sign w) dt for the time `length`."""
     if w == 0.0:
@@ -88,7 +88,7 @@ def shrunk(w, l1, l2, length):
     return math.copysign(max(size, 0.0), w)
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _step(eta, largest, squares):
     return eta / (largest * math.sqrt(squares))
 

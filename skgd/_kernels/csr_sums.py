@@ -9,7 +9,7 @@ features than entries in those rows. Nothing depends on where a caller cuts the 
 import numba
 import numpy as np
 
-from .compiling import FLOAT, OPTIONS, VECTOR, remembered, vector
+from .compiling import FLOAT, INNER, VECTOR, remembered, vector
 from .memory import borrowed
 from .outputs import sum_of_losses
 from .records import COST, rows_of
@@ -21,7 +21,7 @@ WIDE = 1 << 14
 ROWS = 256
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _run(rows, cost, theta, gradient, n_outputs):
     """`sum_rows` for a number of outputs that may be known to the compiler."""
     order = rows.order

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 from numba import types
 
-from .compiling import FLOAT, INDEX, OPTIONS, remembered, vector
+from .compiling import FLOAT, INDEX, INNER, remembered, vector
 from .dense_rows import ask_ahead, in_pieces, step_and_score
 from .elementary import is_finite
 from .memory import PIECE, borrowed, flat, part, rows_ahead
@@ -16,7 +16,7 @@ from .outputs import sum_of_losses
 from .records import COST, RATES, STRENGTHS, rows_of
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _by_output(theta, n_features, n_outputs):
     """The weights of each output side by side, (outputs, features) as one vector."""
     W = np.empty((n_outputs, n_features), theta.dtype)

@@ -8,7 +8,7 @@ lie in one piece.
 import numba
 from numba import types
 
-from .compiling import FLOAT, INDEX, OPTIONS, remembered, vector
+from .compiling import FLOAT, INDEX, INNER, remembered, vector
 from .elementary import is_finite
 from .memory import PIECE, borrowed, part, prefetch, prefetch_part, rows_ahead
 from .outputs import LOGISTIC, value_and_derivative
@@ -16,7 +16,7 @@ from .proximal import soft_threshold
 from .records import COST, RATES, STRENGTHS, average_type, rows_of
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def step_and_score(theta, row, following, shrink, rate, threshold):
     """Move theta along `row`; return the score of `following`, without intercept."""
     z = theta.dtype.type(0.0)
@@ -33,7 +33,7 @@ def step_and_score(theta, row, following, shrink, rate, threshold):
     return z
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def in_pieces(theta, vector, at, next_at, ahead, shrink, rate, threshold):
     """`step_and_score` for long rows that begin at these places of `vector`."""
     z = theta.dtype.type(0.0)
@@ -52,7 +52,7 @@ def in_pieces(theta, vector, at, next_at, ahead, shrink, rate, threshold):
     return z
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def ask_ahead(rows, s):
     """Ask for row number s of the order and its target; returns where it begins.
 
@@ -67,7 +67,7 @@ def ask_ahead(rows, s):
     return ahead
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _run(rows, loss, p, theta, averages, average, strengths, rates, t):
     """`run_epoch` for a loss and an average that may be known to the compiler."""
     targets, weights, order = rows.targets, rows.weights, rows.order

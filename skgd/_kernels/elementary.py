@@ -11,8 +11,10 @@ import math
 import numba
 import numpy as np
 
+from .compiling import INNER
+
 # Sums in the order written: the split constants below rely on it.
-EXACT = {"fastmath": {"contract"}, "error_model": "numpy"}
+EXACT = INNER | {"fastmath": {"contract"}}
 
 LOG2_E = 1.4426950408889634
 # log(2) in two parts, the first short enough for its small multiples to be exact.
@@ -62,7 +64,7 @@ def log1p_fraction(x):
     return 2.0 * s + 2.0 * s * q * p
 
 
-@numba.njit(forceinline=True, fastmath=False)
+@numba.njit(**INNER | {"fastmath": False}, forceinline=True)
 def is_finite(x):
     """Whether x is neither infinite nor NaN.
 

@@ -8,7 +8,7 @@ from numba import types
 from numba.extending import overload
 
 from .blocks import sum_gradients
-from .compiling import FLOAT, INDEX, OPTIONS, remembered, vector
+from .compiling import FLOAT, INDEX, INNER, remembered, vector
 from .elementary import is_finite
 from .memory import borrowed
 from .records import COST, RATES, rows_of
@@ -21,7 +21,7 @@ def step(theta, gradient, n_rows, update, lr, t):
     raise NotImplementedError("compiled code only")
 
 
-@overload(step, jit_options=OPTIONS | {"forceinline": True})
+@overload(step, jit_options=INNER | {"forceinline": True})
 def _step(theta, gradient, n_rows, update, lr, t):
     if update[0].instance_class is Saga:
 

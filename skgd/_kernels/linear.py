@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from .compiling import INDEX, OPTIONS, matrix, read_only, remembered, vector
+from .compiling import INDEX, INNER, matrix, read_only, remembered, vector
 from .memory import PIECE, flat, part, prefetch, prefetch_part, prefetch_row, rows_ahead
 from .outputs import sum_of_losses
 from .records import record
@@ -118,7 +118,7 @@ def sparse_type(element, index):
     )
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _score(row, mean, coef):
     z = coef.dtype.type(0.0)
     for j in range(mean.shape[0]):
@@ -126,7 +126,7 @@ def _score(row, mean, coef):
     return z
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _score_four(a, b, c, d, mean, coef):
     """The scores of four rows in one pass over the weights."""
     zero = coef.dtype.type(0.0)
@@ -139,7 +139,7 @@ def _score_four(a, b, c, d, mean, coef):
     return u, v, w, x
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _add_four(a, b, c, d, mean, u, v, w, x, gradient):
     """Four rows times their derivatives, in one pass over the gradient."""
     for j in range(mean.shape[0]):
@@ -148,13 +148,13 @@ def _add_four(a, b, c, d, mean, u, v, w, x, gradient):
         )
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _place(order, first, r, in_place, step):
     """Where row r of a block begins, in X or in the copy of the block."""
     return (order[first + r] if in_place else r) * step
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _four_places(order, first, r, in_place, step):
     return (
         _place(order, first, r, in_place, step),
@@ -164,7 +164,7 @@ def _four_places(order, first, r, in_place, step):
     )
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _ask(vector, targets, order, first, n_rows, step, start, size):
     """Ask for a piece of some rows of `order`; for their targets with the first."""
     for at in range(first, min(first + n_rows, order.shape[0])):
@@ -174,7 +174,7 @@ def _ask(vector, targets, order, first, n_rows, step, start, size):
             prefetch(targets, i)
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _four_parts(rows, places, start, size):
     a, b, c, d = places
     return (
@@ -282,7 +282,7 @@ def one_output_block(rows, start, stop, cost, theta, gradient):
     return total
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _scores_of_rows(rows, coef, scores):
     """Matrix product of rows and weights; one row of few outputs without that call."""
     if rows.shape[0] > 1 or scores.shape[1] > FEW_OUTPUTS:
@@ -295,7 +295,7 @@ def _scores_of_rows(rows, coef, scores):
         scores[0, k] = z
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _add_outer_products(rows, scores, gradient, is_zero):
     """Add the product of the transposed rows and their derivatives to `gradient`."""
     n_features, n_outputs = rows.shape[1], scores.shape[1]
@@ -362,7 +362,7 @@ def several_outputs_block(rows, start, stop, cost, theta, gradient):
     return total
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _scores_of_entries(data, order, first, m, theta, offset):
     """Fill in the scores of some CSR rows."""
     values, columns, pointers, _, scale, _, scores = data
@@ -389,7 +389,7 @@ def _scores_of_entries(data, order, first, m, theta, offset):
                 scores[r, k] += x * theta[j * n_outputs + k]
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _add_entries(data, order, first, m, derivative_sum, gradient):
     """Add some CSR rows, times the derivatives that their scores have become."""
     values, columns, pointers, _, scale, _, scores = data

@@ -9,7 +9,7 @@ from numba.core import cgutils, types
 from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 
-from .compiling import OPTIONS
+from .compiling import INNER
 
 # Rows in random order defeat the processor's own guesses: without a hint every row is
 # waited for. This many rows between hint and use hide the wait, unless they are so long
@@ -48,13 +48,13 @@ def prefetch(typingctx, array, index):
     return types.none(array, types.intp), codegen
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def rows_ahead(n_features, itemsize):
     """How many rows before its use a row is asked for."""
     return max(1, min(AHEAD_ROWS, AHEAD_BYTES // (max(n_features, 1) * itemsize)))
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def prefetch_part(vector, start, stop):
     """Ask for vector[start:stop]."""
     line = LINE_BYTES // vector.itemsize
@@ -66,14 +66,14 @@ def prefetch_part(vector, start, stop):
     prefetch(vector, stop - 1)
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def prefetch_row(vector, targets, i, step, n_features):
     """Ask for row i of a dense table and for its target."""
     prefetch(targets, i)
     prefetch_part(vector, i * step, i * step + n_features)
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def prefetch_entries(values, columns, pointers, i):
     """Ask for the entries of CSR row i."""
     line = LINE_BYTES // values.itemsize

@@ -14,7 +14,7 @@ import numba
 from .compiling import (
     FLOAT,
     INDEX,
-    OPTIONS,
+    INNER,
     VECTOR,
     kernel,
     matrix,
@@ -32,7 +32,7 @@ BLOCK_ROWS = 32
 BLOCK_COLUMNS = 64
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _add_four(block, s, r, sums):
     """Four weighted rows, in one pass over the sums."""
     a, b, c, d = block[r], block[r + 1], block[r + 2], block[r + 3]
@@ -41,7 +41,7 @@ def _add_four(block, s, r, sums):
         sums[j] += (t * a[j] + u * b[j]) + (v * c[j] + w * d[j])
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _add_four_squares(block, s, r, centre, sums):
     """Weighted squares of the deviations of four rows."""
     a, b, c, d = block[r], block[r + 1], block[r + 2], block[r + 3]
@@ -52,7 +52,7 @@ def _add_four_squares(block, s, r, centre, sums):
         )
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _deviations(X, vector, step, rows, left, origin, block):
     """Some rows and columns of X less the origin, row by row where they lie so."""
     width = origin.shape[0]
@@ -69,10 +69,10 @@ def _deviations(X, vector, step, rows, left, origin, block):
             block[r, j] = X[rows[r], left + j] - origin[j]
 
 
-_merged = numba.njit(**OPTIONS, inline="always")(merged)
+_merged = numba.njit(**INNER, inline="always")(merged)
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _merge(share, centre, squares, added, mean, variance):
     """Moments of a block into those of the rows before, of which it is a share."""
     for j in range(mean.shape[0]):
@@ -81,7 +81,7 @@ def _merge(share, centre, squares, added, mean, variance):
         )
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _widen(block, n_rows, origin, low, high):
     """The smallest and the largest entry of each column, with those of a block."""
     for r in range(n_rows):
@@ -148,7 +148,7 @@ class Workspace(NamedTuple):
     origin: object
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _heaviest(s, m):
     """The row of a block with the largest weight."""
     heaviest = 0
@@ -158,7 +158,7 @@ def _heaviest(s, m):
     return heaviest
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _take_in(table, rows, s, block, left, added, share, origin, columns):
     """The moments of some columns of a block, into those of the rows before."""
     width, m = origin.shape[0], rows.shape[0]

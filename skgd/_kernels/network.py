@@ -10,13 +10,13 @@ import numba
 import numpy as np
 from numba import types
 
-from .compiling import FLOAT, INDEX, OPTIONS, matrix, read_only, remembered, vector
+from .compiling import FLOAT, INDEX, INNER, matrix, read_only, remembered, vector
 from .pointers import call_float, call_nothing
 from .records import record
 from .shuffling import GOLDEN, mixed
 
 # To pass an array costs more than what most helpers do with it.
-INLINED = OPTIONS | {"forceinline": True}
+INLINED = INNER | {"forceinline": True}
 
 # Rows of `layout`, one column for each layer, the input being layer 0: its width, where
 # it starts in the buffers, and where the weights and the intercepts that lead to it

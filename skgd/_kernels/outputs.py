@@ -9,7 +9,7 @@ import math
 import numba
 import numpy as np
 
-from .compiling import FLOAT, INDEX, OPTIONS, matrix, remembered
+from .compiling import FLOAT, INDEX, INNER, matrix, remembered
 from .elementary import exp_not_positive, log1p_fraction
 from .memory import flat
 from .pointers import call_float, call_float_pair
@@ -26,19 +26,19 @@ VECTOR = 4
 COLUMN = 1
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def logistic_value(margin, decay):
     """log(1 + exp(-margin)), given decay = exp(-|margin|)."""
     return log1p_fraction(decay) + (-margin if margin < 0.0 else 0.0)
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def logistic_error(margin, decay):
     """1 / (1 + exp(margin)), given decay = exp(-|margin|)."""
     return (decay if margin > 0.0 else 1.0) / (1.0 + decay)
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def value_and_derivative(loss, y, z, p):
     """Of one output, by the address of the loss or its number."""
     if loss == LOGISTIC:
@@ -48,7 +48,7 @@ def value_and_derivative(loss, y, z, p):
     return call_float_pair(loss, y, z, p)
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def target_of(targets, i, k, n_outputs):
     """The target of row i for output k.
 
@@ -60,7 +60,7 @@ def target_of(targets, i, k, n_outputs):
     return targets[i, k]
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _column(targets, weights, order, start, stop, cost, z):
     """`separable` for one output."""
     loss, p = cost.loss, cost.p
@@ -133,7 +133,7 @@ def softmax(targets, weights, order, start, stop, cost, scores):
     return total
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _exchange(order, start, stop, table, scores):
     """Put the new derivatives into the table; leave the changes."""
     for r in range(stop - start):
@@ -198,8 +198,8 @@ def pa2_steps(targets, weights, order, start, stop, cost, scores):
     return total
 
 
-_separable = numba.njit(**OPTIONS)(separable)
-_softmax = numba.njit(**OPTIONS)(softmax)
+_separable = numba.njit(**INNER)(separable)
+_softmax = numba.njit(**INNER)(softmax)
 
 
 @remembered
@@ -208,7 +208,7 @@ def output_signature(element):
     return FLOAT(TARGETS, WEIGHTS, ORDER, INDEX, INDEX, COST, matrix(element))
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def sum_of_losses(rows, start, stop, cost, scores):
     """What the output does with the scores of rows, by its address or its number."""
     targets, weights, order = rows.targets, rows.weights, rows.order

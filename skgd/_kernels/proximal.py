@@ -11,7 +11,7 @@ import numba
 import numpy as np
 from numba import types
 
-from .compiling import FLOAT, INDEX, OPTIONS, VECTOR, remembered, vector
+from .compiling import FLOAT, INDEX, INNER, VECTOR, remembered, vector
 from .pointers import call_float, call_nothing
 from .records import record
 
@@ -46,7 +46,7 @@ NO_PROX = (0, np.empty(0, np.int64), np.empty(0))
 PROX = record(Prox, step=types.intp, layout=vector(INDEX), numbers=VECTOR)
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def soft_threshold(x, threshold):
     """X moved towards zero by `threshold`, and no further; without a branch."""
     return x - min(max(x, -threshold), threshold)
@@ -88,7 +88,7 @@ def block_value_signature():
     return FLOAT(VECTOR, VECTOR)
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _opened(prox):
     """Scale of each feature, numbers of each block, and two vectors to write to."""
     layout, numbers = prox.layout, prox.numbers
@@ -101,7 +101,7 @@ def _opened(prox):
     return scale, table, rest[:n_weights], rest[n_weights:]
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _members(layout, b):
     """Features of block b."""
     starts = FIRST_MEMBER + layout[N_FEATURES]
@@ -110,7 +110,7 @@ def _members(layout, b):
     ]
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def _row(table, layout, b):
     """Numbers of block b."""
     size = layout[N_NUMBERS]

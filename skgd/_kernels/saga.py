@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numba
 
-from .compiling import INDEX, OPTIONS, remembered, vector
+from .compiling import INDEX, INNER, remembered, vector
 from .records import record
 from .update import clip, decay, finish, moving_point
 
@@ -41,7 +41,7 @@ def saga_type(element):
     return record(Saga, mean=theta, n_rows=INDEX, step_sizes=theta)
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def step_by_changes(theta, changes, n_batch, update, lr, t):
     """One update of theta from the sum of changes over a batch; uses `changes` up."""
     penalties, averaging = update.penalties, update.averaging

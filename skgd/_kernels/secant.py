@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numba import types
 
-from .compiling import FLOAT, INDEX, OPTIONS, VECTOR, matrix
+from .compiling import FLOAT, INDEX, INNER, VECTOR, matrix
 from .memory import borrowed
 from .pointers import call_nothing
 from .proximal import soft_threshold
@@ -85,7 +85,7 @@ SCALARS = (
 )
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _dot(a, b):
     total = 0.0
     for j in range(a.shape[0]):
@@ -93,21 +93,21 @@ def _dot(a, b):
     return total
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _add(a, factor, b):
     """Add `factor` times b to a."""
     for j in range(a.shape[0]):
         a[j] += factor * b[j]
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _copy(a, b):
     """Put a into b. To compile ``b[:] = a``, with its error message, takes a second."""
     for j in range(a.shape[0]):
         b[j] = a[j]
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _norm(l1, point):
     """sum_j l1_j |point_j|; an empty l1 is zero."""
     total = 0.0
@@ -116,7 +116,7 @@ def _norm(l1, point):
     return total
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _learn_diagonal(diagonal, move, change):
     """The diagonal of the BFGS update of a diagonal, scaled to the curvature of the
     pair (Gilbert and Lemarechal, 1989). The curvature of the pair is one.
@@ -137,7 +137,7 @@ def _learn_diagonal(diagonal, move, change):
         diagonal[j] = min(learnt, steepness * DIAGONAL_RANGE)
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _newton(gradient, diagonal, moves, changes, learnt, direction, shares):
     """Set `direction` to -H gradient by the two-loop recursion (Nocedal, 1980)."""
     ring, n = moves.shape
@@ -155,7 +155,7 @@ def _newton(gradient, diagonal, moves, changes, learnt, direction, shares):
         _add(direction, shares[age - 1] - _dot(changes[k], direction), moves[k])
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _in_play(point, gradient, l1, moves, learnt):
     """Coordinates that are not zero, want to leave zero, or moved in a known pair."""
     ring, n = moves.shape
@@ -168,7 +168,7 @@ def _in_play(point, gradient, l1, moves, learnt):
     return np.nonzero(plays)[0]
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _secant_matrix(diagonal, moves, changes, learnt, active):
     """Rows of the matrix B whose inverse is the H of ``_newton``.
 
@@ -206,7 +206,7 @@ def _secant_matrix(diagonal, moves, changes, learnt, active):
     return y, b
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _apply(d, y, b, v, product):
     """Set `product` to B v, with B = diag(d) + y y' - b b'."""
     size, known = y.shape
@@ -223,7 +223,7 @@ def _apply(d, y, b, v, product):
         product[a] = total
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _sweep(point, slope, curvature, d, y, b, l1, along_y, along_b, x):
     """One sweep of coordinate descent; returns (gain, whether a sign changed).
 
@@ -247,7 +247,7 @@ def _sweep(point, slope, curvature, d, y, b, l1, along_y, along_b, x):
     return gain, crossed
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _on_face(point, slope, d, y, b, l1, x):
     """Conjugate gradients on the model among the points with the signs of x.
 
@@ -294,7 +294,7 @@ def _on_face(point, slope, d, y, b, l1, x):
             return
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _proximal_newton(point, gradient, diagonal, moves, changes, learnt, l1, direction):
     """Set `direction` to the d of the least gradient'd + d'Bd/2 + sum l1 |point + d|.
 
@@ -337,7 +337,7 @@ def _proximal_newton(point, gradient, diagonal, moves, changes, learnt, l1, dire
         direction[active[a]] = x[a] - start[a]
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _pairs(vectors):
     """The moves and the gradient changes of the last pairs."""
     ring = (vectors.shape[0] - FIRST_PAIR) // 2
@@ -379,7 +379,7 @@ def direction_signature():
     return types.none(matrix(FLOAT), INDEX, VECTOR, VECTOR)
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _between(low, low_value, low_slope, high, value, slope):
     """The minimum of the cubic through both ends of an interval of steps, kept away
     from them.
@@ -398,7 +398,7 @@ def _between(low, low_value, low_slope, high, value, slope):
     return min(max(step, low + MARGIN * width), high - MARGIN * width)
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _longer(step, decrement, slope):
     """A step where the line through both slopes is level, within the growth allowed."""
     least, most = GROWTH
@@ -413,7 +413,7 @@ def _longer(step, decrement, slope):
 SHORTER, LONGER, TRIAL, LOWER, NOTHING = range(5)
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _on_the_line(scalars, value, slope, rounding):
     """Judge a trial by the weak conditions of Wolfe, and set the next step.
 
@@ -453,14 +453,14 @@ def _on_the_line(scalars, value, slope, rounding):
     return SHORTER
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _exhausted(scalars):
     """Whether the interval of steps is not worth another trial."""
     narrow = scalars[HIGH] - scalars[LOW] <= NARROWEST * max(1.0, scalars[LOW])
     return narrow or scalars[REJECTED] >= REJECTIONS
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _along_the_parabola(scalars, value, predicted, rounding):
     """Judge a trial under an l1 penalty by the decrease it promised, and shorten it.
 
@@ -482,7 +482,7 @@ def _along_the_parabola(scalars, value, predicted, rounding):
     return SHORTER
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _aim(vectors, scalars, direct, l1, shares):
     """The direction from the point, and what its model promises."""
     point, gradient = vectors[POINT], vectors[GRADIENT]
@@ -504,7 +504,7 @@ def _aim(vectors, scalars, direct, l1, shares):
         scalars[STUCK] = 1.0
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _forget(scalars, diagonal):
     """Start again from the steepest curvature known."""
     largest = 0.0
@@ -514,7 +514,7 @@ def _forget(scalars, diagonal):
     scalars[LEARNT] = 0.0
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _learn(vectors, scalars, move, change, curvature):
     """Remember a pair, unless rounding is all there is of its curvature."""
     moves, changes = _pairs(vectors)
@@ -597,7 +597,7 @@ class Model(NamedTuple):
     first_step: float
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _start(search, trial, value, trial_gradient, first_step):
     """The trial becomes the point, without being judged."""
     vectors, scalars = search
@@ -609,7 +609,7 @@ def _start(search, trial, value, trial_gradient, first_step):
     _copy(trial_gradient, vectors[GRADIENT])
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _pair(search, trial, trial_gradient, move, change):
     """The way from the point to the trial, and how the gradient changes on it."""
     point, gradient = search.vectors[POINT], search.vectors[GRADIENT]
@@ -618,7 +618,7 @@ def _pair(search, trial, trial_gradient, move, change):
         change[j] = trial_gradient[j] - gradient[j]
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _judge(search, value, slope, predicted, curvature, model):
     """What comes of a trial, and the share of its move that the point makes."""
     scalars, proximal = search.scalars, model.l1.shape[0] > 0
@@ -635,7 +635,7 @@ def _judge(search, value, slope, predicted, curvature, model):
     return outcome, 1.0
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**INNER)
 def _accept(search, trial, value, trial_gradient, pair, curvature, fraction, l1):
     """Learn from the trial, and move the point by a fraction of the way to it."""
     vectors, scalars = search

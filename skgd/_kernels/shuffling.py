@@ -7,7 +7,7 @@ import numba
 import numpy as np
 from numba import types
 
-from .compiling import INDEX, OPTIONS, remembered, vector
+from .compiling import INDEX, INNER, remembered, vector
 
 # splitmix64 (Steele, Lea and Flood, 2014): the n-th number is a function of seed + n.
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -17,7 +17,7 @@ SHIFT_1, SHIFT_2, SHIFT_3 = np.uint64(30), np.uint64(27), np.uint64(31)
 HALF = np.uint64(32)
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def mixed(state):
     """64 random bits for a state of the stream, which goes on by `GOLDEN`."""
     bits = (state ^ (state >> SHIFT_1)) * MIX_1

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numba
 from numba import types
 
-from .compiling import FLOAT, INDEX, OPTIONS, VECTOR, matrix, remembered, vector
+from .compiling import FLOAT, INDEX, INNER, VECTOR, matrix, remembered, vector
 from .pointers import call_nothing
 from .proximal import PROX, soft_threshold
 from .records import record
@@ -124,7 +124,7 @@ def update_type(element, rule):
     )
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def clip(gradient, longest):
     """Shorten the gradient to a norm of `longest`."""
     squares = 0.0
@@ -137,7 +137,7 @@ def clip(gradient, longest):
             gradient[j] *= shrink
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def decay(moving, penalties, lr):
     """Decoupled decay of the point that moves."""
     if penalties.decay.shape[0] > 0:
@@ -145,7 +145,7 @@ def decay(moving, penalties, lr):
             moving[j] -= lr * penalties.decay[j] * moving[j]
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def finish(theta, moving, step_sizes, penalties, averaging, t):
     """What follows the step of a rule: proximal steps, and the mean."""
     l1, prox = penalties.l1, penalties.prox
@@ -167,13 +167,13 @@ def finish(theta, moving, step_sizes, penalties, averaging, t):
             theta[j] = base[j] + (average[j] - base[j]) * averaging.interpolation
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def moving_point(theta, averaging):
     """Theta itself, unless gradients are taken between what moves and its average."""
     return averaging.base if averaging.base.shape[0] > 0 else theta
 
 
-@numba.njit(**OPTIONS, forceinline=True)
+@numba.njit(**INNER, forceinline=True)
 def step_by_rule(theta, gradient, n_rows, update, lr, t):
     """One update of theta from the sum of gradients over `n_rows` rows."""
     rule, penalties, averaging = update.rule, update.penalties, update.averaging

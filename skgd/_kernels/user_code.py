@@ -21,7 +21,7 @@ from skgd._kernels import compiling
 from skgd._kernels.compiling import (
     FLOAT,
     INDEX,
-    OPTIONS,
+    INNER,
     VECTOR,
     matrix,
     renamed,
@@ -236,7 +236,7 @@ def _guard(make, function, *constants):
     if key not in _GUARDS:
         name = f"{function.__name__}-guarded"
         inner = renamed(function, name)
-        inner = numba.njit(**OPTIONS, boundscheck=True)(inner)
+        inner = numba.njit(**INNER, boundscheck=True)(inner)
         guard = make(inner, *constants)
         # The guard is compiled as its author's code: anew in every process.
         guard.__module__ = function.__module__

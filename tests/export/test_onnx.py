@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.base import is_regressor
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import make_classification, make_multilabel_classification
 from sklearn.pipeline import make_pipeline
@@ -113,6 +114,17 @@ def test_multilabel():
     same_classifier(model, X, np.float64)
 
 
+@pytest.mark.parametrize("dtype", ["O", "U1", "f8", "u1", "?"])
+def test_labels(dtype):
+    """Numbers of any type are int64, as skl2onnx has them; all else are strings."""
+    words = dtype in ("O", "U1")
+    X, y = classes(2, np.array(list("ab") if words else [0, 1], dtype))
+    model = GDClassifier(**SHORT).fit(X, y)
+    label = run(model.to_onnx(dtype=np.float64), X, np.float64)["label"]
+    assert label.dtype == (object if words else np.int64)
+    np.testing.assert_array_equal(label, model.predict(X))
+
+
 def test_what_cannot_be_written():
     class Cube(Activation):
         def value(self, z):
@@ -195,3 +207,39 @@ def test_pipelines_through_skl2onnx(estimator):
         np.testing.assert_allclose(out[1], model.predict_proba(X), atol=1e-5)
     else:
         np.testing.assert_allclose(out[0].ravel(), model.predict(X), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ["classes", "labels", "scores", "calibrated"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_outputs_of_skl2onnx(kind, dtype):
+    """Types and shapes as declared, scores where they are asked for."""
+    skl2onnx = pytest.importorskip("skl2onnx")
+    from skgd.export import register_skl2onnx
+
+    register_skl2onnx()
+    X, y = classes(3)
+    X = X.astype(dtype)
+    if kind == "labels":
+        y = np.column_stack([y == 0, y == 1, X[:, 0] > 0]).astype(int)
+    for network in (False, True):
+        if kind == "labels" and not network:
+            continue
+        model = MLPGD((4,), max_iter=3) if network else GDClassifier(**SHORT)
+        if kind == "calibrated":
+            model = CalibratedClassifierCV(model, cv=2)
+        model = make_pipeline(StandardScaler(), model).fit(X, y)
+        options = {id(model): {"zipmap": False}}
+        expected = model.predict_proba(X)
+        if kind == "scores":
+            options[id(model[-1])] = {"raw_scores": True}
+            expected = model.decision_function(X)
+        converted = skl2onnx.to_onnx(model, X[:1], options=options, target_opset=18)
+        out = run(converted, X, dtype)
+        assert out["probabilities"].dtype == dtype
+        tolerance = 1e-4 if dtype is np.float32 else 1e-6
+        np.testing.assert_allclose(out["probabilities"], expected, atol=tolerance)
+        np.testing.assert_array_equal(out["label"], model.predict(X))
+        for output, name in zip(converted.graph.output, out, strict=True):
+            dimensions = output.type.tensor_type.shape.dim
+            assert len(dimensions) == out[name].ndim

@@ -1,20 +1,34 @@
 """scikit-learn's twins predict what the originals predict."""
 
+import pickle
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification, make_multilabel_classification
 from sklearn.ensemble import StackingClassifier, VotingRegressor
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import (
+    GammaRegressor,
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    SGDClassifier,
+)
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skgd import MLPGD, GDClassifier, GDClassifierCV, GDRegressor, GDRegressorCV
 from skgd.export import to_sklearn
 from skgd.losses import loss_names
+from skgd.pipeline import make_streaming_pipeline
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -172,8 +186,8 @@ def test_inside_other_estimators():
         np.testing.assert_allclose(
             other.predict_proba(X), model.predict_proba(X), atol=1e-15
         )
-        assert not list(fitted_of_ours(other))
-        assert list(fitted_of_ours(model))
+        assert not list(parts_of_ours(other))
+        assert list(parts_of_ours(model))
 
 
 def test_inside_a_voting_regressor():
@@ -184,23 +198,120 @@ def test_inside_a_voting_regressor():
     assert isinstance(other.named_estimators_["a"], LinearRegression)
 
 
-OURS = (GDClassifier, GDClassifierCV, GDRegressor, GDRegressorCV, MLPGD)
+def test_members_that_are_no_estimators():
+    """The classifiers that calibration keeps have no parameters to look into."""
+    X, y = classes(3)
+    model = CalibratedClassifierCV(GDClassifier("hinge", **SHORT), cv=2).fit(X, y)
+    other = to_sklearn(model)
+    np.testing.assert_array_equal(other.predict_proba(X), model.predict_proba(X))
+    assert not list(parts_of_ours(other))
 
 
-def fitted_of_ours(value, seen=None):
-    """Every fitted estimator of this package within a model."""
+def test_candidates_of_a_search():
+    X, y = classes(2)
+    candidates = [GDClassifier(**SHORT), MLPGD((3,), max_iter=3)]
+    pipeline = Pipeline([("scale", StandardScaler()), ("model", GDClassifier())])
+    search = GridSearchCV(pipeline, {"model": candidates}, cv=2).fit(X, y)
+    other = to_sklearn(search)
+    np.testing.assert_array_equal(other.predict(X), search.predict(X))
+    kinds = [type(one) for one in other.cv_results_["param_model"]]
+    assert kinds == [LogisticRegression, MLPClassifier]
+    assert not list(parts_of_ours(other))
+    other.fit(X, y)
+    # One that scikit-learn does not have is no matter of the best estimator.
+    candidates[1].set_params(activation="silu", max_iter=1)
+    with pytest.raises(ValueError, match="SiLU"):
+        to_sklearn(search)
+
+
+def test_a_streaming_pipeline_becomes_a_pipeline():
+    X, y = classes(3)
+    model = make_streaming_pipeline(StandardScaler(), GDClassifier(**SHORT)).fit(X, y)
+    for one in (model, OneVsRestClassifier(model).fit(X, y)):
+        other = to_sklearn(one)
+        np.testing.assert_array_equal(other.predict(X), one.predict(X))
+        assert not list(parts_of_ours(other))
+    other = to_sklearn(model)
+    assert type(other) is Pipeline
+    assert other[0] is not model[0]
+
+
+def test_whoever_loads_it_needs_scikit_learn_only(tmp_path):
+    """Templates included: in a process where this package cannot be imported."""
+    X, y = classes(3)
+    model = StackingClassifier(
+        [("a", GDClassifier(**SHORT)), ("b", MLPGD((4,), max_iter=3))],
+        final_estimator=GDClassifierCV(alphas=[1e-3, 1e-2], cv=2),
+        cv=2,
+    ).fit(X, y)
+    path = tmp_path / "model.pickle"
+    path.write_bytes(pickle.dumps(to_sklearn(model)))
+    np.save(tmp_path / "X.npy", X)
+    code = """
+import pickle, sys
+import numpy as np
+sys.modules["skgd"] = None
+with open(sys.argv[1], "rb") as file:
+    model = pickle.load(file)
+print(model.predict(np.load(sys.argv[2])).tolist())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path), str(tmp_path / "X.npy")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == str(model.predict(X).tolist())
+
+
+@pytest.mark.parametrize(
+    "estimator, expected",
+    [
+        (GDClassifier(), LogisticRegression()),
+        (GDClassifier("hinge", alpha=0.1), SGDClassifier(alpha=0.1)),
+        (GDClassifierCV(), LogisticRegression()),
+        (GDRegressor(), LinearRegression()),
+        (GDRegressor("poisson", alpha=0.1), PoissonRegressor(alpha=0.1)),
+        (GDRegressorCV("gamma"), GammaRegressor(alpha=1e-4)),
+        (MLPGD((3, 2), activation="tanh"), MLPClassifier((3, 2), activation="tanh")),
+        (MLPGD(loss="squared_error", alpha="auto"), MLPRegressor()),
+    ],
+)
+def test_templates(estimator, expected):
+    model = FrozenEstimator(LinearRegression().fit([[0.0], [1.0]], [0, 1]))
+    model.template = estimator
+    other = to_sklearn(model).template
+    assert repr(other) == repr(expected)
+
+
+@pytest.mark.parametrize("dtype", ["O", "U1", "f8", "u1", "?"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_labels_keep_their_type(n_classes, dtype):
+    if dtype == "?" and n_classes == 3:
+        pytest.skip("two truth values")
+    labels = list("abc") if dtype in ("O", "U1") else [0, 1, 2]
+    X, y = classes(n_classes, np.array(labels[:n_classes], dtype))
+    for model in (GDClassifier(**SHORT), MLPGD((3,), max_iter=3)):
+        other = same_classifier(model.fit(X, y), X)
+        assert other.predict(X).dtype == model.predict(X).dtype == y.dtype
+
+
+def parts_of_ours(value, seen=None):
+    """Every object of this package within a model."""
     seen = set() if seen is None else seen
     if id(value) in seen:
         return
     seen.add(id(value))
-    if isinstance(value, OURS):
-        if hasattr(value, "n_iter_"):
-            yield value
+    if type(value).__module__.partition(".")[0] == "skgd":
+        yield value
     elif isinstance(value, dict):
         for part in value.values():
-            yield from fitted_of_ours(part, seen)
+            yield from parts_of_ours(part, seen)
     elif isinstance(value, (list, tuple)):
         for part in value:
-            yield from fitted_of_ours(part, seen)
-    elif hasattr(value, "__dict__"):
-        yield from fitted_of_ours(vars(value), seen)
+            yield from parts_of_ours(part, seen)
+    elif isinstance(value, np.ndarray) and value.dtype.kind == "O":
+        for part in np.asarray(value).ravel():
+            yield from parts_of_ours(part, seen)
+    elif hasattr(value, "__dict__") and not isinstance(value, type):
+        yield from parts_of_ours(vars(value), seen)

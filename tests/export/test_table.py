@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from skgd import GDClassifier, GDRegressor
+from skgd import MLPGD, GDClassifier, GDClassifierCV, GDRegressor
 from skgd.export import coefficient_table
 
 sm = pytest.importorskip("statsmodels.api")
@@ -51,10 +51,7 @@ def test_against_statsmodels(name, cov):
     model.coef_ = at[1:].reshape(np.shape(model.coef_))
     model.intercept_ = np.array([at[0]])
     table = coefficient_table(model, X, y, cov=cov)
-    if name == "gamma" and cov != "nonrobust":
-        # There statsmodels mixes expected and observed curvature; see below for ours.
-        return
-    if name in ("binomial", "poisson") and cov == "HC1":
+    if name != "normal" and cov == "HC1":
         # statsmodels makes no correction for few rows there.
         share = np.sqrt(N / (N - D - 1))
         np.testing.assert_allclose(table["std_err"], share * result.bse, rtol=1e-8)
@@ -74,7 +71,7 @@ def test_the_sandwich_by_hand():
     Z = np.column_stack([np.ones(N), X])
     z = X @ model.coef_ + model.intercept_
     g = 1 - y / np.exp(z)
-    bread = np.linalg.inv(Z.T @ Z)
+    bread = np.linalg.inv(Z.T @ ((y / np.exp(z))[:, None] * Z))
     covariance = bread @ (Z.T @ (g[:, None] ** 2 * Z)) @ bread
     table = coefficient_table(model, X, y, cov="HC0")
     np.testing.assert_allclose(
@@ -93,10 +90,45 @@ def test_other_forms_of_the_same_rows():
         coefficient_table(model, X, y, np.ones(N), cov="HC1"),
     ):
         np.testing.assert_allclose(table, expected, rtol=1e-8, atol=1e-12)
-    # A weight of two is two rows.
-    doubled = coefficient_table(model, np.r_[X, X], np.r_[y, y])
-    weighted = coefficient_table(model, X, y, np.full(N, 2.0))
-    np.testing.assert_allclose(weighted, doubled, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("cov", ["nonrobust", "HC0", "HC1"])
+@pytest.mark.parametrize("name", CASES)
+def test_a_weight_is_a_number_of_rows(name, cov):
+    model, y = CASES[name]
+    times = np.random.default_rng(1).integers(0, 4, N)
+    model.fit(X, y, sample_weight=times)
+    weighted = coefficient_table(model, X, y, times, cov=cov)
+    rows = np.repeat(np.arange(N), times)
+    repeated = coefficient_table(model, X[rows], y[rows], cov=cov)
+    np.testing.assert_allclose(weighted, repeated, rtol=1e-9, atol=1e-12)
+    batches = [
+        (X[i : i + 90], y[i : i + 90], times[i : i + 90]) for i in range(0, N, 90)
+    ]
+    streamed = coefficient_table(model, batches, cov=cov)
+    np.testing.assert_allclose(streamed, weighted, rtol=1e-9, atol=1e-12)
+
+
+def test_where_there_are_no_standard_errors():
+    y = CASES["normal"][1]
+    twice = np.column_stack([X, X[:, 0] - X[:, 1]])
+    constant = np.column_stack([X, np.ones(N)])
+    for table in (twice, constant):
+        model = GDRegressor(**TIGHT | {"tol": 1e-6}).fit(table, y)
+        with pytest.raises(ValueError, match="linearly dependent"):
+            coefficient_table(model, table, y)
+    model = GDRegressor(**TIGHT).fit(X, y)
+    with pytest.raises(ValueError, match="more rows"):
+        coefficient_table(model, X[:5], y[:5])
+    with pytest.raises(ValueError, match="only once"):
+        coefficient_table(model, iter([(X, y)]))
+    with pytest.raises(ValueError, match="negative"):
+        coefficient_table(model, X, y, -np.ones(N))
+    # A constant column is fine where there is no intercept.
+    model = GDRegressor(fit_intercept=False, **TIGHT).fit(constant, y)
+    table = coefficient_table(model, constant, y)
+    expected = sm.OLS(y, constant).fit().bse
+    np.testing.assert_allclose(table["std_err"], expected, rtol=1e-6)
 
 
 def test_without_intercept():
@@ -117,6 +149,9 @@ def test_refused():
         model.fit(X, y)
         with pytest.raises(ValueError, match=message):
             coefficient_table(model, X, y)
+    for model in (MLPGD(max_iter=1), GDClassifierCV(alphas=[0.1, 0.01], cv=2)):
+        with pytest.raises(ValueError, match=f"got {type(model).__name__}"):
+            coefficient_table(model.fit(X, y), X, y)
     model = GDRegressor().fit(X, np.column_stack([y, y]))
     with pytest.raises(ValueError, match="one output"):
         coefficient_table(model, X, y)

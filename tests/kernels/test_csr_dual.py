@@ -1,5 +1,6 @@
 """Visits of rows in the dual against minima found row by row."""
 
+import numba
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -133,7 +134,12 @@ def test_a_heavy_row_far_on_the_wrong_side_reaches_its_root(far, weight):
     softmax is flat they are as long as the row is heavy.
     """
     z, old, q, workspace = np.array([far, 0.0]), np.zeros(2), 1.0, np.zeros((6, 2))
-    value = csr_dual._softmax_root(1, weight, z, old, q, 0.5, workspace)
+
+    @numba.njit
+    def root(label, weight, z, old, q, curvature, workspace):
+        return csr_dual._softmax_root(label, weight, z, old, q, curvature, workspace)
+
+    value = root(1, weight, z, old, q, 0.5, workspace)
 
     def equation(u):
         """U = z - q phi'(u), by the difference of the two scores."""
