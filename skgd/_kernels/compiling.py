@@ -29,8 +29,8 @@ FAST_MATH = frozenset({"reassoc", "contract", "nsz", "arcp"})
 OPTIONS = {"fastmath": set(FAST_MATH), "error_model": "numpy"}
 
 # Of functions that compiled code alone calls. The entrances for Python and C, which
-# Numba adds to others, take a fifth of the time to compile; without them a call from
-# Python would end the process.
+# Numba adds to others, take a sixth of the time to compile; without them a call from
+# Python would end the process: tests have `entrances.py`.
 INNER = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 FLOAT = types.float64

@@ -4,11 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from entrances import entrance
 from scipy import integrate
 
-from skgd._kernels import user_code
-from skgd._kernels.csr_stream import implicit_score, shrunk
+from skgd._kernels import csr_stream, user_code
 from skgd.losses import AbsoluteError, Hinge, LogLoss, Poisson, SquaredHinge
+
+implicit_score = entrance(csr_stream.implicit_score)
+shrunk = entrance(csr_stream.shrunk)
 
 CASES = [
     (loss, q)

@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from entrances import entrance
 from scipy.interpolate import CubicHermiteSpline
 from scipy.special import expit
 from sklearn.linear_model import Lasso, LinearRegression
@@ -121,7 +122,7 @@ def test_the_path_is_that_of_dense_matrices(n_pairs, first_step):
 def test_learnt_diagonal_stays_near_the_curvature_of_the_newest_pair():
     diagonal = np.array([1e-9, 1.0, 1e9])
     move, change = np.array([1.0, 1.0, 1.0]), np.array([0.2, 0.3, 0.5])
-    secant._learn_diagonal(diagonal, move, change)
+    entrance(secant._learn_diagonal)(diagonal, move, change)
     steepness = change @ change
     assert diagonal.min() >= steepness / 1e3 and diagonal.max() <= steepness * 1e3
 
@@ -131,7 +132,7 @@ def test_differences_of_rounding_size_are_judged_by_slopes():
     scalars = np.zeros(len(secant.SCALARS))
     scalars[[secant.STEP, secant.VALUE, secant.DECREMENT]] = 1.0, 1e10, 1.0
     scalars[secant.HIGH] = np.inf
-    judge = secant._on_the_line
+    judge = entrance(secant._on_the_line)
     assert judge(scalars.copy(), 1e10, 0.0, 1e-13) == secant.TRIAL
     assert judge(scalars.copy(), 1e10, 1.0, 1e-13) == secant.SHORTER
     assert judge(scalars.copy(), 1e10, -0.95, 1e-13) == secant.LONGER
@@ -159,7 +160,9 @@ def ring(n=6, room=4, learnt=9, seed=1):
 @pytest.mark.parametrize("room, learnt", [(4, 9), (5, 5), (4, 2)])
 def test_the_matrix_of_the_pairs_is_the_bfgs_update(room, learnt):
     diagonal, moves, changes, learnt, B = ring(room=min(room, learnt), learnt=learnt)
-    y, b = secant._secant_matrix(diagonal, moves, changes, learnt, np.arange(6))
+    y, b = entrance(secant._secant_matrix)(
+        diagonal, moves, changes, learnt, np.arange(6)
+    )
     np.testing.assert_allclose(np.diag(diagonal) + y @ y.T - b @ b.T, B, atol=1e-9)
 
 
@@ -167,7 +170,9 @@ def test_both_recursions_stand_for_the_same_matrix():
     diagonal, moves, changes, learnt, B = ring()
     gradient, direction = np.random.default_rng(2).standard_normal(6), np.empty(6)
     shares = np.empty(len(moves))
-    secant._newton(gradient, diagonal, moves, changes, learnt, direction, shares)
+    entrance(secant._newton)(
+        gradient, diagonal, moves, changes, learnt, direction, shares
+    )
     np.testing.assert_allclose(direction, -np.linalg.solve(B, gradient), atol=1e-9)
 
 
@@ -179,7 +184,7 @@ def test_the_proximal_direction_is_the_minimum_of_the_model(strength):
     point[:2] = 0.0
     l1 = np.full(6, strength)
     direction, best = np.empty(6), np.zeros(6)
-    secant._proximal_newton(
+    entrance(secant._proximal_newton)(
         point, gradient, diagonal, moves, changes, learnt, l1, direction
     )
 
@@ -202,7 +207,7 @@ def test_coordinates_without_a_say_stay_out():
     moves[:, :3] = 0.0
     point, gradient, l1 = np.zeros(6), np.zeros(6), np.ones(6)
     point[1], gradient[2] = 0.5, -1.5
-    found = secant._in_play(point, gradient, l1, moves, learnt)
+    found = entrance(secant._in_play)(point, gradient, l1, moves, learnt)
     np.testing.assert_array_equal(found, [1, 2, 3, 4, 5])
 
 
