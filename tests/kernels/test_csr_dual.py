@@ -1,8 +1,8 @@
 """Visits of rows in the dual against minima found row by row."""
 
-import numba
 import numpy as np
 import pytest
+from entrances import entrance
 from numpy.testing import assert_allclose
 from scipy import optimize, sparse
 from scipy.special import expit, log_softmax, softmax
@@ -134,12 +134,7 @@ def test_a_heavy_row_far_on_the_wrong_side_reaches_its_root(far, weight):
     softmax is flat they are as long as the row is heavy.
     """
     z, old, q, workspace = np.array([far, 0.0]), np.zeros(2), 1.0, np.zeros((6, 2))
-
-    @numba.njit
-    def root(label, weight, z, old, q, curvature, workspace):
-        return csr_dual._softmax_root(label, weight, z, old, q, curvature, workspace)
-
-    value = root(1, weight, z, old, q, 0.5, workspace)
+    value = entrance(csr_dual._softmax_root)(1, weight, z, old, q, 0.5, workspace)
 
     def equation(u):
         """U = z - q phi'(u), by the difference of the two scores."""
