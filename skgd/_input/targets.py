@@ -9,11 +9,17 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from skgd._input.warnings import warn_user
 from skgd._registry import SAVED
 
 # Kinds of NumPy types of which one column can hold nothing but classes: truth values,
 # whole numbers, texts. To look at each value takes a fifth of a small fit.
 DISCRETE = "biuSU"
+
+# More classes than FEW_CLASSES, with fewer than ROWS_OF_A_CLASS rows each in the mean,
+# are rare where labels are numbers, and common where numbers are a quantity.
+FEW_CLASSES = 20
+ROWS_OF_A_CLASS = 20
 
 # What to do about labels that were not there before, by where they turn up.
 UNSEEN = {
@@ -130,6 +136,20 @@ class Classification:
         self.classes = classes
         self.n_outputs = 1 if len(classes) == 2 else len(classes)
         self.n_targets = 1
+
+    @classmethod
+    def of(cls, y, remedy):
+        """The classes in y; a warning where they look like a quantity."""
+        classes = np.unique(y)
+        few = len(classes) <= FEW_CLASSES or len(classes) * ROWS_OF_A_CLASS <= len(y)
+        if y.dtype.kind in "iuf" and not few:
+            warn_user(
+                f"y holds {len(classes)} different whole numbers in {len(y)} rows, "
+                "each of which is a class of its own under a loss for classes. If "
+                f"they are a quantity, {remedy}.",
+                UserWarning,
+            )
+        return cls(classes)
 
     @staticmethod
     def check(y, remedy):

@@ -661,7 +661,9 @@ class GDClassifier(LogProbabilities, ClassifierMixin, LinearGD):
         return X, column_or_1d(y, warn=True)
 
     def _new_task(self, y, classes):
-        return Classification(np.unique(y if classes is None else classes))
+        if classes is not None:
+            return Classification(np.unique(classes))
+        return Classification.of(y, "use GDRegressor")
 
     def _weights_shown(self, task, model, theta):
         coef, intercept = model.coefficients(theta)

@@ -42,11 +42,6 @@ from skgd.activations import get_activation
 from skgd.losses import LOSSES, get_loss
 from skgd.optimizers import Adam
 
-# More classes than FEW_CLASSES, with fewer than ROWS_OF_A_CLASS rows each in the mean,
-# are rare where labels are numbers, and common where numbers are a quantity.
-FEW_CLASSES = 20
-ROWS_OF_A_CLASS = 20
-
 # A run that ends closer to the best constant, in units of the loss, has learnt nothing.
 LEAST_GAIN = 1e-3
 
@@ -76,20 +71,6 @@ def _check_range(y, dtype):
         )
 
 
-def _warn_of_numbers(y):
-    """Say so where whole numbers look like a quantity rather than like classes."""
-    if y.dtype.kind not in "iuf":
-        return
-    n_classes = np.unique(y).size
-    if n_classes > FEW_CLASSES and n_classes * ROWS_OF_A_CLASS > len(y):
-        warn_user(
-            f"y holds {n_classes} different whole numbers in {len(y)} rows, each of "
-            "which is a class of its own under a loss for classes. If they are a "
-            'quantity, set loss="squared_error" (or "poisson" for counts).',
-            UserWarning,
-        )
-
-
 class NetworkGD(BaseGD):
     """A network as ``BaseGD`` wants it."""
 
@@ -115,9 +96,10 @@ class NetworkGD(BaseGD):
             return Regression(y)
         if y.ndim == 2:
             return Multilabel(y)
-        if classes is None:
-            _warn_of_numbers(y)
-        return Classification(np.unique(y if classes is None else classes))
+        if classes is not None:
+            return Classification(np.unique(classes))
+        remedy = 'set loss="squared_error" (or "poisson" for counts)'
+        return Classification.of(y, remedy)
 
     def _theta_shown(self):
         return self._model.theta(self.coefs_, self.intercepts_)

@@ -4,12 +4,14 @@ What is refused, in whose words, and what is done with the rest.
 """
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 from skgd import MLPGD, GDClassifier, GDRegressor
 
@@ -221,3 +223,17 @@ def test_a_class_of_weight_zero_has_no_balanced_weight(name, call):
     train(model)
     train(by_hand)
     assert_allclose(model.predict_proba(X), by_hand.predict_proba(X), rtol=1e-9)
+
+
+@pytest.mark.parametrize("estimator", [GDClassifier(max_iter=2), MLPGD(max_iter=2)])
+def test_quantities_among_labels_are_told(estimator):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 2)), rng.integers(0, 200, 300)
+    with pytest.warns(UserWarning, match="different whole numbers in 300 rows"):
+        clone(estimator).fit(X, y)
+    labels = np.repeat(np.arange(15), 20)
+    for few in (labels, labels.astype(str)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            clone(estimator).fit(X, few)
