@@ -114,4 +114,5 @@ def test_documented_attributes_are_those_of_a_fit(cls):
     X = pd.DataFrame(X, columns=["a", "b"])
     model = cls(early_stopping=True, max_iter=3).fit(X, y)
     public = {name for name in vars(model) if name.endswith("_")}
-    assert set(documented(cls.__doc__, "Attributes")) == public
+    # The calls are those of partial_fit.
+    assert set(documented(cls.__doc__, "Attributes")) - {"calls_"} == public
