@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.metrics import accuracy_score, r2_score
+from sklearn.model_selection import GridSearchCV
 
 from skgd import MLPGD, GDClassifier, GDRegressor
 
@@ -222,3 +224,22 @@ def test_what_is_refused(monkeypatch):
     monkeypatch.setattr(_engine.ray, "is_initialized", lambda: False)
     with pytest.raises(ValueError, match=r"call ray\.init"):
         RayGDRegressor().fit(*good)
+
+
+def test_a_search_in_memory_on_a_cluster():
+    """GridSearchCV under joblib's backend, for tables that fit on each worker."""
+    joblib = pytest.importorskip("joblib")
+    from ray.util.joblib import register_ray
+
+    X, _, labels, _ = table(600)
+    search = GridSearchCV(GDClassifier(), {"alpha": [1e-4, 1e-2, 1.0]}, cv=3)
+    alone = clone(search).fit(X, labels)
+    register_ray()
+    with joblib.parallel_config("ray"):
+        there = clone(search).fit(X, labels)
+    np.testing.assert_array_equal(
+        there.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"]
+    )
+    np.testing.assert_array_equal(
+        there.best_estimator_.coef_, alone.best_estimator_.coef_
+    )
