@@ -121,7 +121,8 @@ def gradient_descent(
     Raises
     ------
     ValueError
-        If the function is not finite at `x0`, or does not return a single number.
+        If `x0` is empty, or the function is not finite there, or does not return a
+        single number.
 
     Notes
     -----
@@ -143,6 +144,8 @@ def gradient_descent(
     array([1., 1.])
     """
     start = np.array(x0, dtype=np.float64)
+    if not start.size:
+        raise ValueError(f"x0 is empty, shape {start.shape}: nothing can move.")
     bound = BoundFunction(fun, jac or None, start.shape)
     theta = start.ravel()
     value, slope = bound.gradient(theta)

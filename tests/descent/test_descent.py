@@ -316,3 +316,9 @@ class Negative(Schedule):
 def test_what_is_wrong_with_a_part_is_said_before_a_step(wrong, message):
     with pytest.raises(ValueError, match=message):
         gradient_descent(parabola, -2.0, lr=0.1, **wrong)
+
+
+@pytest.mark.parametrize("x0", [[], np.zeros((0, 3))])
+def test_nothing_to_move(x0):
+    with pytest.raises(ValueError, match="x0 is empty"):
+        gradient_descent(lambda x: 0.0, x0)
