@@ -38,10 +38,6 @@ class InPlace:
         return (features[:, None] * self.n_outputs + self.outputs).ravel()
 
     @property
-    def _n_parameters(self):
-        return (self.n_features + 1) * self.n_outputs
-
-    @property
     def n_features(self):
         return self.bound.objective.model.n_features
 
@@ -64,7 +60,7 @@ class PlainSteps(InPlace):
 
     def take_over(self, state):
         """Go on from a state, which stays as it is."""
-        n, n_averaged = self._n_parameters, state.average.size
+        n, n_averaged = self.bound.objective.model.size, state.average.size
         check_sizes("the state", theta=(state.theta, n), average=(state.average, 0, n))
         lazy = Lazy.of(state, self.l1, self.l2, self.n_features)
         check_sizes(
@@ -191,7 +187,7 @@ class StepsOfRules(InPlace):
 
     def take_over(self, state):
         """Go on from a state, which stays as it is."""
-        check_state(state, self._n_parameters, *self.stepper.kept)
+        check_state(state, self.bound.objective.model.size, *self.stepper.kept)
         state = state.copy()
         self.stepper.update(state)
         rate = float(self.rates[0])
@@ -311,7 +307,7 @@ class ImplicitSteps(InPlace):
         state = state.copy()
         self.epoch.begin(state)
         self.kept = Waiting.of(state)
-        check_sizes("sparse updates", kept=(self.kept, self._n_parameters))
+        check_sizes("sparse updates", kept=(self.kept, self.bound.objective.model.size))
         self.vectors = state.vectors
         self.scalars = state.scalars
         nothing = state.theta[:0].copy()
