@@ -1,6 +1,6 @@
 """DoWG steps with an interpolated mean on CSR rows, at a cost of the nonzeros only.
 
-The updates of ``epoch.run_epoch`` with the rule ``dowg`` and gradients between the
+The updates of ``epoch.run_epochs`` with the rule ``dowg`` and gradients between the
 moving point z and its mean x, without touching the weights of absent features. The
 penalty is a proximal step of z instead of a part of the gradient.
 """

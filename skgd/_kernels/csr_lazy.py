@@ -1,7 +1,7 @@
 """Plain gradient steps on CSR rows at a cost of the nonzeros only.
 
-The same updates as ``epoch.run_epoch`` with the rule ``gd``, l2 in the gradient and the
-l1 proximal step, without touching the weights of absent features.
+The same updates as ``epoch.run_epochs`` with the rule ``gd``, l2 in the gradient and
+the l1 proximal step, without touching the weights of absent features.
 """
 
 from typing import NamedTuple

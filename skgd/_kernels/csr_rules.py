@@ -1,6 +1,6 @@
 """Rules with state on CSR rows, at a cost of the nonzeros only.
 
-The updates of ``epoch.run_epoch`` with the rules AdaGrad, momentum, Nesterov and FTRL,
+The updates of ``epoch.run_epochs`` with the rules AdaGrad, momentum, Nesterov and FTRL,
 without touching what belongs to absent features: what happens to it in
 steps whose gradient is that of the penalty alone is made up for when the feature comes.
 For momentum that is a power of a matrix of two by two, l2 included; for AdaGrad nothing

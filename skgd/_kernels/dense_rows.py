@@ -1,6 +1,6 @@
 """Plain gradient steps on one dense row at a time, for one output.
 
-The same updates as ``epoch.run_epoch`` with the rule ``gd`` and batches of one row, in
+The same updates as ``epoch.run_epochs`` with the rule ``gd`` and batches of one row, in
 one pass over the weights: the step along a row and the score of the next one. Rows must
 lie in one piece.
 """

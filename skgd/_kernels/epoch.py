@@ -1,19 +1,25 @@
-"""The compiled epoch: batches of rows in, updates of theta out.
+"""The compiled epochs: batches of rows in, updates of theta out.
 
 It knows neither the model (an address that sums gradients over rows) nor how gradients
 move theta (``update.py``, ``saga.py``); it owns what happens between them.
 """
 
+from typing import NamedTuple
+
+import numba
 from numba import types
 from numba.extending import overload
 
 from .blocks import sum_gradients
-from .compiling import FLOAT, INDEX, INNER, remembered, vector
+from .compiling import FLOAT, INDEX, INNER, VECTOR, matrix, remembered, vector
 from .elementary import is_finite
 from .memory import borrowed
-from .records import COST, RATES, rows_of
+from .records import COST, ORDER, RATES, record, rows_of
 from .saga import Saga, step_by_changes
+from .shuffling import shuffle
 from .update import rule_type, step_by_rule, update_type
+
+_shuffle = numba.njit(**INNER)(shuffle)
 
 
 def step(theta, gradient, n_rows, update, lr, t):
@@ -49,15 +55,13 @@ def step_signature(element):
     return types.none(theta, theta, INDEX, update, FLOAT, INDEX)
 
 
-def run_epoch(block, rows, batch_size, cost, theta, gradient, update, rates, t):
-    """Updates over the rows of the order, `batch_size` at a time.
+@numba.njit(**INNER)
+def _run_epoch(block, rows, batch_size, cost, theta, gradient, update, rates, t):
+    """One pass over the rows of the order, `batch_size` at a time.
 
     Returns the sum of losses, each taken before the update its row took part in, and
-    the number of updates made: fewer than there are batches if the loss stopped being
-    finite, in which case theta is worthless and the caller goes back.
+    the number of updates made.
     """
-    rows, cost, theta = borrowed(rows), borrowed(cost), borrowed(theta)
-    gradient, update, rates = borrowed(gradient), borrowed(update), borrowed(rates)
     n = rows.order.shape[0]
     total = 0.0
     n_updates = 0
@@ -74,11 +78,80 @@ def run_epoch(block, rows, batch_size, cost, theta, gradient, update, rates, t):
     return total, n_updates
 
 
+class Passes(NamedTuple):
+    """What the passes over the rows are, and what is left of each.
+
+    Attributes
+    ----------
+    order : int64 array
+        The numbers of the rows, which each pass shuffles anew: the memory of
+        ``rows.order``. Empty where the rows are visited as they are.
+    first : int64 array
+        The order that each shuffle starts from.
+    seeds : uint64 array of shape (n_passes,) or (0,)
+        Of the shuffles.
+    thetas : array of shape (n_passes, n_parameters) or (0, any)
+        Where each pass has led, if that is asked for.
+    losses : float64 array of shape (n_passes,)
+        Sum of the losses of each pass.
+    """
+
+    order: object
+    first: object
+    seeds: object
+    thetas: object
+    losses: object
+
+
+@remembered
+def passes_type(element):
+    """The type of `Passes` in a precision."""
+    return record(
+        Passes,
+        order=vector(INDEX),
+        first=ORDER,
+        seeds=vector(types.uint64),
+        thetas=matrix(element),
+        losses=VECTOR,
+    )
+
+
+def run_epochs(
+    block, rows, batch_size, cost, theta, gradient, update, rates, t, passes
+):
+    """Passes over the rows, with an update for every `batch_size` of them.
+
+    Each pass has the same rates. Returns the number of passes made, and the number of
+    updates of the last one: fewer than there are batches if a loss stopped being
+    finite, in which case theta is worthless and the caller goes back.
+    """
+    rows, cost, theta = borrowed(rows), borrowed(cost), borrowed(theta)
+    gradient, update, rates = borrowed(gradient), borrowed(update), borrowed(rates)
+    passes = borrowed(passes)
+    n_passes = 0
+    n_updates = 0
+    for e in range(passes.losses.shape[0]):
+        if passes.seeds.shape[0] > 0:
+            passes.order[:] = passes.first
+            _shuffle(passes.order, passes.seeds[e])
+        loss, n_updates = _run_epoch(
+            block, rows, batch_size, cost, theta, gradient, update, rates, t
+        )
+        n_passes += 1
+        t += n_updates
+        passes.losses[e] = loss
+        if passes.thetas.shape[0] > 0:
+            passes.thetas[e] = theta
+        if not is_finite(loss):
+            break
+    return n_passes, n_updates
+
+
 @remembered
 def epoch_signature(data_type, element, rule):
-    """Of ``run_epoch``, by a type of rule."""
+    """Of ``run_epochs``, by a type of rule."""
     theta = vector(element)
-    return types.Tuple([FLOAT, INDEX])(
+    return types.UniTuple(INDEX, 2)(
         types.intp,
         rows_of(data_type),
         INDEX,
@@ -88,4 +161,5 @@ def epoch_signature(data_type, element, rule):
         update_type(element, rule),
         RATES,
         INDEX,
+        passes_type(element),
     )

@@ -58,19 +58,19 @@ class Loops:
 
     @cached_property
     def any_rule(self):
-        """Updates by any rule, at a cost of all parameters."""
+        """Passes of updates by any rule, at a cost of all parameters."""
         from . import epoch, update
 
         rule = update.rule_type(self.element)
-        return kernel(epoch.run_epoch, epoch.epoch_signature(*self.types, rule))
+        return kernel(epoch.run_epochs, epoch.epoch_signature(*self.types, rule))
 
     @cached_property
     def saga(self):
-        """Updates by SAGA."""
+        """Passes of updates by SAGA."""
         from . import epoch, saga
 
         rule = saga.saga_type(self.element)
-        return kernel(epoch.run_epoch, epoch.epoch_signature(*self.types, rule))
+        return kernel(epoch.run_epochs, epoch.epoch_signature(*self.types, rule))
 
     @cached_property
     def single_rows(self):

@@ -161,41 +161,41 @@ def softmax_change(targets, weights, order, start, stop, cost, scores):
     return total
 
 
+@numba.njit(**INNER, forceinline=True)
+def _passive_aggressive(targets, weights, order, start, stop, cost, scores, smooth):
+    """As ``separable``, each derivative times what the row's step is long, over C."""
+    total = 0.0
+    for r in range(stop - start):
+        i = order[start + r]
+        squared = cost.table[i, 0]
+        for k in range(scores.shape[1]):
+            target = target_of(targets, i, k, scores.shape[1])
+            value, derivative = value_and_derivative(
+                cost.loss, target, scores[r, k], cost.p
+            )
+            total += weights[i] * value
+            if smooth:
+                derivative *= value / (squared + 0.5)
+            elif value < squared:
+                derivative *= value / squared
+            scores[r, k] = weights[i] * derivative
+    return total
+
+
 def pa1_steps(targets, weights, order, start, stop, cost, scores):
     """As ``separable``, each derivative with min(1, loss / (C |x|²)) as a factor.
 
     A plain step of rate C along it is that of passive-aggressive I. The table of the
     cost holds C |x|² of each row.
     """
-    total = 0.0
-    for r in range(stop - start):
-        i = order[start + r]
-        for k in range(scores.shape[1]):
-            target = target_of(targets, i, k, scores.shape[1])
-            value, derivative = value_and_derivative(
-                cost.loss, target, scores[r, k], cost.p
-            )
-            total += weights[i] * value
-            if value < cost.table[i, 0]:
-                derivative *= value / cost.table[i, 0]
-            scores[r, k] = weights[i] * derivative
-    return total
+    return _passive_aggressive(
+        targets, weights, order, start, stop, cost, scores, False
+    )
 
 
 def pa2_steps(targets, weights, order, start, stop, cost, scores):
     """As ``pa1_steps``, with loss / (C |x|² + 1/2): passive-aggressive II."""
-    total = 0.0
-    for r in range(stop - start):
-        i = order[start + r]
-        for k in range(scores.shape[1]):
-            target = target_of(targets, i, k, scores.shape[1])
-            value, derivative = value_and_derivative(
-                cost.loss, target, scores[r, k], cost.p
-            )
-            total += weights[i] * value
-            derivative *= value / (cost.table[i, 0] + 0.5)
-            scores[r, k] = weights[i] * derivative
-    return total
+    return _passive_aggressive(targets, weights, order, start, stop, cost, scores, True)
 
 
 _separable = numba.njit(**INNER)(separable)

@@ -14,7 +14,7 @@ from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from skgd._estimator import parameters as _parameters
 from skgd._estimator.base import BaseGD
@@ -658,7 +658,7 @@ class GDClassifier(LogProbabilities, ClassifierMixin, LinearGD):
     def _checked_data(self, X, y, reset):
         X, y = validated(self, X, y, reset=reset)
         Classification.check(y, "use GDRegressor")
-        return X, column_or_1d(y, warn=True)
+        return X, y
 
     def _new_task(self, y, classes):
         if classes is not None:

@@ -8,13 +8,14 @@ is decided in ``_training/loop.py``.
 
 import functools
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from skgd._input.boundary import check_sizes, check_state
 from skgd._training.fast_paths import epoch_kernel
 from skgd.optimizers import GD, DoWG
-from skgd.schedules import Clock, Constant, rate_factors
+from skgd.schedules import Clock, Constant, Schedule, rate_factors
 
 
 class Stepper:
@@ -84,6 +85,11 @@ class Stepper:
         name = self.optimizer.row_step
         return bound.cost if name is None else bound.cost_of_row_steps(name, self.lr)
 
+    @property
+    def may_raise(self):
+        """Whether the rule is a user's, which may raise."""
+        return self._check is not None
+
     def raise_noted(self):
         """Raise what a user's rule raised in compiled code, if it did."""
         if self._check is not None:
@@ -150,6 +156,23 @@ def epoch_rates(state, n_steps, start=0, stop=None, *, lr, schedule, horizon):
     return lr * rate_factors(schedule, clock)
 
 
+@dataclass(frozen=True)
+class Rates:
+    """``epoch_rates`` of one run: callable(state, n_steps, start=0, stop=None)."""
+
+    lr: float
+    schedule: Schedule
+    horizon: float | None
+
+    def __call__(self, state, n_steps, start=0, stop=None):
+        return epoch_rates(state, n_steps, start, stop, **vars(self))
+
+    @property
+    def constant(self):
+        """Whether all epochs have the same."""
+        return type(self.schedule) is Constant
+
+
 @functools.lru_cache(maxsize=8)
 def _one_rate(lr, n_steps):
     """The same rate for all updates; not to be written to."""
@@ -198,8 +221,17 @@ class FullBatch:
         return value, self.stepper.rate(state, rate)
 
 
+# Numbers that several passes in one call may read, rows times parameters: for more,
+# what a call costs beside its arithmetic is nothing. And passes at most.
+FEW_NUMBERS = 1 << 18
+MOST_PASSES = 16
+
+
 class Batches:
     """``solver="minibatch"`` and ``"sgd"``: an update for every `batch_size` rows.
+
+    Passes over a small table take less time than to begin them. Those that are known to
+    come are made in one call, and shown one by one.
 
     Parameters
     ----------
@@ -212,6 +244,15 @@ class Batches:
     on_step : callable(state, loss), optional
         Called after each update, for pictures of the path, with the mean loss of its
         rows just before it.
+
+    Attributes
+    ----------
+    sure : int
+        Epochs that will be asked for whatever they bring, unless training fails. To be
+        set before each.
+    ahead : int
+        Epochs that have been made and not been shown: the rule's memory and the random
+        stream are that far ahead of theta.
     """
 
     def __init__(self, bound, stepper, rates, batch_size, shuffle, on_step=None):
@@ -225,6 +266,24 @@ class Batches:
         self.n_steps = -(-self.order.size // batch_size)
         self._run = epoch_kernel(bound, stepper, batch_size)
         self._shuffle = shuffle_kernel() if shuffle else None
+        self.sure, self.ahead = 1, 0
+        self._most = self._most_passes()
+
+    def _most_passes(self):
+        """How many passes a call may make."""
+        alone = (
+            not self.shuffle
+            or self.on_step is not None
+            or self.bound.may_raise
+            or self.stepper.may_raise
+            or self.stepper.optimizer.finds_rate
+            or not getattr(self.rates, "constant", False)
+            or not hasattr(self._run, "several")
+        )
+        if alone:
+            return 1
+        numbers = max(1, self.order.size * self.stepper.n)
+        return min(MOST_PASSES, FEW_NUMBERS // numbers)
 
     def run(self, state):
         """One epoch in place; returns (mean objective seen, last rate).
@@ -232,6 +291,12 @@ class Batches:
         The loss of a row is taken just before the update it takes part in, and the
         penalty at the end of the epoch, so the figure costs nothing.
         """
+        if self.ahead:
+            return self._shown(state)
+        n_passes = min(self.sure, self._most)
+        if n_passes > 1 and not (state.average.size or state.base.size):
+            self._make(state, n_passes)
+            return self._shown(state)
         if self.shuffle:
             # From the same start each time, so that the order depends on the random
             # stream alone and a resumed run sees the same rows.
@@ -239,11 +304,36 @@ class Batches:
             self._shuffle(self.order, random_bits(state.rng))
         rates = self.rates(state, self.n_steps)
         total, n_updates = self.advance(state, rates)
+        return self._seen(state, total, n_updates, rates)
+
+    def _seen(self, state, total, n_updates, rates):
+        """What an epoch returns."""
         rate = self.stepper.rate(state, rates)
         if n_updates < self.n_steps:
             return math.nan, rate
         value = total / self.order.size
         return value + self.bound.objective.penalty(state.theta), rate
+
+    def _make(self, state, n_passes):
+        """Passes in one call, to be shown."""
+        rates = self.rates(state, self.n_steps)
+        seeds = state.rng.bit_generator.random_raw(n_passes)
+        thetas = np.empty((n_passes, state.theta.size), state.theta.dtype)
+        totals, n_last = self._run.several(
+            state, self.order, rates, self.bound.rows.order, seeds, thetas
+        )
+        self.ahead = len(totals)
+        self._made = thetas, totals, n_last, rates
+
+    def _shown(self, state):
+        """The next of the passes made, as if it were made now."""
+        thetas, totals, n_last, rates = self._made
+        i = len(totals) - self.ahead
+        self.ahead -= 1
+        n_updates = self.n_steps if self.ahead else n_last
+        state.theta[:] = thetas[i]
+        state.step += n_updates
+        return self._seen(state, totals[i], n_updates, rates)
 
     def advance(self, state, rates):
         """All updates in place; returns (sum of losses, number of updates).

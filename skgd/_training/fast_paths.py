@@ -28,14 +28,21 @@ def epoch_kernel(bound, stepper, batch_size):
     Returns
     -------
     callable(state, order, rates) -> (sum of losses, number of updates)
-        `order` holds numbers of the bound rows.
+        `order` holds numbers of the bound rows. One with `several` can make more than
+        one pass in a call; see ``_every_weight``.
     """
     kernel = _shortest_way(bound, stepper, batch_size)
 
-    def run(state, order, rates):
-        check_updates(state, stepper.n, *stepper.kept, order, rates, batch_size)
-        return kernel(state, order, rates)
+    def checked(kernel):
+        def run(state, order, rates, *others):
+            check_updates(state, stepper.n, *stepper.kept, order, rates, batch_size)
+            return kernel(state, order, rates, *others)
 
+        return run
+
+    run = checked(kernel)
+    if hasattr(kernel, "several"):
+        run.several = checked(kernel.several)
     return run
 
 
@@ -77,23 +84,74 @@ def _has_rows_in_place(bound):
 
 
 def _every_weight(bound, stepper, batch_size):
-    """Any rule; an update costs as much as there are parameters."""
-    kernel = bound.loops.any_rule
+    """Any rule; an update costs as much as there are parameters.
 
-    def run(state, order, rates):
+    Returns
+    -------
+    callable(state, order, rates) -> (sum of losses, number of updates)
+        Its `several` makes passes with shuffles in between: callable(state, order,
+        rates, first, seeds, thetas) -> (sums of losses, number of updates of the last),
+        with the last three as of ``epoch.Passes``. There are as many sums as passes
+        were made.
+    """
+    kernel = bound.loops.any_rule
+    gradient = np.empty(stepper.n, bound.objective.model.dtype)
+    once = _one_pass(gradient.dtype)
+
+    def run(state, order, rates, passes):
         return kernel(
             bound.block,
             bound.rows_of(bound.data, order),
             batch_size,
             stepper.cost(bound),
             state.theta,
-            np.empty_like(state.theta),
+            gradient,
             stepper.update(state),
             rates,
             state.step,
+            passes,
         )
 
-    return run
+    return _with_passes(run, once)
+
+
+def _one_pass(dtype):
+    """``epoch.Passes``: a single one over the rows as they are."""
+    from skgd._kernels.epoch import Passes
+
+    order = np.empty(0, np.int64)
+    return tuple(
+        Passes(
+            order=order,
+            first=order,
+            seeds=np.empty(0, np.uint64),
+            thetas=np.empty((0, 0), dtype),
+            losses=np.empty(1),
+        )
+    )
+
+
+def _with_passes(run, once):
+    """One pass, and several, of a compiled loop that takes ``epoch.Passes``."""
+    *_, losses = once
+
+    def one(state, order, rates):
+        _, n_updates = run(state, order, rates, once)
+        return losses.item(), n_updates
+
+    def several(state, order, rates, first, seeds, thetas):
+        sums = np.empty(seeds.size)
+        check_sizes(
+            "several passes",
+            first=(first, order.size),
+            thetas=(thetas, seeds.size * state.theta.size),
+        )
+        passes = order, first, seeds, thetas, sums
+        n_passes, n_updates = run(state, order, rates, passes)
+        return sums[:n_passes], n_updates
+
+    one.several = several
+    return one
 
 
 def _saga(bound, stepper, batch_size):
@@ -102,8 +160,10 @@ def _saga(bound, stepper, batch_size):
 
     kernel = bound.loops.saga
     shape = len(bound.rows.targets), bound.objective.model.n_outputs
+    gradient = np.empty(stepper.n, bound.objective.model.dtype)
+    once = _one_pass(gradient.dtype)
 
-    def run(state, order, rates):
+    def run(state, order, rates, passes):
         if state.derivatives.shape != shape:
             # Other rows than before: nothing is known of their derivatives.
             state.derivatives = np.zeros(shape)
@@ -118,13 +178,14 @@ def _saga(bound, stepper, batch_size):
             batch_size,
             bound.cost_of_changes(state.derivatives),
             state.theta,
-            np.empty_like(state.theta),
+            gradient,
             (tuple(saga), *others),
             rates,
             state.step,
+            passes,
         )
 
-    return run
+    return _with_passes(run, once)
 
 
 def _one_row(bound, stepper):

@@ -108,6 +108,11 @@ class _Patience:
         self.to_beat = math.inf
         self.waited = 0
 
+    @property
+    def left(self):
+        """Epochs that it lasts, whatever they bring."""
+        return max(1, self.patience - self.waited)
+
     def exhausted(self, value):
         if value < self.to_beat - self.margin:
             self.to_beat = value
@@ -147,7 +152,8 @@ def train(
         Moves the state by one pass over the rows. A non-finite objective says that the
         weights are worthless. One with `moved` says whether the pass changed the
         answer. One that knows its end has a `verdict`, the reason to stop or None, and
-        a `gap`; then passes without improvement are no reason to stop.
+        a `gap`; then passes without improvement are no reason to stop. One with `sure`
+        may make epochs ahead; see ``Batches``.
     state : State
         Moved in place. At the end it holds the weights to keep.
     limits : Limits
@@ -173,15 +179,23 @@ def train(
     best_value, report.best_parameters = math.inf, state.copy_parameters()
     ceiling = DIVERGENCE_FACTOR * limits.start if limits.start > 0 else math.inf
     start_of_all = limits.start_of_all
+    # Who looks at the state in between must find all of it there.
+    looks_ahead = hasattr(epoch, "sure") and validate is None and on_epoch is None
     started = time.perf_counter()
     presses = Undisturbed() if presses is None else presses
     presses.seconds = lambda: _whole_run(report, limits, started)
-    with presses:
+    # Epochs may overflow without a word; what others do in between may not. Once for
+    # all epochs, since it takes as long as an update.
+    usual = np.geterr()
+    with presses, np.errstate(over="ignore", invalid="ignore"):
         while report.n_epochs < limits.max_iter:
             before = state.copy_parameters()
+            if looks_ahead:
+                epoch.sure = limits.max_iter - report.n_epochs
+                if patience is not None:
+                    epoch.sure = min(epoch.sure, patience.left)
             try:
-                with np.errstate(over="ignore", invalid="ignore"):
-                    objective, rate = _run_epoch(epoch, state, presses)
+                objective, rate = _run_epoch(epoch, state, presses)
             except EpochBroken:
                 if not report.n_epochs:
                     raise
@@ -210,7 +224,8 @@ def train(
             # judge where the epoch ended.
             watched, candidate = objective, before
             if validate is not None:
-                watched = _judged(validate, state, entries)
+                with np.errstate(**usual):
+                    watched = _judged(validate, state, entries)
                 candidate = state.copy_parameters()
             report.append(entries)
             if watched < best_value:
@@ -218,10 +233,14 @@ def train(
                 report.best_epoch = report.n_epochs
             if verbose:
                 _print_epoch(report, limits, verbose)
-            if on_epoch is not None and on_epoch(state, report):
-                report.stop_reason = "callback"
-                break
-            if presses.asked and presses.should_stop():
+            if on_epoch is not None:
+                with np.errstate(**usual):
+                    asked = on_epoch(state, report)
+                if asked:
+                    report.stop_reason = "callback"
+                    break
+            whole = not (looks_ahead and epoch.ahead)
+            if presses.asked and whole and presses.should_stop():
                 break
             # A pass that looked at a trial and went back is no lack of progress.
             waits = patience is not None and getattr(epoch, "moved", True)

@@ -5,13 +5,12 @@ The one place that decides which objective, rule, rate and kind of epoch a call 
 
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 
 import joblib
 import numpy as np
 
 from skgd._training.dual import DualAscent
-from skgd._training.epochs import FullBatch, Stepper, epoch_rates
+from skgd._training.epochs import FullBatch, Rates, Stepper
 from skgd._training.full_gradient import FullGradientDescent, proximal_step
 from skgd._training.guarded import GuardedBatches
 from skgd._training.implicit import ImplicitAdaGrad
@@ -121,10 +120,7 @@ class Plan:
         if self.optimizer.row_step is not None:
             self._check_row_steps()
         stepper = Stepper(self.objective, self.optimizer, self.clip_norm, self.lr)
-
-        rates = partial(
-            epoch_rates, lr=self.lr, schedule=self.schedule, horizon=horizon
-        )
+        rates = Rates(self.lr, self.schedule, horizon)
         if self.solver == "batch":
             return FullBatch(bound, stepper, rates)
         batches = bound.batches(stepper, rates, self.batch_size, self.shuffle, on_step)

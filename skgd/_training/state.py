@@ -298,7 +298,7 @@ class State:
 
     def copy_parameters(self):
         """The parameters alone, to come back to."""
-        return [point.copy() for point in self.points()]
+        return [point.copy() if point.size else point for point in self.points()]
 
     def restore_parameters(self, parameters):
         for point, saved in zip(self.points(), parameters, strict=True):

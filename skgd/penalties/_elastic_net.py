@@ -212,6 +212,8 @@ def _dot(strengths, theta, sizes):
     and they stay awake for a while, at the cost of a processor, after a product that
     takes less time than to wake them. Pieces stay in the cache, too.
     """
+    if theta.size <= PIECE:
+        return float(np.dot(strengths, sizes(theta)))
     total = 0.0
     for start in range(0, theta.size, PIECE):
         piece = slice(start, start + PIECE)
