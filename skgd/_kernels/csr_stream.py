@@ -15,10 +15,10 @@ from numba import types
 
 from . import compiling
 from .compiling import FLOAT, INDEX, INNER, VECTOR, remembered
-from .csr_dual import AHEAD, log_sum, value_and_derivative
+from .csr_dual import AHEAD, log_sum
 from .elementary import exp_not_positive
 from .memory import borrowed, part, prefetch, prefetch_entries
-from .outputs import target_of
+from .outputs import target_of, value_and_derivative
 from .records import ORDER, TARGETS, WEIGHTS
 
 # Where the derivative of a row is taken: where its update ends, where it begins, or for
@@ -35,7 +35,7 @@ NARROW = 1e-6
 PRECISE = 1e-6
 
 
-@numba.njit(**INNER)
+@numba.njit(**INNER, forceinline=True)
 def implicit_score(loss, p, y, weight, z, derivative, q):
     """The root u of u = z - q s l'(u), for a convex loss with or without kinks.
 

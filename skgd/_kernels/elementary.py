@@ -28,7 +28,7 @@ MANTISSA_BITS = np.int64(52)
 LOWEST = -708.0
 
 
-@numba.njit(**EXACT)
+@numba.njit(**EXACT, forceinline=True)
 def exp_not_positive(x):
     """exp(x) for x <= 0, at least exp(-708); NaN stays NaN."""
     x = LOWEST if x < LOWEST else x
@@ -49,7 +49,7 @@ def exp_not_positive(x):
     return p * np.int64(bits).view(np.float64)
 
 
-@numba.njit(**EXACT)
+@numba.njit(**EXACT, forceinline=True)
 def log1p_fraction(x):
     """log(1 + x) for 0 <= x <= 1, as 2 artanh(x / (2 + x))."""
     s = x / (2.0 + x)
