@@ -77,10 +77,10 @@ class Evidence:
         bound = bound.whole
         if bound is None or not provable(bound.objective.loss):
             return False
-        values = bound.rows.order.size * _coupled_size(bound)
-        return (
-            _coupled_size(bound) <= CERTIFIED_PARAMETERS and values <= CERTIFIED_VALUES
-        )
+        n_rows, size = bound.rows.order.size, _coupled_size(bound)
+        # With an l1 penalty, no more weights than rows leave zero for good.
+        factorised = min(size, n_rows) if bound.objective.l1.size else size
+        return factorised <= CERTIFIED_PARAMETERS and n_rows * size <= CERTIFIED_VALUES
 
     def steps_pay(self, bound):
         """Whether Newton steps take less time than the passes they save."""

@@ -560,23 +560,19 @@ class Search:
         certificate = self._certificate()
         if self._is_proven(certificate):
             return True
+        has_step = certificate is not None and certificate.step is not None
+        if not self.kinked and has_step and self.newton_steps < NEWTON_STEPS:
+            self.newton_steps += 1
+            self._try_newton(trial, certificate.step)
+            return False
         if self.proximal and not self.kinked and self.evidence is not None:
             self.looked += 1
             promised = 0.5 * self.scalars[self.at.DECREMENT] > self.noise
             if promised and self.looked < PATIENT_POINTS:
                 return False
-        elif self.kinked and certificate is not None:
-            if self.looked < KINK_LOOKS and math.isfinite(certificate.gap):
-                self.looked += 1
-                return False
-        elif (
-            not self.kinked
-            and certificate is not None
-            and certificate.step is not None
-            and self.newton_steps < NEWTON_STEPS
-        ):
-            self.newton_steps += 1
-            self._try_newton(trial, certificate.step)
+        bounded = certificate is not None and math.isfinite(certificate.gap)
+        if self.kinked and bounded and self.looked < KINK_LOOKS:
+            self.looked += 1
             return False
         if self.gap > self.target:
             return False

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import sparse
 
+from skgd import GDClassifier, GDRegressor
 from skgd._input.rows import Rows
 from skgd._linear import certificate
 from skgd._linear.blocks import DenseBlock, SparseBlock
@@ -20,7 +21,15 @@ from skgd._linear.certificate import certify, provable
 from skgd._linear.model import LinearModel
 from skgd._linear.quadratic import QuadraticModel
 from skgd._training.objective import Objective, best_constants
-from skgd.losses import AbsoluteError, Hinge, Huber, LogLoss, Loss, SquaredError
+from skgd.losses import (
+    AbsoluteError,
+    Hinge,
+    Huber,
+    LogLoss,
+    Loss,
+    SquaredError,
+    get_loss,
+)
 
 SMOOTH = [
     name
@@ -411,3 +420,26 @@ def test_quadratic_models_with_an_l1_penalty(seed):
     zero = v == 0.0
     assert np.all(np.abs(pulls[zero]) <= l1[zero] + 1e-8 * size[zero])
     assert_allclose((pulls + l1 * np.sign(v))[~zero] / size[~zero], 0.0, atol=1e-8)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss", "huber"])
+@pytest.mark.parametrize("alpha, tol", [(0.01, 1e-6), (0.1, 1e-6), (0.1, 1e-4)])
+def test_wide_lasso_fits_know_their_end(loss, alpha, tol):
+    """With near copies of columns; an estimate was 400 times too small there."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 700))
+    X[:, 5:10] = X[:, :5] + 0.01 * rng.standard_normal((60, 5))
+    y = X[:, :6] @ [5, -4, 3, 2, -2, 1.0] + 0.3 * rng.standard_normal(60)
+    kind = GDClassifier if loss == "log_loss" else GDRegressor
+    y = (y > 0.0).astype(int) if loss == "log_loss" else y
+    coded = (2.0 * y - 1.0 if loss == "log_loss" else y)[:, None]
+    model = kind(loss, penalty="l1", alpha=alpha, tol=tol, max_iter=3000).fit(X, y)
+    found = exact.minimum(loss, X, coded, l1=alpha)
+    least = exact.objective(loss, X, coded, *found, l1=alpha)
+    task = "classification" if loss == "log_loss" else "regression"
+    none = np.zeros(X.shape[1]), get_loss(loss, task).best_constant(coded[:, 0])
+    span = exact.objective(loss, X, coded, *none, l1=alpha) - least
+    here = model.coef_.ravel(), float(model.intercept_.item())
+    gap = (exact.objective(loss, X, coded, *here, l1=alpha) - least) / span
+    assert model.gap_kind_ == "bound"
+    assert gap <= model.gap_ + 1e-12 <= tol + 1e-12
