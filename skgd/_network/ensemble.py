@@ -38,33 +38,48 @@ def is_ensemble(coefs):
     return coefs[0].ndim == 3
 
 
-def has_log_link(loss):
-    """Whether predictions are exponentials of the scores."""
-    return not loss.identity_link and np.allclose(loss.inverse_link(AT), np.exp(AT))
+def averaged(task, loss):
+    """What of the members' scores is averaged.
 
-
-def together(scores, task, loss):
-    """The scores whose prediction is the mean of the members' predictions.
-
-    Probabilities of "log_loss" and predictions with a log link are averaged; where
-    there are none, for the other losses of classes and for a link of a user, the scores
-    are.
+    Probabilities of "log_loss" and predictions with a log link. Where there are none,
+    for the other losses of classes and a link of a user, the scores are.
 
     Parameters
     ----------
-    scores : array of shape (n_members, n_rows, n_outputs)
     task : a task of ``skgd._input.targets``
     loss : Loss
 
     Returns
     -------
-    array of shape (n_rows, n_outputs)
+    {'exponential', 'softmax', 'logistic', 'score'}
     """
     if task.name == "regression":
-        return _log_of_mean(scores) if has_log_link(loss) else scores.mean(axis=0)
+        is_log = not loss.identity_link
+        is_log = is_log and np.allclose(loss.inverse_link(AT), np.exp(AT))
+        return "exponential" if is_log else "score"
     if type(loss) is not LogLoss:
+        return "score"
+    return "softmax" if task.n_targets == 1 and task.n_outputs > 1 else "logistic"
+
+
+def together(scores, kind):
+    """The scores whose prediction is the mean of the members' predictions.
+
+    Parameters
+    ----------
+    scores : array of shape (n_members, n_rows, n_outputs)
+    kind : str
+        `averaged`.
+
+    Returns
+    -------
+    array of shape (n_rows, n_outputs)
+    """
+    if kind == "score":
         return scores.mean(axis=0)
-    if task.n_targets == 1 and scores.shape[2] > 1:
+    if kind == "exponential":
+        return _log_of_mean(scores)
+    if kind == "softmax":
         return _log_of_mean(log_softmax(scores, axis=2))
     return _log_of_mean(log_expit(scores)) - _log_of_mean(log_expit(-scores))
 
@@ -73,6 +88,6 @@ def _log_of_mean(logarithms):
     """The logarithm of the mean over the first axis, without overflow."""
     highest = logarithms.max(axis=0)
     # Where all are minus infinity, so is their mean.
-    finite = np.where(np.isfinite(highest), highest, 0.0).astype(highest.dtype)
+    highest[~np.isfinite(highest)] = 0.0
     with np.errstate(divide="ignore"):
-        return finite + np.log(np.exp(logarithms - finite).mean(axis=0))
+        return highest + np.log(np.exp(logarithms - highest).mean(axis=0))

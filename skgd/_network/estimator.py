@@ -24,7 +24,7 @@ from skgd._estimator.probabilities import LogProbabilities, has_probabilities
 from skgd._estimator.transaction import all_or_nothing
 from skgd._input.targets import Classification, Multilabel
 from skgd._input.validation import check_weights, refuse_foreign, validated
-from skgd._network.ensemble import is_ensemble, members_of, together
+from skgd._network.ensemble import averaged, is_ensemble, members_of, together
 from skgd._network.training import NetworkGD, is_classifier
 from skgd._training.threads import one_blas_thread
 from skgd.losses import LOSSES
@@ -369,7 +369,11 @@ class MLPGD(LogProbabilities, NetworkGD):
             self._scores_of_member(X, *member)
             for member in members_of(coefs, intercepts)
         ]
-        return together(np.stack(scores), self._task, self._loss)
+        return together(np.stack(scores), self._averaged())
+
+    def _averaged(self):
+        """What of the members of an ensemble is averaged; see ``ensemble.py``."""
+        return averaged(self._task, self._loss)
 
     def _scores_of_member(self, X, coefs, intercepts):
         with np.errstate(over="ignore", invalid="ignore"):

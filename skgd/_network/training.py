@@ -35,6 +35,7 @@ from skgd._network.automatic import (
     member_strengths,
 )
 from skgd._network.coordinates import Coordinates, Scaling
+from skgd._network.ensemble import members_of
 from skgd._network.model import Network
 from skgd._network.prepared_update import prepared
 from skgd._training.objective import Objective, best_constants
@@ -102,6 +103,13 @@ class NetworkGD(BaseGD):
             return Classification(np.unique(classes))
         remedy = 'set loss="squared_error" (or "poisson" for counts)'
         return Classification.of(y, remedy)
+
+    def _layers_of_members(self):
+        """Weights and intercepts of each network of an ensemble, layer by layer."""
+        return [
+            list(zip(coefs, intercepts, strict=True))
+            for coefs, intercepts in members_of(self.coefs_, self.intercepts_)
+        ]
 
     def _theta_shown(self):
         return self._model.theta(self.coefs_, self.intercepts_)
