@@ -362,11 +362,15 @@ NETWORK_TRAINING = {
         [_AT_LEAST_ONE],
         "int",
         """Networks that are trained side by side, from first weights of their own on
-        the same batches, and predict the mean of their predictions. 4 take four times
-        as long as one and are better on most tables, and on few of them worse; see the
-        guide. Under ``alpha="auto"`` every fourth has a quarter of the strength of the
-        others. The arrays of an ensemble, `coefs_` and `intercepts_`, have an axis
-        for its members in front; `members_` are the networks one by one.""",
+        the same batches, and predict the mean of their predictions: of probabilities
+        under "log_loss", of numbers in regression, of scores under other losses of
+        classes. 4 take three to four times as long as one and predict better on most
+        tables; see the guide. The first is the network that the same `random_state`
+        gives alone. Under ``alpha="auto"`` every fourth has a quarter of the strength
+        of the others. `coefs_` and `intercepts_` have an axis for the members in front,
+        and `members_` are the networks one by one. `history_` and early stopping go by
+        the mean of their losses, and `clip_norm` bounds the root mean square of the
+        norms of their gradients.""",
     ),
     "alpha": GRADIENT["alpha"]._replace(
         default="auto",
