@@ -114,10 +114,6 @@ class Network:
         network.scaling = network.curvature = network.alpha = None
         return network
 
-    def without_dropout(self):
-        """The same network for evaluation."""
-        return self._like_this(0.0, self.dtype, self.coordinates)
-
     def in_units_of_features(self, dtype):
         """The same layers with raw weights as parameters, for evaluation."""
         measure = self.coordinates.measure
