@@ -93,7 +93,7 @@ class MLPGD(LogProbabilities, NetworkGD):
         Constant terms of each layer; of an ensemble of shape (n_ensemble, fan_out).
     members_ : list of MLPGD
         The networks of an ensemble, to predict with, as `compact` makes them; made when
-        they are asked for. One alone is the only member.
+        they are asked for. Only of an ensemble.
     alpha_ : float
         The strength of the penalty used, of an ensemble that of the first member.
     n_layers_ : int
@@ -322,8 +322,14 @@ class MLPGD(LogProbabilities, NetworkGD):
 
     @property
     def members_(self) -> list[Self]:
-        """The networks of an ensemble, each to predict with; of one alone itself."""
+        """The networks of an ensemble, each to predict with."""
         check_is_fitted(self, "coefs_")
+        if not is_ensemble(self.coefs_):
+            # Who walks over all that a model holds would never come to an end.
+            raise AttributeError(
+                f"This {type(self).__name__} is one network: only an ensemble, of "
+                "n_ensemble=2 or more, has members_."
+            )
         members = []
         weights = members_of(self.coefs_, self.intercepts_)
         alphas = self._strengths(self.alpha_, len(weights))

@@ -320,7 +320,7 @@ class DaskMLPGD(ClassifierOnCluster, OnDask, MLPGD):
     intercepts_ : list of arrays of shape (fan_out,)
         Constant terms of each layer; of an ensemble of shape (n_ensemble, fan_out).
     members_ : list
-        The networks of an ensemble, to predict with; see `skgd.MLPGD`.
+        The networks of an ensemble, to predict with; only of an ensemble.
     alpha_ : float
         The strength of the penalty used, of an ensemble that of the first member.
     n_layers_ : int

@@ -12,6 +12,7 @@ from sklearn.datasets import (
     load_wine,
     make_multilabel_classification,
 )
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
@@ -383,10 +384,15 @@ def test_members_share_nothing():
         model.members_[0].partial_fit(X, Y)
 
 
-def test_one_alone_is_its_only_member():
+def test_one_alone_has_no_members():
+    # Which would have members, which would have members.
     model = ensemble(1).fit(X, Y)
-    (member,) = model.members_
-    assert_same(member, model)
+    assert not hasattr(model, "members_")
+    assert not hasattr(ensemble(2).fit(X, Y).members_[0], "members_")
+    with pytest.raises(AttributeError, match="n_ensemble=2 or more"):
+        _ = model.members_
+    with pytest.raises(NotFittedError):
+        _ = ensemble(2).members_
     assert model.coefs_[0].shape == (13, 7)
 
 
