@@ -58,6 +58,9 @@ class Layers(NamedTuple):
         and the derivatives of the loss.
     scratch : array of shape (n_parameters of a member,)
         For a gradient.
+    apart : bool
+        Whether each member of an ensemble has its share of the rows, one after the
+        other, and not all of them.
     fit_intercept : bool
         Whether the intercepts move.
     drops : bool
@@ -75,6 +78,7 @@ class Layers(NamedTuple):
     slopes: object
     deltas: object
     scratch: object
+    apart: bool
     fit_intercept: bool
     drops: bool
     dropout: object
@@ -147,6 +151,7 @@ def _shared_types(element):
         slopes=numbers,
         deltas=numbers,
         scratch=numbers,
+        apart=types.boolean,
         fit_intercept=types.boolean,
         drops=types.boolean,
         dropout=VECTOR,
@@ -426,6 +431,17 @@ def _add(gradient, scratch):
 
 
 @numba.njit(**INLINED)
+def _rows_of_member(network, n_members, n_rows):
+    """How many of the rows are for a member, and how far its own are from the last's.
+
+    That is 0 where all members see all of the rows.
+    """
+    if network.apart:
+        return n_rows // n_members, n_rows // n_members
+    return n_rows, 0
+
+
+@numba.njit(**INLINED)
 def _member_of(vector, member, size):
     """The part of a member of an ensemble; an empty gradient has none."""
     return vector[member * size : (member + 1) * size]
@@ -461,19 +477,22 @@ def dense_block(rows, start, stop, cost, theta, gradient):
     """Adds to a `gradient` that is zero on entry; an empty one asks for the loss.
 
     The loss is the mean over the members of an ensemble; each gets its own gradient.
+    Where each has rows of its own, it is the sum over all of them.
     """
     network = rows.data.layers
     size = network.scratch.shape[0]
     n_members = theta.shape[0] // size
+    n_rows, apart = _rows_of_member(network, n_members, stop - start)
     total = 0.0
     for member in range(n_members):
+        first = start + member * apart
         own, slopes = (
             _member_of(theta, member, size),
             _member_of(gradient, member, size),
         )
-        total += _dense_member(rows, start, stop, cost, member, own, slopes)
-    _finish(network, gradient, stop - start)
-    return total / n_members
+        total += _dense_member(rows, first, first + n_rows, cost, member, own, slopes)
+    _finish(network, gradient, n_rows)
+    return total if apart > 0 else total / n_members
 
 
 @numba.njit(**INLINED)
@@ -551,12 +570,14 @@ def csr_block(rows, start, stop, cost, theta, gradient):
     network = rows.data.layers
     size = network.scratch.shape[0]
     n_members = theta.shape[0] // size
+    n_rows, apart = _rows_of_member(network, n_members, stop - start)
     total = 0.0
     for member in range(n_members):
+        first = start + member * apart
         own, slopes = (
             _member_of(theta, member, size),
             _member_of(gradient, member, size),
         )
-        total += _sparse_member(rows, start, stop, cost, member, own, slopes)
-    _finish(network, gradient, stop - start)
-    return total / n_members
+        total += _sparse_member(rows, first, first + n_rows, cost, member, own, slopes)
+    _finish(network, gradient, n_rows)
+    return total if apart > 0 else total / n_members

@@ -327,6 +327,19 @@ class Network:
         data = network.DenseInput(X=X, vector=vector, step=step, **shared)
         return tuple(data), loops.dense_network(self.dtype)
 
+    def with_rows_apart(self, data):
+        """What `bind` gave, for updates in which each member has rows of its own.
+
+        The loss is the mean over all of these, so that each counts for as many.
+        """
+        from skgd._kernels import network
+
+        *others, units, layers = data
+        units, layers = network.Units(*units), network.Layers(*layers)
+        gain = (self.n_members * units.gain).astype(self.dtype)
+        units, layers = units._replace(gain=gain), layers._replace(apart=True)
+        return (*others, tuple(units), tuple(layers))
+
     def raise_noted(self, data):
         """Raise what a user's activation raised in compiled code, if one did."""
         from skgd._kernels import compiling, network, user_code
@@ -374,6 +387,7 @@ class Network:
             slopes=slopes,
             deltas=deltas,
             scratch=np.empty(self.member_size, self.dtype),
+            apart=False,
             fit_intercept=self.fit_intercept,
             drops=bool(dropout.any()),
             dropout=dropout,

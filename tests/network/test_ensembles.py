@@ -1,5 +1,6 @@
 """Ensembles: each member is a network alone, and together they predict their mean."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -17,6 +18,9 @@ from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
 from skgd import MLPGD
+from skgd._training.epochs import shuffle_kernel
+from skgd._training.own_orders import seed_of
+from skgd.callbacks import StepRecorder
 from skgd.display import NetworkDisplay
 from skgd.export import to_sklearn
 from skgd.losses import Loss
@@ -97,7 +101,7 @@ def test_the_first_member_is_the_network_of_the_same_seed(parameters, container)
 @ALL_TASKS
 @pytest.mark.parametrize("alpha", ["auto", 0.03])
 def test_members_are_networks_trained_from_their_starts(task, alpha):
-    settings = {"standardize": False, "lr": 0.01, "alpha": alpha}
+    settings = {"standardize": False, "lr": 0.01, "alpha": alpha, "shuffle": False}
     model, y = of_task(task, **settings)
     starts = (
         of_task(
@@ -118,11 +122,11 @@ def test_members_are_networks_trained_from_their_starts(task, alpha):
 
 def test_members_of_standardised_tables_are_networks_trained_from_their_starts():
     starts = ensemble(max_iter=0).fit(X, Y).members_
-    model = ensemble().fit(X, Y)
+    model = ensemble(shuffle=False).fit(X, Y)
     assert [m.alpha_ for m in model.members_] == [0.03, 0.03, 0.03, 0.0075]
     assert model.alpha_ == 0.03
     for start, member in zip(starts, model.members_, strict=True):
-        lone = ensemble(1, alpha=member.alpha_)
+        lone = ensemble(1, alpha=member.alpha_, shuffle=False)
         lone.fit(X, Y, coefs_init=start.coefs_, intercepts_init=start.intercepts_)
         assert_close(member, lone)
 
@@ -135,6 +139,44 @@ def test_members_differ_and_do_not_depend_on_their_number():
     for k, W in enumerate(firsts):
         for other in firsts[:k]:
             assert np.abs(W - other).max() > 1e-3
+
+
+@pytest.mark.parametrize("batch_size", [32, 50, 178, 1])
+@SPARSE
+def test_each_member_sees_the_rows_in_an_order_of_its_own(batch_size, container):
+    settings = {"standardize": False, "lr": 1e-3, "alpha": 0.01, "dropout": 0.0}
+    settings |= {"max_iter": 1, "batch_size": batch_size}
+    rows = container(Z)
+    before = ensemble(3, **settings | {"max_iter": 0}).fit(rows, Y)
+    seed = copy.deepcopy(before._state.rng).bit_generator.random_raw()
+    model = ensemble(3, **settings).fit(rows, Y)
+    orders = []
+    for k, (start, member) in enumerate(
+        zip(before.members_, model.members_, strict=True)
+    ):
+        order = np.arange(len(X))
+        shuffle_kernel()(order, seed_of(seed, k))
+        orders.append(order)
+        lone = ensemble(1, **settings, shuffle=False)
+        init = {"coefs_init": start.coefs_, "intercepts_init": start.intercepts_}
+        assert_close(member, lone.fit(rows[order], Y[order], **init))
+    for order in orders[1:]:
+        assert np.mean(order == orders[0]) < 0.1
+        assert_array_equal(np.sort(order), np.arange(len(X)))
+
+
+def test_steps_that_are_watched_are_the_same():
+    recorder = StepRecorder()
+    watched = ensemble(3, dropout=0.2).set_callbacks(recorder).fit(X, Y)
+    assert_same(watched, ensemble(3, dropout=0.2).fit(X, Y))
+    assert len(recorder.steps) == watched.t_ + 1
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_members():
+    settings = {"lr": 1e-300, "max_iter": 1, "alpha": 0.01}
+    model = ensemble(3, **settings).fit(X, Y)
+    losses = [m.gradient(X, Y)[0] for m in model.members_]
+    assert_allclose(model.history_["loss"], np.mean(losses), rtol=1e-9)
 
 
 def test_masks_of_members_differ():
@@ -199,7 +241,7 @@ def test_warm_start_goes_on():
 def test_clipping_goes_by_the_root_mean_square_over_members():
     # Members that are alike are clipped as one of them alone.
     start = ensemble(1, max_iter=0).fit(X, Y)
-    settings = {"clip_norm": 0.1, "alpha": 0.01, "optimizer": "gd"}
+    settings = {"clip_norm": 0.1, "alpha": 0.01, "optimizer": "gd", "shuffle": False}
     lone = ensemble(1, **settings).fit(X, Y)
     free = ensemble(1, **settings | {"clip_norm": None}).fit(X, Y)
     model = ensemble(3, **settings).fit(
