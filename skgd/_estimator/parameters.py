@@ -361,16 +361,17 @@ NETWORK_TRAINING = {
         1,
         [_AT_LEAST_ONE],
         "int",
-        """Networks that are trained side by side, from first weights of their own on
-        the same batches, and predict the mean of their predictions: of probabilities
-        under "log_loss", of numbers in regression, of scores under other losses of
-        classes. 4 take three to four times as long as one and predict better on most
-        tables; see the guide. The first is the network that the same `random_state`
-        gives alone, if that makes as many epochs. Under ``alpha="auto"`` every fourth
-        has a quarter of the strength of the others. `coefs_` and `intercepts_` have an
-        axis for the members in front, and `members_` are the networks one by one.
-        `history_` and early stopping go by the mean of their losses, and `clip_norm`
-        bounds the root mean square of the norms of their gradients.""",
+        """Networks that are trained side by side and predict the mean of their
+        predictions: of probabilities under "log_loss", of numbers in regression, of
+        scores under other losses of classes. Each has first weights of its own and, in
+        `fit`, an order of its own to see the rows in. 4 take three to four times as
+        long as one and predict better on most tables; see the guide. The first is the
+        network that the same `random_state` gives alone, if that makes as many epochs.
+        Under ``alpha="auto"`` every fourth has a quarter of the strength of the others.
+        `coefs_` and `intercepts_` have an axis for the members in front, and `members_`
+        are the networks one by one. `history_` and early stopping go by the mean of
+        their losses, and `clip_norm` bounds the root mean square of the norms of their
+        gradients.""",
     ),
     "alpha": GRADIENT["alpha"]._replace(
         default="auto",

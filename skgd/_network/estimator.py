@@ -71,8 +71,7 @@ class MLPGD(LogProbabilities, NetworkGD):
     Several targets are brought to one spread there, the root mean square of theirs,
     before the loss compares them, so that each counts the same in any units; with
     ``standardize=False`` those of large variance weigh more. Of an ensemble F is the
-    mean over its members, which see the same batches in the same order and each go down
-    their own F.
+    mean over its members, each of which goes down its own.
 
     Parameters
     ----------
