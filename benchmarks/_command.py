@@ -53,7 +53,7 @@ def takes_tables(run):
     return "tables" in inspect.signature(run).parameters
 
 
-def alone(run, about):
+def alone(run, about, **others):
     """Command line of one suite.
 
     Parameters
@@ -61,11 +61,18 @@ def alone(run, about):
     run : callable
     about : str
         Docstring of the suite; its first line is the help.
+    **others : callable
+        What is run instead under an option of that name; its docstring is the help.
     """
     parser = argparse.ArgumentParser(description=about.splitlines()[0])
     add_options(parser)
     if takes_tables(run):
         parser.add_argument("tables", nargs="?", help="module with further tables")
+    for name, other in others.items():
+        about = other.__doc__.splitlines()[0]
+        parser.add_argument(f"--{name}", action="store_true", help=about)
     options = parser.parse_args()
+    for name, other in others.items():
+        run = other if getattr(options, name) else run
     for table in tables_of(run, options, getattr(options, "tables", None)):
         print(table.markdown())

@@ -1,12 +1,13 @@
-"""Held-out loss of networks with their defaults, and of other penalties for ours.
+"""Held-out loss of networks with their defaults, and without one ingredient of them.
 
 MLPGD on raw numbers and one-hot columns against scikit-learn's networks on scaled
-columns and targets, its boosted trees and its linear models. How fast networks are is
-in ``mlp.py``.
+columns and targets, its boosted trees and its linear models; ``--ablation`` replaces
+one choice of the defaults after the other. How fast networks are is in ``mlp.py``.
 """
 
 import importlib.util
 import json
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from time import process_time
 
@@ -28,6 +29,7 @@ from benchmarks._command import alone
 from benchmarks._report import Table
 from benchmarks._tables import load
 from skgd import MLPGD
+from skgd._network import coordinates
 from skgd._network.automatic import automatic_alpha
 
 # Rows of a table that are looked at, and the share of them that judges.
@@ -194,37 +196,90 @@ def peers(task):
 # What scikit-learn's network is called in the summary, for either task.
 REFERENCE = "MLP*"
 
+ENSEMBLE = "n_ensemble=4"
 
-def ours(task, n, d):
-    """Name -> network; the first has the defaults, the others lack one ingredient."""
+
+def ours(task):
+    """Name -> network: the defaults, and what the guide recommends beyond them."""
     fixed = {"loss": LOSS[task], "random_state": 0}
+    return {"default": MLPGD(**fixed), ENSEMBLE: MLPGD(n_ensemble=4, **fixed)}
+
+
+@contextmanager
+def replaced(constant, value):
+    """A constant of ``skgd._network.coordinates`` with another value for a while."""
+    kept = getattr(coordinates, constant)
+    setattr(coordinates, constant, value)
+    try:
+        yield
+    finally:
+        setattr(coordinates, constant, kept)
+
+
+def ablations(task, n, d):
+    """(ingredient, network that lacks it or has another, context of its fit)."""
+
+    def network(*sizes, **parameters):
+        return MLPGD(*sizes, loss=LOSS[task], random_state=0, **parameters)
+
     auto = automatic_alpha(n, d)
-    return {
-        "default": MLPGD(**fixed),
-        "alpha=1e-4": MLPGD(alpha=1e-4, **fixed),
-        "alpha=1e-2": MLPGD(alpha=1e-2, **fixed),
-        "alpha=3/n": MLPGD(alpha=min(3 / n, 0.03), **fixed),
-        "alpha=6/n": MLPGD(alpha=min(6 / n, 0.03), **fixed),
-        "alpha/2": MLPGD(alpha=auto / 2, **fixed),
-        "2 alpha": MLPGD(alpha=auto * 2, **fixed),
-        "dropout=0.1": MLPGD(dropout=0.1, **fixed),
-        "60 epochs": MLPGD(max_iter=60, **fixed),
-        "average=400": MLPGD(average=400, **fixed),
-        "early_stopping": MLPGD(early_stopping=True, **fixed),
-        "(200,)": MLPGD((200,), **fixed),
-        "(100, 100)": MLPGD((100, 100), **fixed),
-        "tanh": MLPGD(activation="tanh", **fixed),
-        "silu": MLPGD(activation="silu", **fixed),
-        "batch_size=64": MLPGD(batch_size=64, **fixed),
-        "lr=0.005": MLPGD(lr=0.005, lr_schedule="cosine", **fixed),
-    }
+    yield "**the default**", network(), nullcontext()
+    for what, parameters in {
+        "alpha: 1e-4": {"alpha": 1e-4},
+        "alpha: 1e-2": {"alpha": 1e-2},
+        "alpha: 6/n, without columns": {"alpha": float(np.clip(6 / n, 1e-4, 0.03))},
+        "alpha: half of it": {"alpha": auto / 2},
+        "alpha: twice of it": {"alpha": auto * 2},
+        "scales: none, standardize=False": {"standardize": False},
+    }.items():
+        yield what, network(**parameters), nullcontext()
+    yield (
+        "scales: no entry is brought within 8",
+        network(),
+        replaced("LONGEST_REACH", np.inf),
+    )
+    yield (
+        "scales: wide tables are not made smaller",
+        network(),
+        replaced("MANY_COLUMNS", np.inf),
+    )
+    yield (
+        "targets: standard deviation with outliers, too",
+        network(),
+        replaced("MOST_USUAL", np.inf),
+    )
+    for what, parameters in {
+        "rate: cosine instead of a line": {"lr": 0.01, "lr_schedule": "cosine"},
+        "rate: constant": {"lr": 0.01},
+        "rule: Nesterov's instead of Adam": {"optimizer": "nesterov"},
+        "rule: RMSProp": {"optimizer": "rmsprop"},
+        "batches of 16": {"batch_size": 16},
+        "batches of 64": {"batch_size": 64},
+        "epochs: 30, however few updates": {"max_iter": 30},
+        "epochs: 15": {"max_iter": 15},
+        "epochs: 60": {"max_iter": 60},
+        "activation: tanh": {"activation": "tanh"},
+        "activation: silu": {"activation": "silu"},
+        "activation: gelu": {"activation": "gelu"},
+        "dropout: 0.1": {"dropout": 0.1},
+        "average from update 400 on": {"average": 400},
+        "early stopping": {"early_stopping": True},
+    }.items():
+        yield what, network(**parameters), nullcontext()
+    yield "units: 32", network((32,)), nullcontext()
+    yield "units: 400", network((400,)), nullcontext()
+    yield "layers: two of 100", network((100, 100)), nullcontext()
+    yield ENSEMBLE, network(n_ensemble=4), nullcontext()
+    equal = network(n_ensemble=4, alpha=auto)
+    yield "n_ensemble=4, one strength for all", equal, nullcontext()
 
 
-def measured(task, model, parts):
+def measured(task, model, parts, context=None):
     """What `judged` says, and the seconds of the fit."""
     X, X_new, y, y_new = parts
     started = process_time()
-    model.fit(X, y)
+    with context or nullcontext():
+        model.fit(X, y)
     seconds = process_time() - started
     return (*judged(task, model, X_new, y_new), seconds)
 
@@ -249,17 +304,19 @@ def summary(results, kinds, reference):
         values = np.array(list(differences.values()))
         worst = min(differences, key=differences.get)
         found = [one[method] for one in results.values()]
+        right = [share for _, share, _, _ in found if share is not None]
         calibration = [error for _, _, error, _ in found if error is not None]
         rows.append(
             {
                 "network": method,
-                "R²": np.mean(by_task["regression"]),
-                "log loss": -np.mean(by_task["classification"]),
+                "R²": f"{np.mean(by_task['regression']):+.3f}",
+                "log loss": f"{-np.mean(by_task['classification']):+.3f}",
+                "accuracy": f"{np.mean(right):.3f}",
+                "calibration error": f"{np.mean(calibration):.3f}",
                 "no worse": f"{np.sum(values >= -SAME)} of {len(values)}",
                 "worse by 0.03": int(np.sum(values < -BAD)),
                 "worst": f"{differences[worst]:+.3f} ({worst})",
-                "calibration error": np.mean(calibration),
-                "mean rank": np.mean(ranks[method]),
+                "mean rank": f"{np.mean(ranks[method]):.1f}",
                 "seconds": sum(seconds for *_, seconds in found),
             }
         )
@@ -272,20 +329,39 @@ def mean_of(found):
     return tuple(None if c[0] is None else float(np.mean(c)) for c in columns)
 
 
-def run(repeats=5, quick=False, tables=None):
-    """All tables of this suite; `repeats` is the number of splits of each table."""
-    sources = tables_of(tables, quick)
+def held_out(repeats, quick, tables, methods):
+    """What methods reach on all tables, means over splits.
+
+    Parameters
+    ----------
+    repeats : int
+        Splits of each table.
+    quick : bool
+        Whether one table of each task will do.
+    tables : str or None
+        A module of further tables.
+    methods : callable(task, n, d) -> iterable of (name, network, context)
+
+    Returns
+    -------
+    results : dict of table to dict of method to `measured`
+        Those of `peers`, which do not change, are kept between runs.
+    kinds : dict of table to task
+    shapes : dict of table to (rows trained on, columns)
+    """
     kept = json.loads(KEPT.read_text()) if KEPT.exists() and not quick else {}
-    results, kinds, shown = {}, {}, []
-    for name, (task, make) in sources.items():
+    results, kinds, shapes = {}, {}, {}
+    for name, (task, make) in tables_of(tables, quick).items():
         kinds[name] = task
         found = {}
         for seed in range(repeats):
             parts = split(task, make, seed)
+            shapes[name] = parts[0].shape
             if not found:
                 MLPGD((2,), loss=LOSS[task], max_iter=1).fit(parts[0], parts[2])
-            for method, model in ours(task, *parts[0].shape).items():
-                found.setdefault(method, []).append(measured(task, model, parts))
+            for method, model, context in methods(task, *parts[0].shape):
+                measure = measured(task, model, parts, context)
+                found.setdefault(method, []).append(measure)
             for peer, model in peers(task).items():
                 key = f"{name}/{peer}/{seed}"
                 if key not in kept:
@@ -295,36 +371,66 @@ def run(repeats=5, quick=False, tables=None):
                 )
                 found.setdefault(method, []).append(kept[key])
         results[name] = {method: mean_of(values) for method, values in found.items()}
-        row = {"table": name, "rows": len(parts[0]), "columns": parts[0].shape[1]}
-        row["measure"] = "R²" if task == "regression" else "−log loss"
-        names = ("default", REFERENCE, "MLP, early stopping")
-        names += ("HistGradientBoosting", "linear")
-        shown.append(row | {method: results[name][method][0] for method in names})
         if not quick:
             KEPT.parent.mkdir(exist_ok=True)
             KEPT.write_text(json.dumps(kept))
+    return results, kinds, shapes
+
+
+AGAINST = (
+    "R² and log loss are differences from scikit-learn's network (R²: higher is "
+    f"better, log loss: lower is better); no worse: by no more than {SAME}."
+)
+
+
+def run(repeats=5, quick=False, tables=None):
+    """All tables of this suite; `repeats` is the number of splits of each table."""
+
+    def methods(task, n, d):
+        for name, model in ours(task).items():
+            yield name, model, nullcontext()
+
+    results, kinds, shapes = held_out(repeats, quick, tables, methods)
+    names = ("default", ENSEMBLE, REFERENCE, "MLP, early stopping")
+    names += ("HistGradientBoosting", "linear")
+    shown = []
+    for name, found in results.items():
+        row = {"table": name, "rows": shapes[name][0], "columns": shapes[name][1]}
+        row["measure"] = "R²" if kinds[name] == "regression" else "−log loss"
+        shown.append(row | {method: found[method][0] for method in names})
     note = (
         f"Held out: {HELD_OUT:.0%} of at most {MOST_ROWS:,} rows, {repeats} splits. "
         "Ours on raw numbers and one-hot columns; scikit-learn's networks and linear "
         "models on scaled columns (and targets)."
     )
-    against = (
-        "Differences from scikit-learn's network (R²: higher is better, log loss: "
-        f"lower is better); no worse: by no more than {SAME}. Below the first row one "
-        "choice of the default is replaced."
-    )
-    if quick:
-        against += " In a quick run one table of each task."
     return [
         Table("Networks with their defaults", shown, note),
         Table(
-            "Networks: choices of the default",
+            "Networks with their defaults, all tables",
             summary(results, kinds, REFERENCE),
-            against,
+            AGAINST + (" In a quick run one table of each task." if quick else ""),
             ["pytabkit (RealMLP, TabM): not compared"],
         ),
     ]
 
 
+def run_ablation(repeats=3, quick=False, tables=None):
+    """Replace one choice of the defaults after the other."""
+    results, kinds, _ = held_out(repeats, quick, tables, ablations)
+    only = [name for name in next(iter(results.values())) if name not in PEERS]
+    results = {t: {name: one[name] for name in only} for t, one in results.items()}
+    return [
+        Table(
+            "Networks: the default without one of its choices",
+            summary(results, kinds, REFERENCE),
+            f"{len(results)} tables, {repeats} splits. " + AGAINST,
+        )
+    ]
+
+
+# Beside the reference, in the first table only.
+PEERS = ("MLP, early stopping", "HistGradientBoosting", "linear")
+
+
 if __name__ == "__main__":
-    alone(run, __doc__)
+    alone(run, __doc__, ablation=run_ablation)

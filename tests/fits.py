@@ -68,6 +68,7 @@ def states():
     yield "box", GDRegressor(penalty=Box(0, 1), **SHORT), X, COUNTS
     yield "l1, sparse", GDClassifier(penalty="l1", alpha=0.01, **STEPS), rows, y
     yield "dropout", MLPGD((5,), dropout=0.3, **SHORT), X, y
+    yield "ensemble", MLPGD((5,), n_ensemble=3, dropout=0.3, **SHORT), X, y
     yield "raw network", MLPGD((5,), standardize=False, **STEPS), X, y
     for optimizer in [*ANY_GRADIENT, "pa1", "pa2"]:
         loss = "hinge" if optimizer in ("pa1", "pa2") else "log_loss"

@@ -149,6 +149,7 @@ def train(
     coefs = [W.copy() for W in coefs]
     intercepts = [b.copy() for b in intercepts]
     t = seen = 0
+    shares = np.broadcast_to(dropout, len(coefs) - 1)
     losses = []
 
     def penalty():
@@ -162,10 +163,12 @@ def train(
             gradients = [np.zeros_like(p) for p in (*coefs, *intercepts)]
             for i in batch:
                 masks = None
-                if dropout:
+                if any(shares):
                     masks = [
-                        mask(dropout, seed, layer + 1, seen, len(b))
-                        for layer, b in enumerate(intercepts[:-1])
+                        mask(share, seed, layer + 1, seen, len(b))
+                        for layer, (share, b) in enumerate(
+                            zip(shares, intercepts[:-1], strict=True)
+                        )
                     ]
                 seen += 1
                 value, dW, db = row_gradient(

@@ -7,6 +7,8 @@ same loop, other sums.
 import copy
 from functools import partial
 
+import numpy as np
+
 from skgd._cluster.objective import ShardedObjective
 from skgd._stream.fit_batches import Labels, begun, check_far_rows, far_task, run
 from skgd._stream.survey import Survey, sample_rows
@@ -39,7 +41,7 @@ def check_solver(estimator, what):
             f"optimizer={name!r} makes a step for each row, and rows on many machines "
             f"answer with a gradient: for {what} use another optimizer, or {BLOCKS}."
         )
-    if getattr(estimator, "dropout", 0.0):
+    if np.any(getattr(estimator, "dropout", 0.0)):
         raise ValueError(
             f"dropout={estimator.dropout} draws units row after row: for {what} set "
             f"dropout=0.0, or use {BLOCKS}."

@@ -19,23 +19,28 @@ class Fitted:
     ----------
     name : str
         Class of the estimator.
-    layers : list of (array of shape (fan_in, fan_out), array of shape (fan_out,))
-        Weights and intercepts, the first for the features as given.
+    members : list of list of (array of shape (fan_in, fan_out), array of (fan_out,))
+        Weights and intercepts of the layers of each network of an ensemble, the first
+        for the features as given. All else is the only member.
     activations : list of Activation
         One for each hidden layer.
     is_network : bool
     task : a task of ``skgd._input.targets``
     loss : Loss
     n_features : int
+    averaged : str
+        What of the members of an ensemble is: 'exponential', 'softmax', 'logistic' or
+        'score'.
     """
 
     name: str
-    layers: list
+    members: list
     activations: list
     is_network: bool
     task: object
     loss: object
     n_features: int
+    averaged: str
 
     @classmethod
     def of(cls, estimator):
@@ -43,21 +48,27 @@ class Fitted:
         check_is_fitted(estimator)
         is_network = hasattr(estimator, "coefs_")
         if is_network:
-            layers = list(zip(estimator.coefs_, estimator.intercepts_, strict=True))
+            members, averaged = estimator._layers_of_members(), estimator._averaged()
             activations = list(estimator._model.activations)
         else:
             coef = as_matrix(estimator.coef_)
-            layers = [(coef.T, np.atleast_1d(estimator.intercept_))]
+            members, averaged = [[(coef.T, np.atleast_1d(estimator.intercept_))]], ""
             activations = []
         return cls(
             type(estimator).__name__,
-            layers,
+            members,
             activations,
             is_network,
             estimator._task,
             estimator._loss,
             estimator.n_features_in_,
+            averaged,
         )
+
+    @property
+    def layers(self):
+        """Those of the only member, or of the first."""
+        return self.members[0]
 
     @property
     def n_outputs(self):

@@ -111,8 +111,35 @@ def activated(graph, activation, x):
 
 
 def scores(graph, fitted, x):
-    """The output of the last layer."""
-    for k, (W, b) in enumerate(fitted.layers):
+    """The output of the last layer, of an ensemble that of all members together."""
+    members = [_scores_of_member(graph, fitted, layers, x) for layers in fitted.members]
+    if len(members) == 1:
+        return members[0]
+    if fitted.averaged == "exponential":
+        members = [graph.apply("Exp", z) for z in members]
+        return graph.apply("Log", _mean(graph, members))
+    if fitted.averaged == "softmax":
+        members = [graph.apply("Softmax", z, axis=1) for z in members]
+        return graph.apply("Log", _mean(graph, members))
+    if fitted.averaged == "logistic":
+        claims = [graph.apply("Sigmoid", z) for z in members]
+        others = [graph.apply("Sigmoid", graph.apply("Neg", z)) for z in members]
+        claim, other = (
+            graph.apply("Log", _mean(graph, parts)) for parts in (claims, others)
+        )
+        return graph.apply("Sub", claim, other)
+    return _mean(graph, members)
+
+
+def _mean(graph, parts):
+    total, *others = parts
+    for part in others:
+        total = graph.apply("Add", total, part)
+    return graph.apply("Mul", total, graph.constant(1.0 / len(parts)))
+
+
+def _scores_of_member(graph, fitted, layers, x):
+    for k, (W, b) in enumerate(layers):
         x = graph.apply("MatMul", x, graph.constant(W))
         x = graph.apply("Add", x, graph.constant(b))
         if k < len(fitted.activations):

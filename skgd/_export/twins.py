@@ -57,6 +57,7 @@ def twin(estimator):
         If scikit-learn has none.
     """
     fitted = Fitted.of(estimator)
+    _check_alone(len(fitted.members))
     regression = fitted.task.name == "regression"
     if fitted.is_network:
         sizes = [len(b) for _, b in fitted.layers[:-1]]
@@ -98,9 +99,19 @@ def template(estimator):
     alpha = ALPHA if isinstance(alpha, str) else alpha
     if not hasattr(estimator, "hidden_layer_sizes"):
         return _linear(loss, regression, alpha)
+    _check_alone(estimator.n_ensemble)
     sizes = estimator._hidden_layer_sizes()
     activations = estimator._activations(len(sizes))
     return _network(loss, regression, activations, sizes, alpha)
+
+
+def _check_alone(n_networks):
+    if n_networks > 1:
+        raise ValueError(
+            "scikit-learn's MLPClassifier and MLPRegressor are one network, this is an "
+            f"ensemble with n_ensemble={n_networks}: use to_onnx(), or export the "
+            "networks in members_ one by one."
+        )
 
 
 def _linear(loss, regression, alpha):

@@ -2,6 +2,7 @@
 
 Forward pass, dropout and backpropagation on preallocated buffers. Activations and
 losses come as addresses; sizes come as numbers: one compilation serves every network.
+Members of an ensemble, whose parameters lie one after the other in theta, take turns.
 """
 
 from typing import NamedTuple
@@ -10,7 +11,16 @@ import numba
 import numpy as np
 from numba import types
 
-from .compiling import FLOAT, INDEX, INNER, matrix, read_only, remembered, vector
+from .compiling import (
+    FLOAT,
+    INDEX,
+    INNER,
+    VECTOR,
+    matrix,
+    read_only,
+    remembered,
+    vector,
+)
 from .pointers import call_float, call_nothing
 from .records import record
 from .shuffling import GOLDEN, mixed
@@ -38,7 +48,7 @@ class Layers(NamedTuple):
     Attributes
     ----------
     layout : int64 array of shape (4, n_layers)
-        Sizes and places; see ``WIDTH`` and the following.
+        Sizes and places, in one member; see ``WIDTH`` and the following.
     activations : int64 array of shape (n_hidden,)
         Addresses.
     constants : float64 array of shape (n_hidden, any)
@@ -46,12 +56,17 @@ class Layers(NamedTuple):
     values, slopes, deltas : arrays
         For the rows of a block: what the layers give, the slopes of their activations,
         and the derivatives of the loss.
-    scratch : array of shape (n_parameters,)
+    scratch : array of shape (n_parameters of a member,)
         For a gradient.
+    apart : bool
+        Whether each member of an ensemble has its share of the rows, one after the
+        other, and not all of them.
     fit_intercept : bool
         Whether the intercepts move.
-    dropout : float
-        Share of the hidden units that a row does without.
+    drops : bool
+        Whether any units are dropped.
+    dropout : float64 array of shape (n_hidden,)
+        Share of the units of each hidden layer that a row does without.
     stream : uint64 array of shape (2,)
         Seed of the random numbers, and rows trained on.
     """
@@ -63,8 +78,10 @@ class Layers(NamedTuple):
     slopes: object
     deltas: object
     scratch: object
+    apart: bool
     fit_intercept: bool
-    dropout: float
+    drops: bool
+    dropout: object
     stream: object
 
 
@@ -134,8 +151,10 @@ def _shared_types(element):
         slopes=numbers,
         deltas=numbers,
         scratch=numbers,
+        apart=types.boolean,
         fit_intercept=types.boolean,
-        dropout=FLOAT,
+        drops=types.boolean,
+        dropout=VECTOR,
         stream=vector(types.uint64),
     )
     units = record(Units, shift=numbers, scale=numbers, gain=numbers)
@@ -231,15 +250,15 @@ def _drop(values, slopes, share, seed, first):
 
 
 @numba.njit(**INLINED)
-def _forward(network, theta, m, row, intercepts):
+def _forward(network, theta, m, row, seed, intercepts):
     """From the products of input and first weights to the scores.
 
     Every activation leaves its value in `values` and its derivative in `slopes`.
-    `row` is the number of the first row for dropout, or negative for none;
-    `intercepts` are those of the first layer.
+    `row` is the number of the first row for dropout, or negative for none, and `seed`
+    that of its masks; `intercepts` are those of the first layer.
     """
     layout, values, slopes = network.layout, network.values, network.slopes
-    dropout, stream = network.dropout, network.stream
+    dropout = network.dropout
     last = layout.shape[1] - 1
     for layer in range(1, last + 1):
         z = _rows_of(values, layout, layer, m)
@@ -263,13 +282,13 @@ def _forward(network, theta, m, row, intercepts):
                 slope[r * width : stop * width],
                 network.constants[layer - 1],
             )
-        if row >= 0:
+        if row >= 0 and dropout[layer - 1] > 0.0:
             # Layers get streams of their own: consecutive seeds are independent.
             _drop(
                 flat,
                 slope,
-                dropout,
-                stream[0] + np.uint64(layer),
+                dropout[layer - 1],
+                seed + np.uint64(layer),
                 np.uint64(row * layout[WIDTH, layer]),
             )
 
@@ -363,19 +382,21 @@ def _copy_rows(inputs, order, first, m, rows):
 
 
 @numba.njit(**INLINED)
-def _pass(rows, start, first, m, cost, theta, gradient, intercepts):
+def _pass(rows, start, first, m, cost, member, theta, gradient, intercepts):
     """Forward from the products with the first weights, and back to them.
 
     The gradients of the other weights go into `gradient` or, for all blocks of a call
     but the first one, into the scratch: products cannot add to what is there.
     """
     network = rows.data.layers
-    dropout, scratch = network.dropout, network.scratch
+    scratch = network.scratch
     learns = gradient.shape[0] > 0
     row = -1
-    if learns and dropout > 0.0:
+    if learns and network.drops:
         row = np.int64(network.stream[1]) + first - start
-    _forward(network, theta, m, row, intercepts)
+    # As many seeds as there are layers belong to each member.
+    seed = network.stream[0] + np.uint64(member * network.layout.shape[1])
+    _forward(network, theta, m, row, seed, intercepts)
     total = _judge(network, rows.data.units, rows, first, m, cost)
     if learns:
         if first > start:
@@ -395,8 +416,11 @@ def _finish(network, gradient, n_rows):
     if gradient.shape[0] == 0:
         return
     if not network.fit_intercept:
-        gradient[network.layout[INTERCEPTS, 1] :] = 0.0
-    if network.dropout > 0.0:
+        size = network.scratch.shape[0]
+        n_members = gradient.shape[0] // size
+        members = gradient.reshape((n_members, size))
+        members[:, network.layout[INTERCEPTS, 1] :] = 0.0
+    if network.drops:
         network.stream[1] += np.uint64(n_rows)
 
 
@@ -406,8 +430,26 @@ def _add(gradient, scratch):
         gradient[j] += scratch[j]
 
 
-def dense_block(rows, start, stop, cost, theta, gradient):
-    """Adds to a `gradient` that is zero on entry; an empty one asks for the loss."""
+@numba.njit(**INLINED)
+def _rows_of_member(network, n_members, n_rows):
+    """How many of the rows are for a member, and how far its own are from the last's.
+
+    That is 0 where all members see all of the rows.
+    """
+    if network.apart:
+        return n_rows // n_members, n_rows // n_members
+    return n_rows, 0
+
+
+@numba.njit(**INLINED)
+def _member_of(vector, member, size):
+    """The part of a member of an ensemble; an empty gradient has none."""
+    return vector[member * size : (member + 1) * size]
+
+
+@numba.njit(**INLINED)
+def _dense_member(rows, start, stop, cost, member, theta, gradient):
+    """The sum of losses of one member, whose parameters `theta` are."""
     block, network = rows.data.block, rows.data.layers
     layout, values, scratch = network.layout, network.values, network.scratch
     learns = gradient.shape[0] > 0
@@ -419,7 +461,7 @@ def dense_block(rows, start, stop, cost, theta, gradient):
         _copy_rows(rows.data, rows.order, first, m, given)
         z = _rows_of(values, layout, 1, m)
         np.dot(given, _weights_of(theta, layout, 1), z)
-        total += _pass(rows, start, first, m, cost, theta, gradient, intercepts)
+        total += _pass(rows, start, first, m, cost, member, theta, gradient, intercepts)
         if not learns:
             continue
         delta = _rows_of(network.deltas, layout, 1, m)
@@ -428,8 +470,29 @@ def dense_block(rows, start, stop, cost, theta, gradient):
             _add(gradient, scratch)
         else:
             np.dot(given.T, delta, _weights_of(gradient, layout, 1))
-    _finish(network, gradient, stop - start)
     return total
+
+
+def dense_block(rows, start, stop, cost, theta, gradient):
+    """Adds to a `gradient` that is zero on entry; an empty one asks for the loss.
+
+    The loss is the mean over the members of an ensemble; each gets its own gradient.
+    Where each has rows of its own, it is the sum over all of them.
+    """
+    network = rows.data.layers
+    size = network.scratch.shape[0]
+    n_members = theta.shape[0] // size
+    n_rows, apart = _rows_of_member(network, n_members, stop - start)
+    total = 0.0
+    for member in range(n_members):
+        first = start + member * apart
+        own, slopes = (
+            _member_of(theta, member, size),
+            _member_of(gradient, member, size),
+        )
+        total += _dense_member(rows, first, first + n_rows, cost, member, own, slopes)
+    _finish(network, gradient, n_rows)
+    return total if apart > 0 else total / n_members
 
 
 @numba.njit(**INLINED)
@@ -460,8 +523,9 @@ def _add_first_products(data, order, first, delta, coef_gradient):
                 coef_gradient[j, k] += x * delta[r, k]
 
 
-def csr_block(rows, start, stop, cost, theta, gradient):
-    """As `dense_block`. Rows are centred without touching their zeros:
+@numba.njit(**INLINED)
+def _sparse_member(rows, start, stop, cost, member, theta, gradient):
+    """As `_dense_member`. Rows are centred without touching their zeros:
     (x - mean) * scale @ W + b = (x * scale) @ W + (b - (mean * scale) @ W).
     """
     data, order, network = rows.data, rows.order, rows.data.layers
@@ -484,7 +548,7 @@ def csr_block(rows, start, stop, cost, theta, gradient):
         m = min(block, stop - first)
         z = _rows_of(network.values, layout, 1, m)
         _first_products(data, order, first, coef, z)
-        total += _pass(rows, start, first, m, cost, theta, gradient, offset)
+        total += _pass(rows, start, first, m, cost, member, theta, gradient, offset)
         if not learns:
             continue
         if first > start:
@@ -498,5 +562,22 @@ def csr_block(rows, start, stop, cost, theta, gradient):
             if shift != 0.0:
                 for k in range(width):
                     coef_gradient[j, k] -= shift * sums[k]
-    _finish(network, gradient, stop - start)
     return total
+
+
+def csr_block(rows, start, stop, cost, theta, gradient):
+    """As `dense_block`."""
+    network = rows.data.layers
+    size = network.scratch.shape[0]
+    n_members = theta.shape[0] // size
+    n_rows, apart = _rows_of_member(network, n_members, stop - start)
+    total = 0.0
+    for member in range(n_members):
+        first = start + member * apart
+        own, slopes = (
+            _member_of(theta, member, size),
+            _member_of(gradient, member, size),
+        )
+        total += _sparse_member(rows, first, first + n_rows, cost, member, own, slopes)
+    _finish(network, gradient, n_rows)
+    return total if apart > 0 else total / n_members

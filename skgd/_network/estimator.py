@@ -24,6 +24,7 @@ from skgd._estimator.probabilities import LogProbabilities, has_probabilities
 from skgd._estimator.transaction import all_or_nothing
 from skgd._input.targets import Classification, Multilabel
 from skgd._input.validation import check_weights, refuse_foreign, validated
+from skgd._network.ensemble import averaged, is_ensemble, members_of, together
 from skgd._network.training import NetworkGD, is_classifier
 from skgd._training.threads import one_blas_thread
 from skgd.losses import LOSSES
@@ -69,7 +70,8 @@ class MLPGD(LogProbabilities, NetworkGD):
     variance of y for "squared_error", so that `alpha` means the same in all units.
     Several targets are brought to one spread there, the root mean square of theirs,
     before the loss compares them, so that each counts the same in any units; with
-    ``standardize=False`` those of large variance weigh more.
+    ``standardize=False`` those of large variance weigh more. Of an ensemble F is the
+    mean over its members, each of which goes down its own.
 
     Parameters
     ----------
@@ -81,14 +83,18 @@ class MLPGD(LogProbabilities, NetworkGD):
         Labels, sorted; for multilabel y, the number of each column. Only of a
         classifier.
     coefs_ : list of arrays of shape (fan_in, fan_out)
-        Weights of each layer, the first for the features as given. Predictions and
+        Weights of each layer, the first for the features as given; of an ensemble of
+        shape (n_ensemble, fan_in, fan_out). Predictions and
         `gradient` use these arrays, also if you have changed them; further training
         goes on from what was learnt, not from such changes, which can be handed to
         `fit` as `coefs_init` and `intercepts_init`.
     intercepts_ : list of arrays of shape (fan_out,)
-        Constant terms of each layer.
+        Constant terms of each layer; of an ensemble of shape (n_ensemble, fan_out).
+    members_ : list of MLPGD
+        The networks of an ensemble, to predict with, as `compact` makes them; made when
+        they are asked for. Only of an ensemble.
     alpha_ : float
-        The strength of the penalty used.
+        The strength of the penalty used, of an ensemble that of the first member.
     n_layers_ : int
         Number of layers, those of inputs and outputs included.
     n_outputs_ : int
@@ -259,12 +265,16 @@ class MLPGD(LogProbabilities, NetworkGD):
         rows = rows.with_mean_weight_one()
         raw = self._model.in_units_of_features(X.dtype)
         theta = raw.theta(self.coefs_, self.intercepts_)
-        objective = self._objective(self._task, self._loss, raw, 0.0)
+        objective = self._objective(
+            self._task, self._loss, raw, np.zeros(raw.n_members)
+        )
         with one_blas_thread():
             loss, gradient = objective.bind(rows).gradient(theta)
-        coefs, intercepts = raw.split(gradient)
+        # Of the mean over the members of an ensemble, where training takes their sum.
+        coefs, intercepts = raw.split(gradient * raw.unit)
         alpha = self.alpha_ if self.alpha == "auto" else self.alpha
-        strengths = self._model.raw_penalty_weights(alpha)
+        alphas = self._strengths(alpha, raw.n_members)
+        strengths = self._model.raw_penalty_weights(alphas)
         for W, G, strength in zip(self.coefs_, coefs, strengths, strict=True):
             W = W.astype(np.float64)
             loss += 0.5 * float(np.sum(strength * W**2))
@@ -299,9 +309,40 @@ class MLPGD(LogProbabilities, NetworkGD):
         [(5, 13), (5, 20), (5, 3)]
         """
         check_is_fitted(self, "coefs_")
+        if is_ensemble(self.coefs_):
+            raise ValueError(
+                f"activations are those of one network, and this is an ensemble of "
+                f"{len(self.coefs_[0])}: ask one of members_, as in "
+                "members_[0].activations(X)."
+            )
         refuse_foreign(X=X)
         X = validated(self, X, reset=False)
         return [X, *self._layers(X, *self._together("coefs_", "intercepts_"))]
+
+    @property
+    def members_(self) -> list[Self]:
+        """The networks of an ensemble, each to predict with."""
+        check_is_fitted(self, "coefs_")
+        if not is_ensemble(self.coefs_):
+            # Who walks over all that a model holds would never come to an end.
+            raise AttributeError(
+                f"This {type(self).__name__} is one network: only an ensemble, of "
+                "n_ensemble=2 or more, has members_."
+            )
+        members = []
+        weights = members_of(self.coefs_, self.intercepts_)
+        alphas = self._strengths(self.alpha_, len(weights))
+        for (coefs, intercepts), alpha in zip(weights, alphas, strict=True):
+            member = self.compact()
+            vars(member).update(
+                n_ensemble=1,
+                coefs_=[W.copy() for W in coefs],
+                intercepts_=[b.copy() for b in intercepts],
+                alpha_=float(alpha),
+                _model=self._model.alone(),
+            )
+            members.append(member)
+        return members
 
     # ---- prediction ------------------------------------------------------------
 
@@ -317,7 +358,7 @@ class MLPGD(LogProbabilities, NetworkGD):
     def _scores(self, X):
         """A block of rows at a time, which stays in the cache from layer to layer."""
         weights = self._together("coefs_", "intercepts_")
-        widest = max(W.shape[1] for W in weights[0])
+        widest = max(W.shape[-1] for W in weights[0])
         n_rows = max(1, PREDICTED_NUMBERS // widest)
         if X.shape[0] <= n_rows:
             return self._scores_of_block(X, *weights)
@@ -329,6 +370,19 @@ class MLPGD(LogProbabilities, NetworkGD):
         return scores
 
     def _scores_of_block(self, X, coefs, intercepts):
+        if not is_ensemble(coefs):
+            return self._scores_of_member(X, coefs, intercepts)
+        scores = [
+            self._scores_of_member(X, *member)
+            for member in members_of(coefs, intercepts)
+        ]
+        return together(np.stack(scores), self._averaged())
+
+    def _averaged(self):
+        """What of the members of an ensemble is averaged; see ``ensemble.py``."""
+        return averaged(self._task, self._loss)
+
+    def _scores_of_member(self, X, coefs, intercepts):
         with np.errstate(over="ignore", invalid="ignore"):
             scores = self._forward(X, coefs, intercepts)
         if scores.dtype != np.float32 or np.isfinite(scores).all():

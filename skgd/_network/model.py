@@ -25,6 +25,8 @@ class Network:
 
     The input is a_0 = (x - mean) * scale, the last f_l the identity, and theta holds
     the weights of all layers, each (fan in, fan out) row by row, then the intercepts.
+    Of an ensemble it holds those of one member after the other; the loss is the mean of
+    theirs, and gradients are those of their sum, so that each learns as if alone.
 
     Parameters
     ----------
@@ -32,13 +34,16 @@ class Network:
         Units of each layer: features, hidden units, outputs.
     activations : list of Activation
         One for each hidden layer.
-    dropout : float
-        Share of the hidden units that each training row does without.
+    dropout : float or tuple of float
+        Share of the hidden units that each training row does without, for all layers or
+        for each.
     dtype : float32 or float64
         Precision of theta and of X.
     coordinates : skgd._network.coordinates.Coordinates
     fit_intercept : bool
         Without, all intercepts are and stay zero.
+    n_members : int
+        Networks of these layers.
     """
 
     block_rows = BLOCK_ROWS
@@ -50,27 +55,46 @@ class Network:
 
     # Of a network that was saved before there was a choice.
     fit_intercept = True
+    n_members = 1
 
     def __init__(
-        self, widths, activations, dropout, dtype, coordinates, fit_intercept=True
+        self,
+        widths,
+        activations,
+        dropout,
+        dtype,
+        coordinates,
+        fit_intercept=True,
+        n_members=1,
     ):
         self.widths = tuple(int(width) for width in widths)
         self.activations = activations
-        self.dropout = float(dropout)
+        self.dropout = dropout
         self.dtype = np.dtype(dtype)
         self.coordinates = coordinates.rounded(self.dtype)
-        self.unit = self.coordinates.unit
+        self.unit = self.coordinates.unit / n_members
         self.fit_intercept = fit_intercept
+        self.n_members = n_members
         self.n_features, self.n_outputs = self.widths[0], self.widths[-1]
         self.shapes = list(zip(self.widths[:-1], self.widths[1:], strict=True))
         self.n_weights = sum(fan_in * fan_out for fan_in, fan_out in self.shapes)
-        self.size = self.n_weights + sum(self.widths[1:])
+        self.size = n_members * self.member_size
         # Whether an activation is a user's, which may raise exceptions; see `bind`.
         self.may_raise = False
         # What is measured of the data on the way, and kept with the network.
         self.scaling = self.curvature = self.alpha = None
         # Seed of the dropout masks and number of rows trained on; moved by the kernel.
         self.stream = np.zeros(2, np.uint64)
+
+    @property
+    def member_size(self):
+        """Entries of theta that belong to one member."""
+        return self.n_weights + sum(self.widths[1:])
+
+    @property
+    def lead(self):
+        """The first axes of weights and intercepts: that of the members, if any."""
+        return () if self.n_members == 1 else (self.n_members,)
 
     def moved(self, coordinates):
         """The same network, random stream included, in other coordinates."""
@@ -90,44 +114,64 @@ class Network:
         network.scaling = network.curvature = network.alpha = None
         return network
 
-    def without_dropout(self):
-        """The same network for evaluation."""
-        return self._like_this(0.0, self.dtype, self.coordinates)
-
     def in_units_of_features(self, dtype):
         """The same layers with raw weights as parameters, for evaluation."""
         measure = self.coordinates.measure
         raw = Coordinates.raw(self.widths[0], self.n_outputs, measure)
         return self._like_this(0.0, dtype, raw)
 
-    def _like_this(self, dropout, dtype, coordinates):
-        layers = self.widths, self.activations
-        return Network(*layers, dropout, dtype, coordinates, self.fit_intercept)
+    def alone(self):
+        """One member, for evaluation."""
+        return self._like_this(0.0, self.dtype, self.coordinates, 1)
+
+    def _like_this(self, dropout, dtype, coordinates, n_members=None):
+        return Network(
+            self.widths,
+            self.activations,
+            dropout,
+            dtype,
+            coordinates,
+            self.fit_intercept,
+            self.n_members if n_members is None else n_members,
+        )
 
     # ---- theta -----------------------------------------------------------------
 
     def penalised(self):
         """1 for weights, 0 for intercepts."""
-        return np.repeat([1.0, 0.0], [self.n_weights, self.size - self.n_weights])
+        n_intercepts = self.member_size - self.n_weights
+        of_member = np.repeat([1.0, 0.0], [self.n_weights, n_intercepts])
+        return np.tile(of_member, self.n_members)
 
     def penalty_weights(self, l1, l2):
-        """Per-parameter l1 and l2 weights; empty where there is no such penalty."""
+        """Per-parameter l1 and l2 weights; empty where there is no such penalty.
+
+        `l2` may be the strength of each member.
+        """
         penalised = self.penalised()
+        strengths = np.broadcast_to(l2, self.n_members)
         return (
             l1 * penalised if l1 else np.empty(0),
-            l2 * penalised,
+            np.repeat(strengths, self.member_size) * penalised,
         )
 
     def split(self, theta):
-        """Views of the weights and intercepts of each layer."""
+        """Views of the weights and intercepts of each layer, the members one axis."""
         weights, intercepts = [], []
         start, end = 0, self.n_weights
+        theta = theta.reshape(*self.lead, self.member_size)
         for fan_in, fan_out in self.shapes:
             stop = start + fan_in * fan_out
-            weights.append(theta[start:stop].reshape(fan_in, fan_out))
-            intercepts.append(theta[end : end + fan_out])
+            part = theta[..., start:stop]
+            weights.append(part.reshape(*self.lead, fan_in, fan_out))
+            intercepts.append(theta[..., end : end + fan_out])
             start, end = stop, end + fan_out
         return weights, intercepts
+
+    def _flat(self, weights, intercepts):
+        """Theta of the weights and intercepts of each layer, as `split` gives them."""
+        parts = [part.reshape(*self.lead, -1) for part in (*weights, *intercepts)]
+        return np.concatenate(parts, axis=-1).ravel()
 
     def start(self, rng, output):
         """Random weights and intercepts, but `output` for the intercepts of the scores.
@@ -137,7 +181,18 @@ class Network:
         variance 2 / (fan in + fan out) (Glorot and Bengio, 2010). Hidden intercepts
         are uniform up to 1 / sqrt(fan in): from zero, the kinks of all units would
         start at the mean of the data.
+
+        The first member of an ensemble is what `rng` gives a network alone. The others
+        are drawn from streams whose seeds a copy of it gives.
         """
+        if self.n_members == 1:
+            return self._start_alone(rng, output)
+        network = self.alone()
+        seeds = copy.deepcopy(rng).integers(2**63, size=self.n_members - 1)
+        streams = [rng, *(np.random.default_rng(seed) for seed in seeds)]
+        return np.concatenate([network._start_alone(one, output) for one in streams])
+
+    def _start_alone(self, rng, output):
         theta = np.zeros(self.size)
         weights, intercepts = self.split(theta)
         for layer, W in enumerate(weights):
@@ -157,7 +212,7 @@ class Network:
 
     def seed_dropout(self, rng):
         """Start the stream of dropout masks; without dropout nothing is drawn."""
-        if self.dropout:
+        if np.any(self.dropout):
             self.stream[:] = rng.integers(2**63), 0
 
     # ---- raw coefficients --------------------------------------------------------
@@ -169,12 +224,11 @@ class Network:
         intercepts = [np.array(b, dtype=np.float64) for b in intercepts]
         intercepts[0] += c.mean @ coefs[0]
         seen = c.scale > 0
-        coefs[0][seen] /= c.scale[seen, None]
-        coefs[0][~seen] = 0.0
+        coefs[0][..., seen, :] /= c.scale[seen, None]
+        coefs[0][..., ~seen, :] = 0.0
         coefs[-1] /= c.spread
         intercepts[-1] = (intercepts[-1] - c.shift) / c.spread
-        flat = [part.ravel() for part in (*coefs, *intercepts)]
-        return np.concatenate(flat).astype(self.dtype)
+        return self._flat(coefs, intercepts).astype(self.dtype)
 
     def raw_layers(self, theta):
         """Raw weights and intercepts of theta, in double precision."""
@@ -198,7 +252,7 @@ class Network:
     def layers(self, X, coefs, intercepts):
         """Values of the hidden layers and scores, one after the other, of raw weights.
 
-        For evaluation: without dropout.
+        For evaluation: without dropout, and of one member.
         """
         a = safe_sparse_dot(X, coefs[0], dense_output=True)
         a += intercepts[0]
@@ -220,9 +274,12 @@ class Network:
         return theta
 
     def raw_penalty_weights(self, l2):
-        """l2 weights of the raw coefficients that equal those of theta."""
+        """l2 weights of the raw coefficients that equal those of theta.
+
+        `l2` may be the strength of each member.
+        """
         c = self.coordinates
-        weights, _ = self.split(l2 * self.unit * self.penalised())
+        weights, _ = self.split(self.unit * self.penalty_weights(0.0, l2)[1])
         weights[0] *= np.divide(
             1.0, c.scale**2, out=np.zeros_like(c.scale), where=c.scale > 0
         )[:, None]
@@ -270,6 +327,19 @@ class Network:
         data = network.DenseInput(X=X, vector=vector, step=step, **shared)
         return tuple(data), loops.dense_network(self.dtype)
 
+    def with_rows_apart(self, data):
+        """What `bind` gave, for updates in which each member has rows of its own.
+
+        The loss is the mean over all of these, so that each counts for as many.
+        """
+        from skgd._kernels import network
+
+        *others, units, layers = data
+        units, layers = network.Units(*units), network.Layers(*layers)
+        gain = (self.n_members * units.gain).astype(self.dtype)
+        units, layers = units._replace(gain=gain), layers._replace(apart=True)
+        return (*others, tuple(units), tuple(layers))
+
     def raise_noted(self, data):
         """Raise what a user's activation raised in compiled code, if one did."""
         from skgd._kernels import compiling, network, user_code
@@ -308,6 +378,7 @@ class Network:
         for row, callee in zip(constants, callees, strict=True):
             row[: callee.p.size] = callee.p
         values, slopes, deltas = (np.empty(taken.sum(), self.dtype) for _ in range(3))
+        dropout = np.array(np.broadcast_to(self.dropout, len(callees)), dtype=float)
         return Layers(
             layout=layout,
             activations=np.array([one.address for one in callees], dtype=np.int64),
@@ -315,8 +386,10 @@ class Network:
             values=values,
             slopes=slopes,
             deltas=deltas,
-            scratch=np.empty(self.size, self.dtype),
+            scratch=np.empty(self.member_size, self.dtype),
+            apart=False,
             fit_intercept=self.fit_intercept,
-            dropout=self.dropout,
+            drops=bool(dropout.any()),
+            dropout=dropout,
             stream=self.stream,
         )

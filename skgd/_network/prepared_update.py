@@ -21,6 +21,7 @@ from skgd._input.columns import usable_moments
 from skgd._input.moments import MomentsOfChunks
 from skgd._input.rows import Rows
 from skgd._network.coordinates import Coordinates, Scaling
+from skgd._network.ensemble import members_of
 from skgd._training.epochs import Stepper
 from skgd._training.fast_paths import epoch_kernel
 from skgd.penalties import penalty_value
@@ -129,7 +130,8 @@ class NetworkUpdate(PreparedUpdate):
         if not math.isfinite(total) or not math.isfinite(theta.dot(theta)):
             return None
         objective = self.plan.objective
-        penalty = c.unit * penalty_value(theta, objective.l1, objective.l2)
+        penalty = penalty_value(theta, objective.l1, objective.l2)
+        penalty *= c.unit / self.model.n_members
         value = total / len(self.targets) + penalty
         if not (math.isfinite(value) and state.is_finite()):
             return None
@@ -170,8 +172,11 @@ class NetworkUpdate(PreparedUpdate):
     def _predicts(self, state, c):
         """Whether predictions for the rows are finite that are no scores."""
         weights = self.model.moved(c).coefficients(state.answer())
-        *_, scores = self.model.layers(self.X, *weights)
-        return self.are_predicted(scores)
+        for member in members_of(*weights):
+            *_, scores = self.model.layers(self.X, *member)
+            if not self.are_predicted(scores):
+                return False
+        return True
 
     def network_of(self, left):
         """The network that an update leaves."""

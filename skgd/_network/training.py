@@ -5,6 +5,7 @@ layers are in ``model.py``, the numbers of ``lr="auto"`` in ``automatic.py``.
 """
 
 from dataclasses import replace
+from numbers import Real
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -31,8 +32,10 @@ from skgd._network.automatic import (
     automatic_epochs,
     automatic_rate,
     largest_curvature,
+    member_strengths,
 )
 from skgd._network.coordinates import Coordinates, Scaling
+from skgd._network.ensemble import members_of
 from skgd._network.model import Network
 from skgd._network.prepared_update import prepared
 from skgd._training.objective import Objective, best_constants
@@ -101,6 +104,13 @@ class NetworkGD(BaseGD):
         remedy = 'set loss="squared_error" (or "poisson" for counts)'
         return Classification.of(y, remedy)
 
+    def _layers_of_members(self):
+        """Weights and intercepts of each network of an ensemble, layer by layer."""
+        return [
+            list(zip(coefs, intercepts, strict=True))
+            for coefs, intercepts in members_of(self.coefs_, self.intercepts_)
+        ]
+
     def _theta_shown(self):
         return self._model.theta(self.coefs_, self.intercepts_)
 
@@ -109,10 +119,11 @@ class NetworkGD(BaseGD):
         return {
             "hidden_layer_sizes": hidden,
             "activation": [type(one) for one in self._activations(len(hidden))],
-            "dropout": float(self.dropout),
+            "dropout": self._dropout(len(hidden)),
             "fit_intercept": bool(self.fit_intercept),
             "standardize": bool(self.standardize),
             "loss": type(get_loss(self.loss, task.name)),
+            "n_ensemble": int(self.n_ensemble),
         }
 
     def _measures_rows(self):
@@ -143,6 +154,25 @@ class NetworkGD(BaseGD):
             validate_given(activation, one)
         return activations
 
+    def _dropout(self, n_layers):
+        """The share of each hidden layer, or the one of all."""
+        given = self.dropout
+        if isinstance(given, Real):
+            return float(given)
+        shares = np.asarray(given, dtype=object).ravel()
+        if len(shares) != n_layers:
+            raise ValueError(
+                f"dropout has {len(shares)} entries for {n_layers} hidden layers."
+            )
+        for share in shares:
+            if not (isinstance(share, Real) and 0.0 <= share < 1.0):
+                raise ValueError(
+                    "The entries of dropout must be shares in [0, 1), got "
+                    f"{self.dropout!r}."
+                )
+        first, *others = map(float, shares) if n_layers else (0.0,)
+        return first if all(s == first for s in others) else (first, *others)
+
     def _plan(self, task, loss, rows, model, streaming=False):
         validate_given(loss, self.loss)
         optimizer, schedule = self._rule_and_schedule()
@@ -169,7 +199,8 @@ class NetworkGD(BaseGD):
             n_features = np.count_nonzero(model.coordinates.scale)
             strength = automatic_alpha(len(rows) if known else None, n_features)
         model.alpha = float(strength)
-        objective = self._objective(task, loss, model, strength)
+        strengths = self._strengths(model.alpha, model.n_members)
+        objective = self._objective(task, loss, model, strengths)
         if lr == "auto":
             lr = automatic_rate(
                 optimizer,
@@ -186,9 +217,21 @@ class NetworkGD(BaseGD):
             batch_size=self._rows_per_update(len(rows)),
             lr=float(lr),
             averaging=averaging,
-            clip_norm=self.clip_norm,
+            clip_norm=self._longest_gradient(model),
             shuffle=self.shuffle,
         )
+
+    def _strengths(self, strength, n_members):
+        """The strength of the penalty of each member, by that of a network alone."""
+        if self.alpha == "auto":
+            return member_strengths(strength, n_members)
+        return np.full(n_members, float(strength))
+
+    def _longest_gradient(self, model):
+        """`clip_norm` for the gradients of all members of an ensemble together."""
+        if self.clip_norm is None:
+            return None
+        return float(self.clip_norm) * np.sqrt(model.n_members)
 
     def _stream_mean(self, model):
         """The mean that a stream goes on with, or a new one from the next update on."""
@@ -212,7 +255,11 @@ class NetworkGD(BaseGD):
     def _objective(self, task, loss, model, alpha):
         exclusive = isinstance(task, Classification) and task.n_outputs > 1
         return Objective(
-            model, loss, exclusive and loss.softmax, *model.penalty_weights(0.0, alpha)
+            model,
+            loss,
+            exclusive and loss.softmax,
+            *model.penalty_weights(0.0, alpha),
+            uniform=bool(np.ptp(alpha) == 0.0),
         )
 
     def _curvature(self, objective, rows):
@@ -248,10 +295,11 @@ class NetworkGD(BaseGD):
         network = Network(
             (n_features, *hidden, task.n_outputs),
             self._activations(len(hidden)),
-            self.dropout,
+            self._dropout(len(hidden)),
             rows.X.dtype,
             coordinates,
             bool(self.fit_intercept),
+            int(self.n_ensemble),
         )
         network.scaling = scaling
         return network
@@ -314,7 +362,8 @@ class NetworkGD(BaseGD):
             return theta
         c = model.coordinates
         best = best_constants(plan.objective, rows) * c.measure
-        theta[model.size - model.n_outputs :] = (best - c.shift) / c.spread
+        _, intercepts = model.split(theta)
+        intercepts[-1][...] = (best - c.shift) / c.spread
         return theta
 
     def _warn_if_stuck(self, plan, task, state, bound):
@@ -328,7 +377,9 @@ class NetworkGD(BaseGD):
         value = bound.value_of_sample
         least, reached = value(constant), value(state.answer())
         # Where outliers make up most of a robust loss, its unit is the measure.
-        size = min(abs(least), plan.model.unit) if self.standardize else abs(least)
+        size = abs(least)
+        if self.standardize:
+            size = min(size, plan.model.coordinates.unit)
         if reached < least - LEAST_GAIN * size:
             return
         cause = extreme_columns(self, bound.rows) or extreme_targets(task, bound.rows)

@@ -13,6 +13,7 @@ from scipy import sparse
 from skgd._input.boundary import check_model, check_order, check_sizes
 from skgd._input.rows import spread_out, squared_lengths
 from skgd._training.epochs import Batches
+from skgd._training.own_orders import OwnOrders
 from skgd._training.threads import ThreadedSum
 from skgd.losses import LogLoss
 from skgd.penalties import penalty_value, soft_threshold
@@ -341,6 +342,9 @@ class BoundObjective:
 
     def batches(self, stepper, rates, batch_size, shuffle, on_step):
         """The epoch of many updates."""
+        model = self.objective.model
+        if shuffle and not model.is_linear and model.n_members > 1:
+            return OwnOrders(self, stepper, rates, batch_size, on_step)
         return Batches(self, stepper, rates, batch_size, shuffle, on_step)
 
 

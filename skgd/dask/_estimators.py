@@ -315,11 +315,14 @@ class DaskMLPGD(ClassifierOnCluster, OnDask, MLPGD):
     classes_ : array of shape (n_classes,)
         Labels, sorted; only of a classifier.
     coefs_ : list of arrays of shape (fan_in, fan_out)
-        Weights of each layer, the first for the features as given.
+        Weights of each layer, the first for the features as given; of an ensemble of
+        shape (n_ensemble, fan_in, fan_out).
     intercepts_ : list of arrays of shape (fan_out,)
-        Constant terms of each layer.
+        Constant terms of each layer; of an ensemble of shape (n_ensemble, fan_out).
+    members_ : list
+        The networks of an ensemble, to predict with; only of an ensemble.
     alpha_ : float
-        The strength of the penalty used.
+        The strength of the penalty used, of an ensemble that of the first member.
     n_layers_ : int
         Number of layers, those of inputs and outputs included.
     n_outputs_ : int

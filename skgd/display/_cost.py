@@ -216,8 +216,9 @@ def random_plane(estimator, point, rng):
         parts = []
         for weights in arrays:
             part = rng.standard_normal(weights.shape)
-            norms = np.linalg.norm(weights, axis=0) / np.linalg.norm(part, axis=0)
-            part *= norms
+            # The members of an ensemble come first.
+            norms = np.linalg.norm(weights, axis=-2, keepdims=True)
+            part *= norms / np.linalg.norm(part, axis=-2, keepdims=True)
             parts.append((part if hasattr(estimator, "coefs_") else part.T).ravel())
         direction = np.concatenate(parts)
         directions.append(np.pad(direction, (0, point.size - direction.size)))

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skgd._network.ensemble import is_ensemble
 from skgd.callbacks import flat_weights
 from skgd.display import _style
 from skgd.display._path import inside_pipeline, walk, with_weights
@@ -149,6 +150,11 @@ class NetworkDisplay:
         if not hasattr(model, "coefs_"):
             raise ValueError(
                 "Only an MLPGD is a network; its linear relatives are not."
+            )
+        if is_ensemble(model.coefs_):
+            raise ValueError(
+                f"This is an ensemble of {len(model.coefs_[0])} networks: show one of "
+                "its members_."
             )
         frames = [with_weights(model, np.asarray(point)) for point in points]
         activations = None

@@ -81,6 +81,7 @@ CASES = {
     "class weights": (batch_classifier(class_weight={"a": 3.0}), "labels", 1e-9),
     "network": (batch_network(), "labels", 1e-12),
     "network regression": (batch_network(loss="squared_error"), "2-D", 1e-12),
+    "ensemble": (batch_network(n_ensemble=4), "labels", 1e-12),
     "schedule": (batch_regressor(lr_schedule="cosine", max_iter=30), "y", 1e-12),
     "average": (
         batch_regressor(optimizer="momentum", lr=1e-3, average=True, max_iter=50),
@@ -257,6 +258,7 @@ def _slice(parts, i):
             "'pa1' makes a step for each row",
         ),
         (MLPGD(dropout=0.1, solver="batch", loss="squared_error"), "dropout"),
+        (MLPGD(dropout=[0.1], solver="batch", loss="squared_error"), "dropout"),
     ],
 )
 def test_what_is_refused(model, message):

@@ -140,6 +140,7 @@ CHANGES = [
     {"activation": "tanh"},
     {"standardize": False},
     {"dropout": 0.5},
+    {"n_ensemble": 2},
     {"loss": "huber"},
 ]
 

@@ -72,6 +72,7 @@ def drawn(rng):
         parameters |= {
             "hidden_layer_sizes": one((), (2,), (2, 2)),
             "dropout": one(0.0, 0.5),
+            "n_ensemble": one(1, 1, 3),
             "standardize": one(True, False),
             "fit_intercept": one(True, True, False),
         }

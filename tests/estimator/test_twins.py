@@ -96,6 +96,7 @@ def drawn(rng):
             "loss": "log_loss" if classifies else one("squared_error", "huber"),
             "standardize": one(True, False),
             "dropout": one(0.0, 0.0, 0.3),
+            "n_ensemble": one(1, 1, 3),
         }
     else:
         losses = ("squared_error", "huber", "poisson", "quantile")

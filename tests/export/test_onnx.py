@@ -166,6 +166,7 @@ def test_what_cannot_be_written():
     [
         GDClassifier(),
         MLPGD(max_iter=3),
+        MLPGD(max_iter=3, n_ensemble=2),
         GDRegressor(),
         GDClassifierCV(alphas=[0.1, 0.01]),
         GDRegressorCV(alphas=[0.1, 0.01]),

@@ -48,6 +48,8 @@ SOME = [
     {"loss": "absolute_error", "lr": 1e-2, "lr_schedule": "cosine"},
     {"loss": "poisson"},
     {"loss": "gamma", "solver": "batch"},
+    {"n_ensemble": 3},
+    {"loss": "poisson", "n_ensemble": 2},
 ]
 
 
@@ -121,6 +123,6 @@ def test_documented_attributes_are_those_of_a_fit(loss):
     X = pd.DataFrame(X, columns=["a", "b"])
     model = MLPGD(loss=loss, early_stopping=True, max_iter=3).fit(X, y)
     public = {name for name in vars(model) if name.endswith("_")}
-    # The calls are those of partial_fit.
-    others = {"classes_", "calls_"} - public
+    # The calls are those of partial_fit; members are made when they are asked for.
+    others = {"classes_", "calls_", "members_"} - public
     assert set(documented(MLPGD.__doc__, "Attributes")) - others == public

@@ -135,8 +135,9 @@ def test_solvers_differ_in_rows_per_update_only(solver, batch_size, given):
 
 @SPARSE
 @pytest.mark.parametrize("solver", ["batch", "minibatch"])
-def test_dropout_is_that_of_the_documented_stream(solver, given):
-    model = model_of(solver=solver, dropout=0.3, max_iter=3)
+@pytest.mark.parametrize("dropout", [0.3, (0.0, 0.4), (0.5, 0.2)])
+def test_dropout_is_that_of_the_documented_stream(dropout, solver, given):
+    model = model_of(solver=solver, dropout=dropout, max_iter=3)
     fit(model, given, LABELS)
     seed = int(model._model.stream[0])
     assert model._model.stream[1] == 3 * N
@@ -145,7 +146,7 @@ def test_dropout_is_that_of_the_documented_stream(solver, given):
         reference.Gd(),
         batch_size=N if solver == "batch" else 5,
         n_epochs=3,
-        dropout=0.3,
+        dropout=dropout,
         seed=seed,
     )
     assert_same(model, expected)
