@@ -9,6 +9,7 @@ import sys
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import product
 
 ESTIMATORS = ("GDRegressor", "GDClassifier", "MLPGD")
@@ -37,19 +38,17 @@ def warm_up(names, dtypes, layouts, outputs, jobs):
         1 if something could not be kept, else 0.
     """
     families = [[name for name in names if name in family] for family in FAMILIES]
-    # The more there is to compile, the earlier.
-    kinds = list(
-        product(filter(None, families), dtypes, layouts, sorted(outputs)[::-1])
-    )
+    families = [family for family in families if family]
+    kinds = list(product(dtypes, layouts, families))
     jobs = min(jobs, len(kinds))
     if jobs == 1:
-        found = map(_compile, kinds)
+        found = [_compile(kind, outputs) for kind in kinds]
     else:
         # Processes, as Numba compiles one function at a time in each. All keep code in
         # the same folder, where every function has files of its own.
         anew = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(jobs, anew) as pool:
-            found = list(pool.map(_compile, kinds))
+            found = list(pool.map(partial(_compile, outputs=outputs), kinds))
     failures = [failure for failures in found for failure in failures]
     if failures:
         print(f"Not all could be kept on disk: {failures[0]}.", file=sys.stderr)
@@ -61,7 +60,7 @@ def warm_up(names, dtypes, layouts, outputs, jobs):
     return 0
 
 
-def _compile(kind):
+def _compile(kind, outputs):
     """Train models of a kind; returns why code was not kept."""
     import numpy as np
     from scipy import sparse
@@ -69,27 +68,25 @@ def _compile(kind):
     import skgd
     from skgd._kernels import cache
 
-    names, dtype, layout, n_outputs = kind
+    dtype, layout, names = kind
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 3))
     table = X.astype(dtype)
     table = sparse.csr_array(table) if layout == "csr" else table
-    # Two outputs and three classes.
-    labels = np.digitize(X[:, 0], [0.0] if n_outputs == 1 else [-0.5, 0.5])
-    numbers = X[:, 0] if n_outputs == 1 else X[:, :2]
+    numbers = {1: X[:, 0], 2: X[:, :2]}
+    labels = {1: np.digitize(X[:, 0], [0.0]), 2: np.digitize(X[:, 0], [-0.5, 0.5])}
     started = time.perf_counter()
-    for name in names:
-        _train(getattr(skgd, name), table, numbers, labels, name)
+    for name, n_outputs in product(names, outputs):
+        y = numbers[n_outputs] if name == "GDRegressor" else labels[n_outputs]
+        _train(getattr(skgd, name), table, y)
     seconds = time.perf_counter() - started
-    what = f"{dtype}, {layout}" + ("" if n_outputs == 1 else ", several outputs")
-    print(f"{', '.join(names)} ({what}): ready after {seconds:.1f} s", flush=True)
+    what = f"{', '.join(names)} ({dtype}, {layout})"
+    print(f"{what}: ready after {seconds:.1f} s", flush=True)
     return cache.failures
 
 
-def _train(cls, X, numbers, labels, name):
-    y, first = labels, {"classes": sorted({*labels})}
-    if name == "GDRegressor":
-        y, first = numbers, {}
+def _train(cls, X, y):
+    first = {} if cls.__name__ == "GDRegressor" else {"classes": sorted({*y})}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         cls(max_iter=2).fit(X, y)

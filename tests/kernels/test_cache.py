@@ -402,6 +402,7 @@ os.setuid(65534)
 
 SERVICE = """
 import numpy as np
+from scipy.sparse import csr_array
 from skgd import GDClassifier
 from skgd._kernels import cache
 compiled = []
@@ -409,6 +410,9 @@ cache.TolerantCache.save_overload = lambda self, *_: compiled.append(self._name)
 X = np.random.default_rng(0).normal(size=(200, 3))
 GDClassifier(max_iter=2).fit(X, X[:, 0] > 0)
 GDClassifier(max_iter=2).fit(X, X.argmax(axis=1))
+rows = csr_array(X)
+GDClassifier(max_iter=2).fit(rows, X[:, 0] > 0)
+GDClassifier().partial_fit(rows, X.argmax(axis=1), classes=range(3))
 print(compiled, cache.failures)
 """
 
@@ -510,10 +514,12 @@ def test_another_user_without_a_home_and_without_a_cache(image):
 def test_a_service_compiles_nothing_after_the_warmup(image, place):
     kept, variables = image.kept(place)
     options = ["--cache-dir", str(kept)] if place == "named" else []
-    options += ["--estimator", "GDClassifier", "--several-outputs", "--jobs", "2"]
+    options += ["--estimator", "GDClassifier", "--several-outputs", "--sparse"]
+    options += ["--jobs", "2"]
     made = image.run("-m", "skgd", "warmup", *options)
     assert made.returncode == 0, made.stderr
-    assert "GDClassifier (float64, dense, several outputs): ready" in made.stdout
+    assert "GDClassifier (float64, dense): ready" in made.stdout
+    assert "GDClassifier (float64, csr): ready" in made.stdout
     assert f"Compiled code is kept in {kept}" in made.stdout
     served = image.run("-c", AS_NOBODY + SERVICE, **variables)
     assert served.stdout.strip() == "[] []", served.stderr
