@@ -341,6 +341,55 @@ def test_a_holder_of_neighbours_hands_on_few_sums():
     assert list(merged(leaves, 64)) == [(5, 1)]
 
 
+class Weighed:
+    """An engine that knows how many bytes its questions and answers would be."""
+
+    def __init__(self, engine):
+        self.n_groups = engine.n_groups
+        self.map, self.setup = self._asking(engine.map), self._asking(engine.setup)
+        self.moved = {}
+
+    def _asking(self, ask):
+        def weighed(method, *arguments, **options):
+            question = len(pickle.dumps((method, arguments), protocol=5))
+            found = ask(method, *arguments, **options)
+            answer = len(pickle.dumps(found, protocol=5))
+            self.moved.setdefault(method, []).append((question, answer))
+            return found
+
+        return weighed
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("solver", ["batch", "minibatch"])
+def test_what_a_pass_moves(solver, dtype, n_classes):
+    """Theta there and a gradient in double precision back, whatever the rows are."""
+    rng = np.random.default_rng(0)
+    n, d = 900, 1000
+    X = rng.normal(size=(n, d)).astype(dtype)
+    y = rng.integers(0, n_classes, n)
+    given = {"solver": solver, "batch_size": 300} if solver == "minibatch" else {}
+    model = GDClassifier(solver="batch", max_iter=4, tol=None, lr=1e-4)
+    # Four neighbours, which one holder adds up to one sum.
+    groups = [[part] for part in blocks(X, y, n_parts=4)]
+    engine = Weighed(Threads(groups, 1))
+    model.set_params(**given)
+    fit_groups(model, engine, None, (None,) * 3, WHAT)
+    size = (d + 1) * (1 if n_classes == 2 else n_classes)
+    passes = engine.moved["sums" if solver == "batch" else "batch_sums"]
+    assert len(passes) >= 4
+    for question, answer in passes:
+        assert 0 <= question - np.dtype(dtype).itemsize * size < 1000
+        # The last value is asked for without a gradient.
+        assert 0 <= answer - 8 * size < 1000 or answer < 1000
+    assert max(answer for _, answer in passes) > 8 * size
+    # What is known before the first pass: moments, and some rows, here all of them, as
+    # a sample and as the first ones.
+    survey = sum(sum(pair) for pair in engine.moved["survey"])
+    assert survey < 20 * 8 * d + 2.1 * 8 * X.size
+
+
 def test_groups_depend_on_the_partitions_alone():
     assert grouped(3) == [[0], [1], [2]]
     groups = grouped(1000)
