@@ -135,12 +135,13 @@ def measured(name, make, n_rows, n_columns, clients, repeats):
     found = []
     for client in clients:
         n_workers = len(client.nthreads())
+        noun = "worker" if n_workers == 1 else "workers"
         held = client.persist([*parts[0], *parts[1]])
         held = held[:N_PARTS], held[N_PARTS:]
         one = DaskGDRegressor(alpha=1e-3, client=client)
-        row[f"{n_workers} workers, ms a pass"] = 1e3 * per_pass(one, held, repeats)
+        row[f"{n_workers} {noun}, ms a pass"] = 1e3 * per_pass(one, held, repeats)
         down, up = moved(one, held)
-        row[f"{n_workers} workers, kB down and up"] = f"{down:.1f}, {up:.1f}"
+        row[f"{n_workers} {noun}, kB down and up"] = f"{down:.1f}, {up:.1f}"
         found.append(DaskGDRegressor(alpha=1e-3, client=client).fit(*held))
         del held
     largest = np.abs(model.coef_).max()
@@ -273,7 +274,7 @@ def peers(n_rows, n_columns, client, repeats):
                 took.append(time.perf_counter() - start)
         except Exception as error:
             text = str(error).strip().splitlines() or [""]
-            yield {"package": name, "s": f"{type(error).__name__}: {text[0][:90]}"}
+            yield {"package": name, "s": f"{type(error).__name__}: {text[0]}"}
             continue
         z = everything[0] @ coef + intercept
         loss = float(np.mean(np.logaddexp(0.0, np.where(everything[1] == 1, -z, z))))
@@ -308,7 +309,7 @@ def run(repeats=5, quick=False):
     try:
         rows = [measured(*table, clients, repeats) for table in tables]
         n_rows_of_peers = 20_000 if quick else 1_000_000
-        others = list(peers(n_rows_of_peers, 20, clients[-1], min(repeats, 2)))
+        others = list(peers(n_rows_of_peers, 20, clients[-1], max(1, repeats // 3)))
     finally:
         for client, cluster in zip(clients, clusters, strict=True):
             client.close()
