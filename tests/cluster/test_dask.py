@@ -453,6 +453,36 @@ def test_workers_that_are_lost_again_and_again(client):
         engine._count_loss("sums")
 
 
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("together", [True, False])
+def test_neighbours_come_together_where_sums_are_long(
+    client, monkeypatch, known, together
+):
+    """Groups stay where they are made, unless their sums are more than a move."""
+    X, y, _, _ = table(800)
+    halves = [dask.delayed(np.array_split(a, 8)) for a in (X, y)]
+    parts = [(halves[0][k], halves[1][k], None) for k in range(8)]
+    placed = []
+
+    def noted(groups, load, homes):
+        placed.append(homes)
+        return shared(groups, load, homes)
+
+    monkeypatch.setattr(_engine, "shared", noted)
+    # Eight groups, and sums of four columns.
+    monkeypatch.setattr(_engine, "MOST_BYTES", 8 * 8 * 4 - together)
+    engine = _engine.Cluster(client, parts, 4 if known else None, None)
+    engine.map("describe")
+    held = sorted(sorted(holder.numbers) for holder in engine._holders)
+    engine.close()
+    (homes,) = placed
+    if together:
+        assert homes == {}
+        assert held == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    else:
+        assert all(homes[g] for g in range(8))
+
+
 def test_who_holds_what():
     even = shared(list(range(7)), {"a": 0, "b": 0}, {})
     assert even == {"a": [0, 1, 2, 3], "b": [4, 5, 6]}
