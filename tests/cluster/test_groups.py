@@ -1,6 +1,7 @@
 """Groups of rows held by threads: the result of `fit`, with the same bits anywhere."""
 
 import pickle
+import tracemalloc
 from functools import partial
 from itertools import pairwise
 
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 from rules import ANY_GRADIENT
 from scipy import sparse
+from sparse_rows import random_csr
 
 from skgd import MLPGD, GDClassifier, GDRegressor
+from skgd._cluster import shards
 from skgd._cluster.engine import MOST_GROUPS, Threads, grouped
 from skgd._cluster.fit import fit_groups
 from skgd._cluster.sums import merged
@@ -339,6 +342,39 @@ def test_sums_do_not_depend_on_who_adds_them():
 def test_a_holder_of_neighbours_hands_on_few_sums():
     leaves = {(0, g): (np.ones(1),) for g in range(32, 64)}
     assert list(merged(leaves, 64)) == [(5, 1)]
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_long_sums_of_groups_are_not_all_there_at_once(n_threads, monkeypatch):
+    """Of 32 groups a few, and one for each level of the tree; with the same bits."""
+    rng = np.random.default_rng(0)
+    n, d = 640, 20_000
+    X = random_csr(rng, n, d, density=1e-4)
+    y = rng.normal(size=n)
+    groups = {g: [(X[20 * g : 20 * g + 20], y[20 * g : 20 * g + 20], None)]
+              for g in range(32)}  # fmt: skip
+    found, peaks = [], []
+    for room in (shards.ROOM, 0):
+        monkeypatch.setattr(shards, "ROOM", room)
+        engine = Threads([groups[g] for g in range(32)], 1)
+        (holder,) = engine._holders
+        holder.n_threads = n_threads
+        asked = holder.sums
+
+        def watched(*arguments, asked=asked):
+            tracemalloc.start()
+            answer = asked(*arguments)
+            peaks[-1] = max(peaks[-1], tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+            return answer
+
+        peaks.append(0)
+        holder.sums = watched
+        model = GDRegressor(solver="batch", lr=1e-3, max_iter=3, tol=None)
+        found.append(fit_groups(model, engine, None, (None,) * 3, WHAT))
+    np.testing.assert_array_equal(found[0].coef_, found[1].coef_)
+    assert peaks[0] > 30 * 8 * d
+    assert peaks[1] < 12 * 8 * d
 
 
 class Weighed:
