@@ -18,6 +18,7 @@ import pytest
 from numba import types
 
 import skgd
+from skgd import __main__, _warmup
 from skgd._kernels import cache, compiling, user_code
 from skgd.activations import ACTIVATIONS
 from skgd.losses import LOSSES
@@ -524,6 +525,59 @@ def test_a_service_compiles_nothing_after_the_warmup(image, place):
     served = image.run("-c", AS_NOBODY + SERVICE, **variables)
     assert served.stdout.strip() == "[] []", served.stderr
     assert "compiling" not in served.stderr
+
+
+class Inside:
+    """A pool of processes that are none."""
+
+    def __init__(self, n_workers, context):
+        self.n_workers = n_workers
+        assert context.get_start_method() == "spawn"
+
+    def __enter__(self):
+        print(f"{self.n_workers} processes")
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    map = staticmethod(map)
+
+
+@pytest.mark.parametrize("jobs", [1, 3, 99])
+def test_what_is_compiled_by_how_many(jobs, monkeypatch, capsys):
+    kinds = []
+    monkeypatch.setattr(_warmup, "ProcessPoolExecutor", Inside)
+    monkeypatch.setattr(
+        _warmup, "_compile", lambda kind, outputs: kinds.append((*kind, outputs)) or []
+    )
+    options = ["--sparse", "--float32", "--several-outputs", "--jobs", str(jobs)]
+    assert __main__.main(["warmup", *options]) == 0
+    assert len(kinds) == len({(*kind[:2], kind[2][0]) for kind in kinds}) == 8
+    assert all(outputs == [1, 2] for *_, outputs in kinds)
+    out = capsys.readouterr().out
+    processes = {1: None, 3: "3 processes", 99: "8 processes"}[jobs]
+    assert processes is None or processes in out
+    assert ("processes" in out) == (jobs > 1)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_the_warmup_says_what_could_not_be_kept(jobs, monkeypatch, capsys):
+    monkeypatch.setattr(_warmup, "ProcessPoolExecutor", Inside)
+    monkeypatch.setattr(
+        _warmup,
+        "_compile",
+        lambda kind, outputs: ["disk full"] if kind[2] == ["MLPGD"] else [],
+    )
+    assert __main__.main(["warmup", "--jobs", jobs]) == 1
+    assert "Not all could be kept on disk: disk full." in capsys.readouterr().err
+    assert __main__.main(["warmup", "--estimator", "GDRegressor"]) == 0
+
+
+def test_a_warmup_needs_a_process(capsys):
+    with pytest.raises(SystemExit):
+        __main__.main(["warmup", "--jobs", "0"])
+    assert "--jobs must be 1 or more, not 0" in capsys.readouterr().err
 
 
 def test_without_compilation_a_sentence_says_so():
