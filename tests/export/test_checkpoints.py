@@ -95,7 +95,7 @@ print("not reached", flush=True)
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 @pytest.mark.parametrize("where", ["dump", "fsync", "replace"])
 def test_killed_at_each_step(where, tmp_path):
-    """In the middle of the file, and on either side of the flush: the last one stays."""
+    """In the middle of the file, and on either side of the flush: the last stays."""
     path, script = tmp_path / "model.pickle", tmp_path / "writer.py"
     script.write_text(KILLED.format(save=code_of_the_guide()))
     done = subprocess.run(
