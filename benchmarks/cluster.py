@@ -1,20 +1,28 @@
 """`skgd.dask` on one machine: time of a pass next to `fit`, and whether fits agree.
 
 The workers are processes with one thread each, on the cores that `fit` has as well:
-what is measured is the price of asking, not what more machines would bring.
+what is measured is the price of asking, not what more machines would bring. Beside it
+the bytes of the questions and answers of a pass, and other packages on Dask arrays.
 """
 
 import importlib.util
+import json
 import logging
+import pickle
 import resource
 import statistics
 import tempfile
 import time
+import warnings
+from contextlib import contextmanager
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from scipy import sparse
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 
 from benchmarks._command import alone
 from benchmarks._report import Table
@@ -76,6 +84,37 @@ def per_pass(model, data, repeats):
     return statistics.median(found[1:])
 
 
+@contextmanager
+def traffic():
+    """Counts the bytes of questions and answers: {method: [passes, down, up]}."""
+    from skgd.dask._engine import Cluster
+
+    counts, answers = {}, Cluster._answers
+
+    def counted(self, holders, message):
+        method, _ = pickle.loads(message)
+        count = counts.setdefault(method, [0, 0, 0])
+        count[0] += 1
+        for holder, said in answers(self, holders, message):
+            count[1] += len(message)
+            count[2] += len(pickle.dumps(said, pickle.HIGHEST_PROTOCOL))
+            yield holder, said
+
+    Cluster._answers = counted
+    try:
+        yield counts
+    finally:
+        Cluster._answers = answers
+
+
+def moved(model, data):
+    """Thousands of bytes that one pass moves to all workers and back."""
+    with traffic() as counts:
+        model.set_params(**STEPS, max_iter=N_FIRST).fit(*data)
+    n, down, up = counts["sums"]
+    return down / n / 1e3, up / n / 1e3
+
+
 def measured(name, make, n_rows, n_columns, clients, repeats):
     """The line of one table."""
     import dask
@@ -96,10 +135,13 @@ def measured(name, make, n_rows, n_columns, clients, repeats):
     found = []
     for client in clients:
         n_workers = len(client.nthreads())
+        noun = "worker" if n_workers == 1 else "workers"
         held = client.persist([*parts[0], *parts[1]])
         held = held[:N_PARTS], held[N_PARTS:]
         one = DaskGDRegressor(alpha=1e-3, client=client)
-        row[f"{n_workers} workers, ms a pass"] = 1e3 * per_pass(one, held, repeats)
+        row[f"{n_workers} {noun}, ms a pass"] = 1e3 * per_pass(one, held, repeats)
+        down, up = moved(one, held)
+        row[f"{n_workers} {noun}, kB down and up"] = f"{down:.1f}, {up:.1f}"
         found.append(DaskGDRegressor(alpha=1e-3, client=client).fit(*held))
         del held
     largest = np.abs(model.coef_).max()
@@ -154,6 +196,95 @@ def from_parquet(n_rows, n_columns, n_files, client):
     }
 
 
+def classes(n_rows, n_columns, number, which):
+    """X or the labels of a partition, of which a line tells three of four."""
+    X, z = dense(n_rows, n_columns, number)
+    if which == 0:
+        return X
+    noise = np.random.default_rng([1, number]).logistic(size=n_rows)
+    return (z / 5 + noise > 0).astype(int)
+
+
+def dask_ml(solver, client, X, y):
+    """Coefficients and intercept."""
+    from dask_ml.linear_model import LogisticRegression
+
+    # It penalises always: so little that it does not count.
+    model = LogisticRegression(solver=solver, C=1e9).fit(X, y)
+    return np.ravel(model.coef_), float(np.ravel(model.intercept_)[0])
+
+
+def xgboost(client, X, y):
+    """Coefficients and intercept of a hundred rounds of the linear booster."""
+    from xgboost import dask as xgb
+
+    options = {"booster": "gblinear", "objective": "binary:logistic", "lambda": 0.0}
+    table = xgb.DaskDMatrix(client, X, y)
+    found = xgb.train(client, options | {"nthread": 1}, table, num_boost_round=100)
+    parts = json.loads(found["booster"].get_dump(dump_format="json")[0])
+    return np.array(parts["weight"]), float(parts["bias"][0])
+
+
+def ours(client, X, y):
+    """Coefficients and intercept."""
+    from skgd.dask import DaskGDClassifier
+
+    model = DaskGDClassifier(penalty=None, client=client).fit(X, y)
+    return model.coef_[0], float(model.intercept_[0])
+
+
+def peers(n_rows, n_columns, client, repeats):
+    """Lines of logistic regression without penalty on persisted Dask arrays."""
+    import dask
+    import dask.array as da
+
+    each = n_rows // N_PARTS
+    part = dask.delayed(partial(classes, each, n_columns), pure=True)
+    X, y = (
+        da.concatenate(
+            [da.from_delayed(part(k, which), shape, dtype) for k in range(N_PARTS)]
+        )
+        for which, shape, dtype in ((0, (each, n_columns), float), (1, (each,), int))
+    )
+    X, y = client.persist([X, y])
+    everything = client.gather(client.compute([X, y]))
+    best = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10)
+    best.fit(*everything)
+    least = log_loss(everything[1], best.predict_proba(everything[0]))
+    methods = {"skgd.dask": ours}
+    if importlib.util.find_spec("dask_ml"):
+        for solver in ("lbfgs", "newton", "admm", "gradient_descent"):
+            methods[f"dask-ml {version('dask-ml')}, {solver}"] = partial(
+                dask_ml, solver
+            )
+    if importlib.util.find_spec("xgboost"):
+        methods[f"xgboost {version('xgboost')}, gblinear"] = xgboost
+    for name, method in methods.items():
+        took = []
+        try:
+            for _ in range(repeats + 1):
+                start = time.perf_counter()
+                with (
+                    warnings.catch_warnings(),
+                    client.as_current(),
+                    dask.config.set(scheduler=client.get),
+                ):
+                    warnings.simplefilter("ignore")
+                    coef, intercept = method(client, X, y)
+                took.append(time.perf_counter() - start)
+        except Exception as error:
+            text = str(error).strip().splitlines() or [""]
+            yield {"package": name, "s": f"{type(error).__name__}: {text[0]}"}
+            continue
+        z = everything[0] @ coef + intercept
+        loss = float(np.mean(np.logaddexp(0.0, np.where(everything[1] == 1, -z, z))))
+        yield {
+            "package": name,
+            "s": statistics.median(took[1:]),
+            "log loss above the least": loss - least,
+        }
+
+
 def run(repeats=5, quick=False):
     """The tables of this suite."""
     title = "A pass over the rows: fit, and DaskGDRegressor on local workers"
@@ -177,6 +308,8 @@ def run(repeats=5, quick=False):
     clients = [Client(cluster, set_as_default=False) for cluster in clusters]
     try:
         rows = [measured(*table, clients, repeats) for table in tables]
+        n_rows_of_peers = 20_000 if quick else 1_000_000
+        others = list(peers(n_rows_of_peers, 20, clients[-1], max(1, repeats // 3)))
     finally:
         for client, cluster in zip(clients, clusters, strict=True):
             client.close()
@@ -192,6 +325,16 @@ def run(repeats=5, quick=False):
     about = "Two workers; the files are written before, and are in the page cache."
     return [
         Table(title, rows, note),
+        Table(
+            f"Logistic regression on a Dask array of {n_rows_of_peers:,} × 20",
+            others,
+            "Two workers, no penalty, default settings otherwise; median seconds.",
+            missing=[
+                package
+                for package in ("dask_ml", "xgboost")
+                if not importlib.util.find_spec(package)
+            ],
+        ),
         Table("From Parquet, through dask.dataframe", files, about),
     ]
 

@@ -3,10 +3,8 @@
 import argparse
 import os
 import sys
-import time
-import warnings
 
-ESTIMATORS = ("GDRegressor", "GDClassifier", "MLPGD")
+from skgd._warmup import ESTIMATORS, warm_up
 
 
 def main(arguments=None):
@@ -38,51 +36,32 @@ def main(arguments=None):
     warmup.add_argument(
         "--float32", action="store_true", help="for single precision, too"
     )
+    warmup.add_argument(
+        "--several-outputs",
+        action="store_true",
+        help="for more than two classes and several targets, too",
+    )
+    warmup.add_argument(
+        "--jobs",
+        type=int,
+        default=len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count() or 1,
+        metavar="N",
+        help="processes that compile at the same time (default: one for each CPU)",
+    )
     options = parser.parse_args(arguments)
+    if options.jobs < 1:
+        parser.error(f"--jobs must be 1 or more, not {options.jobs}")
     if options.cache_dir is not None:
         os.environ["SKGD_CACHE_DIR"] = os.path.abspath(options.cache_dir)
-    return _warm_up(options.estimator or ESTIMATORS, options.sparse, options.float32)
-
-
-def _warm_up(names, with_csr, with_float32):
-    import numpy as np
-    from scipy import sparse
-
-    import skgd
-    from skgd._kernels import cache
-
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(200, 3))
-    y = (X[:, 0] > 0).astype(int)
-    dtypes = [np.float64, np.float32] if with_float32 else [np.float64]
-    layouts = [np.asarray, sparse.csr_array] if with_csr else [np.asarray]
-    for name in names:
-        cls = getattr(skgd, name)
-        started = time.perf_counter()
-        for dtype in dtypes:
-            for layout in layouts:
-                table = layout(X.astype(dtype))
-                _train(cls, table, y, name)
-        seconds = time.perf_counter() - started
-        print(f"{name}: ready after {seconds:.1f} s", flush=True)
-    if cache.failures:
-        print(f"Not all could be kept on disk: {cache.failures[0]}.", file=sys.stderr)
-        return 1
-    kept = [folder for folder in cache.folders() if os.path.isdir(folder)]
-    print(f"Compiled code is kept in {kept[0]}.", flush=True)
-    return 0
-
-
-def _train(cls, X, y, name):
-    first = {} if name == "GDRegressor" else {"classes": [0, 1]}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        cls(max_iter=2).fit(X, y)
-        # A rate of one's own takes other loops than lr="auto".
-        for lr in ("auto", 0.01):
-            model = cls(lr=lr, max_iter=2)
-            model.partial_fit(X, y, **first).partial_fit(X[:1], y[:1])
-            cls(lr=lr, max_iter=2, batch_size=32).fit(X, y)
+    return warm_up(
+        options.estimator or ESTIMATORS,
+        ["float64", "float32"] if options.float32 else ["float64"],
+        ["dense", "csr"] if options.sparse else ["dense"],
+        [1, 2] if options.several_outputs else [1],
+        options.jobs,
+    )
 
 
 if __name__ == "__main__":

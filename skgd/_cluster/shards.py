@@ -25,6 +25,9 @@ from skgd._training.threads import one_blas_thread
 # Rows that show what the data are: enough to check their kind.
 HEAD_ROWS = 50
 
+# Numbers that sums of groups may take before they are added up.
+ROOM = 1 << 20
+
 
 class Shards:
     """Groups of rows, each of some partitions.
@@ -279,9 +282,16 @@ class Shards:
             bound.objective.model.multiplies_matrices for bound in bounds.values()
         )
         # More threads of BLAS would change the last bits.
+        sizes = [bound.objective.model.size for bound in bounds.values()]
+        some = max(self.n_threads, ROOM // max(sizes, default=1))
+        nodes = {}
         with one_blas_thread() if multiplies else nullcontext():
-            sums = self._each(of_group)
-        return merged({(0, g): found for g, found in sums.items()}, self.n_groups)
+            for start in range(0, len(self.numbers), some):
+                sums = self._each(of_group, self.numbers[start : start + some])
+                nodes |= {(0, g): found for g, found in sums.items()}
+                # What can be added is not kept.
+                nodes = merged(nodes, self.n_groups)
+        return nodes
 
 
 def _first(part):

@@ -1,6 +1,7 @@
 """ONNX models of fitted estimators, alone and inside those of skl2onnx."""
 
 import itertools
+from numbers import Integral
 
 import numpy as np
 
@@ -22,11 +23,19 @@ def onnx_model(estimator, dtype, opset):
         ) from error
     from onnx import TensorProto, helper, numpy_helper
 
+    try:
+        is_float = np.dtype(dtype) in (np.float32, np.float64)
+    except TypeError:
+        is_float = False
+    if not is_float:
+        raise ValueError(f"dtype must be float32 or float64, got {dtype!r}.")
     dtype = np.dtype(dtype)
-    if dtype not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be float32 or float64, got {dtype}.")
-    if opset < OPSET:
-        raise ValueError(f"opset must be at least {OPSET}, got {opset}.")
+    newest = onnx.defs.onnx_opset_version()
+    if not isinstance(opset, Integral) or not OPSET <= opset <= newest:
+        raise ValueError(
+            f"opset must be at least {OPSET}, and at most {newest} with the installed "
+            f"onnx, got {opset!r}."
+        )
     fitted = Fitted.of(estimator)
     nodes, constants, numbers = [], [], itertools.count()
 

@@ -12,9 +12,12 @@ because it believes nothing of the distribution; they differ where the link is n
 canonical one. Both sums can be taken a block of rows at a time.
 """
 
+import warnings
+
 import numpy as np
 from scipy import sparse, stats
 from scipy.special import expit
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
@@ -24,6 +27,10 @@ from skgd.losses import Gamma, LogLoss, Poisson, SquaredError
 
 # Numbers turned to double precision at a time.
 BLOCK_VALUES = 1 << 22
+
+# Coefficients this near to the minimum, in standard errors, or in units of the largest,
+# are as good as there.
+NEAR, NEAR_OF_LARGEST = 0.05, 1e-10
 
 COVARIANCES = ("nonrobust", "HC0", "HC1")
 
@@ -54,7 +61,8 @@ def coefficient_table(
     Parameters
     ----------
     estimator : fitted GDRegressor or GDClassifier
-        Converged: standard errors of a point that is not the minimum mean nothing.
+        Converged: standard errors of a point that is not the minimum mean nothing. A
+        ConvergenceWarning says how far that is, if it is more than a twentieth of one.
     X : {array-like, CSR matrix} of shape (n_samples, n_features), or iterable
         The rows that it was fitted on, or, with ``y=None``, batches ``(X, y)`` or
         ``(X, y, sample_weight)`` that can be read twice.
@@ -118,6 +126,7 @@ def coefficient_table(
     n_parameters = len(mean) + constant
     believes = cov == "nonrobust"
     hessian, middle = np.zeros((2, n_parameters, n_parameters))
+    score = np.zeros(n_parameters)
     weight = pearson = 0.0
     coef = as_matrix(estimator.coef_).ravel().astype(np.float64)
     intercept = float(np.ravel(estimator.intercept_)[0])
@@ -131,6 +140,7 @@ def coefficient_table(
         h = curvature(z) if believes else estimator._loss.curvature_at(targets, z)
         hessian += Z.T @ ((weights * h)[:, None] * Z)
         middle += Z.T @ ((weights * g**2)[:, None] * Z)
+        score += Z.T @ (weights * g)
         weight += weights.sum()
         # Gamma's score is (mu - y)/mu: the Pearson residual, as the normal's is.
         pearson += (weights * g**2).sum()
@@ -149,6 +159,8 @@ def coefficient_table(
     back = _to_raw(mean, scale, constant)
     error = np.sqrt(np.diag(back @ covariance @ back.T))
     values = np.r_[intercept, coef] if constant else coef
+    # One step of Newton says how far the minimum is.
+    _warn_if_far(np.abs(back @ (inverse @ score)), error, values)
     ratio = values / error
     reach = stats.norm.ppf(0.5 + level / 2) * error
     return pd.DataFrame(
@@ -226,6 +238,19 @@ def _inverse(hessian):
             "coefficients have no standard errors. Leave one out, and fit again."
         )
     return np.linalg.inv(scaled) / np.outer(length, length)
+
+
+def _warn_if_far(distance, error, values):
+    far = distance > NEAR * error + NEAR_OF_LARGEST * np.abs(values).max()
+    if far.any():
+        most = (distance[far] / error[far]).max()
+        warnings.warn(
+            f"A coefficient is {most:.2g} standard errors away from the minimum of the "
+            "rows given, so that its interval is around the wrong point: fit with a "
+            "smaller tol, for example solver='batch' with tol=1e-10.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
 
 
 def _to_raw(mean, scale, constant):

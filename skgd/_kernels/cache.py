@@ -103,7 +103,10 @@ if FunctionCache is not None:
     class SealedFiles(IndexDataCacheFile):
         """Numba's files of one function, with a checksum in front of the code.
 
-        Numba takes code as it finds it; damaged code would end the process.
+        Numba takes code as it finds it; damaged code would end the process, and so
+        would that of another processor. Files have running numbers: of two machines
+        that share a folder and compile at the same time, one may write over the file
+        of the other. So each holds the key that its code is for.
         """
 
         def _save_data(self, name, data):
@@ -126,7 +129,13 @@ if FunctionCache is not None:
         def found(self, key):
             """What is kept under a key, or None; a broken index is removed."""
             try:
-                return self.load(key)
+                content = self.load(key)
+                if content is None:
+                    return None
+                of, data = content
+                if of == key:
+                    return data
+                raise ValueError(f"{self._index_path} names the code of {of}")
             except Exception as error:
                 logging.getLogger("skgd").debug("A broken cache file: %r", error)
                 self.remove_index()
@@ -136,12 +145,12 @@ if FunctionCache is not None:
             """Save under a key; raises what is in the way."""
             os.makedirs(self._cache_path, exist_ok=True)
             try:
-                self.save(key, data)
+                self.save(key, (key, data))
             except Exception:
                 # The index may be the fault: once more, without.
                 self.remove_index()
                 try:
-                    self.save(key, data)
+                    self.save(key, (key, data))
                 except Exception:
                     self.remove_index()
                     raise

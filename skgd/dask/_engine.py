@@ -77,7 +77,7 @@ class Cluster(Holding):
     parts : list of tuple (Delayed, Delayed, Delayed or None)
         Partitions of rows.
     n_columns : int or None
-        Features, where known.
+        Features; where they are not known, the first group is asked for them.
     n_jobs : int or None
         Threads of each worker; None or -1 for all that it has.
     """
@@ -96,7 +96,7 @@ class Cluster(Holding):
         )
         self.client = client
         self._n_jobs = n_jobs
-        self._scattered = 8 * (n_columns or 0) * self.n_groups <= MOST_BYTES
+        self._n_columns = n_columns
 
     def close(self):
         """Let go of the rows on the workers."""
@@ -171,7 +171,7 @@ class Cluster(Holding):
                 load[holder.address] = load.get(holder.address, 0) + len(holder.numbers)
             load = {address: load[address] for address in workers}
             where = {}
-            if self._scattered:
+            if self._may_lie_anywhere(futures[missing[0]]):
                 where = {g: homes.get(futures[g].key, ()) for g in missing}
             holders = [
                 self._new_holder(address, numbers, futures)
@@ -187,6 +187,15 @@ class Cluster(Holding):
                     continue
                 self._holders.append(holder)
                 missing = [g for g in missing if g not in holder.numbers]
+
+    def _may_lie_anywhere(self, group):
+        """Whether sums of all groups are little enough to leave rows where they are."""
+        if self._n_columns is None:
+            # Delayed parts say it when they are there, and are not made again for it.
+            asked = self.client.submit(width, group, pure=False)
+            self._wait_for({0: asked})
+            self._n_columns = asked.result()
+        return 8 * self._n_columns * self.n_groups <= MOST_BYTES
 
     def _workers(self):
         """Threads of the workers that are there; waits for one as long as is right."""
@@ -247,6 +256,12 @@ class Cluster(Holding):
             holder.actor = Actor(Remote, holder.address, holder.made.key)
         if not self._ask_what_is_known(holder):
             raise LostError
+
+
+def width(group):
+    """Columns of the first part of a group that is a table; 0 without any."""
+    widths = [X.shape[1] for X, _, _ in group if getattr(X, "ndim", 0) == 2]
+    return widths[0] if widths else 0
 
 
 def shared(groups, load, homes):

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import signal
 import threading
 import warnings
 from functools import partial
@@ -11,10 +12,12 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
 
-from skgd import MLPGD, GDClassifier, GDRegressor
+from skgd import MLPGD, DivergenceWarning, GDClassifier, GDRegressor
 from skgd._cluster import holders
+from skgd.callbacks import Callback
 
 distributed = pytest.importorskip("distributed")
 dask = pytest.importorskip("dask")
@@ -451,6 +454,124 @@ def test_workers_that_are_lost_again_and_again(client):
         engine._count_loss("sums")
     with pytest.raises(RuntimeError, match="out of memory"):
         engine._count_loss("sums")
+
+
+def few_passes():
+    X, y, _, _ = table()
+    return X, y, da.from_array(X, chunks=(400, 4)), da.from_array(y, chunks=400)
+
+
+STEPS = {"solver": "batch", "lr": 1e-3, "max_iter": 6, "tol": None}
+
+
+def test_callbacks_see_the_epochs_of_a_local_fit(client):
+    class Watching(Callback):
+        def __init__(self):
+            self.seen, self.epochs = [], 0
+
+        def on_step(self, estimator, step, attributes):
+            self.seen.append(attributes["coef_"].copy())
+
+        def on_fit_task_end(self, estimator, context, **kwargs):
+            self.epochs += 1
+            return self.epochs == 4
+
+    X, y, there, targets = few_passes()
+    watching = [Watching(), Watching()]
+    local = GDRegressor(**STEPS).set_callbacks(watching[0]).fit(X, y)
+    model = DaskGDRegressor(**STEPS).set_callbacks(watching[1]).fit(there, targets)
+    assert model.n_iter_ == local.n_iter_ == 4
+    assert watching[0].epochs == watching[1].epochs
+    np.testing.assert_allclose(watching[1].seen, watching[0].seen, rtol=1e-9)
+    assert model.history_.keys() == local.history_.keys()
+    np.testing.assert_allclose(
+        model.history_["loss"], local.history_["loss"], rtol=1e-9
+    )
+
+
+def test_callbacks_see_each_update_of_a_minibatch(client):
+    class Watching(Callback):
+        def __init__(self):
+            self.steps = []
+
+        def on_step(self, estimator, step, attributes):
+            self.steps.append((step, *attributes["coef_"]))
+
+    _, _, there, targets = few_passes()
+    watching = Watching()
+    model = DaskGDRegressor(
+        solver="minibatch", batch_size=500, lr=1e-4, max_iter=4, tol=None
+    )
+    model.set_callbacks(watching).fit(there, targets)
+    assert [step for step, *_ in watching.steps] == list(range(4 * 3 + 1))
+    assert watching.steps[-1][1:] == tuple(model.coef_)
+
+
+def test_steps_that_are_too_long_end_like_those_of_a_local_fit(client):
+    X, y, there, targets = few_passes()
+    parameters = STEPS | {"lr": 1e6, "max_iter": 60}
+    with pytest.warns(DivergenceWarning):
+        local = GDRegressor(**parameters).fit(X, y)
+    with pytest.warns(DivergenceWarning):
+        model = DaskGDRegressor(**parameters).fit(there, targets)
+    assert model.stop_reason_ == local.stop_reason_ == "diverged"
+    check_like(model, local)
+
+
+def test_ctrl_c_keeps_the_weights(client, monkeypatch):
+    """Pressed while the answers of the third pass are awaited."""
+    _, _, there, targets = few_passes()
+    asked, result = [], _engine.Cluster._result
+
+    def pressing(self, holder, future):
+        asked.append(holder)
+        if len(asked) == 20:
+            signal.raise_signal(signal.SIGINT)
+        return result(self, holder, future)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as context:
+            context.setattr(_engine.Cluster, "_result", pressing)
+            model = DaskGDRegressor(**STEPS | {"max_iter": 500})
+            with pytest.warns(ConvergenceWarning, match="Interrupted"):
+                model.fit(there, targets)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert model.stop_reason_ == "interrupted"
+    assert 1 <= model.n_iter_ < 20
+    plain = DaskGDRegressor(**STEPS | {"max_iter": model.n_iter_}).fit(there, targets)
+    np.testing.assert_array_equal(model.coef_, plain.coef_)
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("together", [True, False])
+def test_neighbours_come_together_where_sums_are_long(
+    client, monkeypatch, known, together
+):
+    """Groups stay where they are made, unless their sums are more than a move."""
+    X, y, _, _ = table(800)
+    halves = [dask.delayed(np.array_split(a, 8)) for a in (X, y)]
+    parts = [(halves[0][k], halves[1][k], None) for k in range(8)]
+    placed = []
+
+    def noted(groups, load, homes):
+        placed.append(homes)
+        return shared(groups, load, homes)
+
+    monkeypatch.setattr(_engine, "shared", noted)
+    # Eight groups, and sums of four columns.
+    monkeypatch.setattr(_engine, "MOST_BYTES", 8 * 8 * 4 - together)
+    engine = _engine.Cluster(client, parts, 4 if known else None, None)
+    engine.map("describe")
+    held = sorted(sorted(holder.numbers) for holder in engine._holders)
+    engine.close()
+    (homes,) = placed
+    if together:
+        assert homes == {}
+        assert held == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    else:
+        assert all(homes[g] for g in range(8))
 
 
 def test_who_holds_what():

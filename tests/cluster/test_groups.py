@@ -1,6 +1,7 @@
 """Groups of rows held by threads: the result of `fit`, with the same bits anywhere."""
 
 import pickle
+import tracemalloc
 from functools import partial
 from itertools import pairwise
 
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 from rules import ANY_GRADIENT
 from scipy import sparse
+from sparse_rows import random_csr
 
 from skgd import MLPGD, GDClassifier, GDRegressor
+from skgd._cluster import shards
 from skgd._cluster.engine import MOST_GROUPS, Threads, grouped
 from skgd._cluster.fit import fit_groups
 from skgd._cluster.sums import merged
@@ -341,6 +344,88 @@ def test_sums_do_not_depend_on_who_adds_them():
 def test_a_holder_of_neighbours_hands_on_few_sums():
     leaves = {(0, g): (np.ones(1),) for g in range(32, 64)}
     assert list(merged(leaves, 64)) == [(5, 1)]
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_long_sums_of_groups_are_not_all_there_at_once(n_threads, monkeypatch):
+    """Of 32 groups a few, and one for each level of the tree; with the same bits."""
+    rng = np.random.default_rng(0)
+    n, d = 640, 20_000
+    X = random_csr(rng, n, d, density=1e-4)
+    y = rng.normal(size=n)
+    groups = {g: [(X[20 * g : 20 * g + 20], y[20 * g : 20 * g + 20], None)]
+              for g in range(32)}  # fmt: skip
+    found, peaks = [], []
+    for room in (shards.ROOM, 0):
+        monkeypatch.setattr(shards, "ROOM", room)
+        engine = Threads([groups[g] for g in range(32)], 1)
+        (holder,) = engine._holders
+        holder.n_threads = n_threads
+        asked = holder.sums
+
+        def watched(*arguments, asked=asked):
+            tracemalloc.start()
+            answer = asked(*arguments)
+            peaks[-1] = max(peaks[-1], tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+            return answer
+
+        peaks.append(0)
+        holder.sums = watched
+        model = GDRegressor(solver="batch", lr=1e-3, max_iter=3, tol=None)
+        found.append(fit_groups(model, engine, None, (None,) * 3, WHAT))
+    np.testing.assert_array_equal(found[0].coef_, found[1].coef_)
+    assert peaks[0] > 30 * 8 * d
+    assert peaks[1] < 12 * 8 * d
+
+
+class Weighed:
+    """An engine that knows how many bytes its questions and answers would be."""
+
+    def __init__(self, engine):
+        self.n_groups = engine.n_groups
+        self.map, self.setup = self._asking(engine.map), self._asking(engine.setup)
+        self.moved = {}
+
+    def _asking(self, ask):
+        def weighed(method, *arguments, **options):
+            question = len(pickle.dumps((method, arguments), protocol=5))
+            found = ask(method, *arguments, **options)
+            answer = len(pickle.dumps(found, protocol=5))
+            self.moved.setdefault(method, []).append((question, answer))
+            return found
+
+        return weighed
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("solver", ["batch", "minibatch"])
+def test_what_a_pass_moves(solver, dtype, n_classes):
+    """Theta there and a gradient in double precision back, whatever the rows are."""
+    rng = np.random.default_rng(0)
+    n, d = 900, 1000
+    X = rng.normal(size=(n, d)).astype(dtype)
+    y = rng.integers(0, n_classes, n)
+    given = {"solver": solver, "batch_size": 300} if solver == "minibatch" else {}
+    model = GDClassifier(solver="batch", max_iter=4, tol=None, lr=1e-4)
+    # Four neighbours, which one holder adds up to one sum.
+    groups = [[part] for part in blocks(X, y, n_parts=4)]
+    engine = Weighed(Threads(groups, 1))
+    model.set_params(**given)
+    fit_groups(model, engine, None, (None,) * 3, WHAT)
+    size = (d + 1) * (1 if n_classes == 2 else n_classes)
+    passes = engine.moved["sums" if solver == "batch" else "batch_sums"]
+    assert len(passes) >= 4
+    for question, answer in passes:
+        assert 0 <= question - np.dtype(dtype).itemsize * size < 1000
+        # The last value is asked for without a gradient.
+        assert 0 <= answer - 8 * size < 1000 or answer < 1000
+    assert max(answer for _, answer in passes) > 8 * size
+    # What is known before the first pass: moments, and some rows, here all of them, as
+    # a sample and as the first ones.
+    survey = sum(sum(pair) for pair in engine.moved["survey"])
+    assert survey < 20 * 8 * d + 2.1 * 8 * X.size
 
 
 def test_groups_depend_on_the_partitions_alone():

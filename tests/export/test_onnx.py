@@ -155,10 +155,12 @@ def test_what_cannot_be_written():
     with pytest.raises(ValueError, match="Softplus"):
         model.to_onnx()
     model = GDClassifier(**SHORT).fit(X, y)
-    with pytest.raises(ValueError, match="float32 or float64"):
-        model.to_onnx(dtype=np.int64)
-    with pytest.raises(ValueError, match="at least 18"):
-        model.to_onnx(opset=9)
+    for dtype in (np.int64, np.float16, "double precision"):
+        with pytest.raises(ValueError, match="float32 or float64"):
+            model.to_onnx(dtype=dtype)
+    for opset in (9, 999, "18", 18.5, True):
+        with pytest.raises(ValueError, match="at least 18, and at most"):
+            model.to_onnx(opset=opset)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,13 @@
 """Standard errors equal those of statsmodels."""
 
+import copy
+import warnings
+
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 from skgd import MLPGD, GDClassifier, GDClassifierCV, GDRegressor
 from skgd.export import coefficient_table
@@ -63,6 +68,28 @@ def test_against_statsmodels(name, cov):
             table[["low", "high"]], result.conf_int(), rtol=1e-7, atol=1e-12
         )
         np.testing.assert_allclose(table["p"], result.pvalues, rtol=1e-5, atol=1e-300)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("cov", ["nonrobust", "HC0"])
+@pytest.mark.parametrize("name", CASES)
+def test_far_from_the_minimum(name, cov):
+    """What a coefficient is away, in the standard errors that the table says."""
+    model, y = CASES[name]
+    best = clone(model).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        error = coefficient_table(best, X, y, cov=cov)["std_err"].to_numpy()
+    off = copy.deepcopy(best)
+    off.coef_ = best.coef_ + 0.2 * error[2] * np.eye(D)[1].reshape(best.coef_.shape)
+    with pytest.warns(
+        ConvergenceWarning, match=r"is 0\.(19|2|21) standard errors away"
+    ):
+        coefficient_table(off, X, y, cov=cov)
+    off.coef_ = best.coef_ + 0.02 * (off.coef_ - best.coef_)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        coefficient_table(off, X, y, cov=cov)
 
 
 def test_the_sandwich_by_hand():
@@ -132,8 +159,10 @@ def test_where_there_are_no_standard_errors():
 
 
 def test_without_intercept():
-    model = GDRegressor(fit_intercept=False, **TIGHT).fit(X, ETA)
-    table = coefficient_table(model, X, ETA + np.sin(ETA * 9))
+    y = ETA + np.sin(ETA * 9)
+    model = GDRegressor(fit_intercept=False, **TIGHT).fit(X, y)
+    table = coefficient_table(model, X, y)
+    np.testing.assert_allclose(table["std_err"], sm.OLS(y, X).fit().bse, rtol=1e-6)
     assert table.index.tolist() == ["x0", "x1", "x2", "x3"]
 
 

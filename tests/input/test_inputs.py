@@ -11,6 +11,7 @@ from sklearn.datasets import load_diabetes, load_digits
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sparse_rows import random_csr
 
 from skgd import GDClassifier, GDRegressor
 
@@ -245,7 +246,7 @@ def test_pipeline_and_grid_search():
 def test_sparse_input_stays_sparse():
     """A billion entries as an array, two thousand as a matrix."""
     n, p = 1000, 10**6
-    matrix = sparse.random_array((n, p), density=2e-6, format="csr", rng=0)
+    matrix = random_csr(np.random.default_rng(0), n, p, density=2e-6)
     y = np.asarray(matrix.sum(axis=1)).ravel()
     for lr in ("auto", 0.1):
         model = GDRegressor(lr=lr, max_iter=2, tol=None).fit(matrix, y)

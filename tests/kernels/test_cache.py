@@ -18,6 +18,7 @@ import pytest
 from numba import types
 
 import skgd
+from skgd import __main__, _warmup
 from skgd._kernels import cache, compiling, user_code
 from skgd.activations import ACTIVATIONS
 from skgd.losses import LOSSES
@@ -203,6 +204,30 @@ def test_damage_in_one_folder_leaves_the_next(compiled, tmp_path, monkeypatch):
     assert hits(compiled()) == 1
 
 
+def test_two_processors_that_write_at_the_same_time(compiled, tmp_path, monkeypatch):
+    """Each has read the index before the other writes: both take the same number."""
+    here = cache.TolerantCache._index_key
+
+    def elsewhere(self, signature, codegen):
+        signature, _, code = here(self, signature, codegen)
+        return signature, ("another", "processor", ""), code
+
+    compiled()
+    (code,), (index,) = files(tmp_path, "nbc"), files(tmp_path, "nbi")
+    ours = code.read_bytes(), index.read_bytes()
+    shutil.rmtree(tmp_path / "cache")
+    with monkeypatch.context() as context:
+        context.setattr(cache.TolerantCache, "_index_key", elsewhere)
+        compiled()
+    assert files(tmp_path, "nbc") == [code]
+    # The last to write the code is not the last to write the index.
+    index.write_bytes(ours[1])
+    assert code.read_bytes() != ours[0]
+    assert hits(compiled()) == 0
+    assert hits(compiled()) == 1
+    assert cache.failures == []
+
+
 def test_the_order_of_the_folders(monkeypatch):
     monkeypatch.setenv(cache.VARIABLE, "/named")
     monkeypatch.setattr(numba.config, "CACHE_DIR", "/of-numba")
@@ -362,7 +387,7 @@ def test_a_package_in_a_zip_archive(tmp_path):
         for source in package.rglob("*.py"):
             file.write(source, source.relative_to(package.parent))
     code = "import skgd; print(skgd.__file__)\n" + SHUFFLE
-    home = {"XDG_CACHE_HOME": str(tmp_path / "home")}
+    home = {"XDG_CACHE_HOME": str(tmp_path / "home"), "SKGD_CACHE_DIR": ""}
     outs = [run(code, archive, **home)[0] for _ in range(2)]
     assert all("app.pyz" in out for out in outs), outs
     assert [out[-4:] for out in outs] == ["0 []", "1 []"]
@@ -378,18 +403,25 @@ os.setuid(65534)
 
 SERVICE = """
 import numpy as np
+from scipy.sparse import csr_array
 from skgd import GDClassifier
-from skgd._kernels import cache, compiling, user_code
+from skgd._kernels import cache
+compiled = []
+cache.TolerantCache.save_overload = lambda self, *_: compiled.append(self._name)
 X = np.random.default_rng(0).normal(size=(200, 3))
 GDClassifier(max_iter=2).fit(X, X[:, 0] > 0)
-kernels = compiling._KEPT_ALIVE
-print([sum(one.cache_hits for one in kernels) - len(kernels)], cache.failures)
+GDClassifier(max_iter=2).fit(X, X.argmax(axis=1))
+rows = csr_array(X)
+GDClassifier(max_iter=2).fit(rows, X[:, 0] > 0)
+GDClassifier().partial_fit(rows, X.argmax(axis=1), classes=range(3))
+print(compiled, cache.failures)
 """
 
 WARMUP_OF_ONE_KERNEL = """
 import skgd.__main__ as program
+import skgd._warmup as warmup
 from skgd._kernels import compiling, shuffling
-program._train = lambda *arguments: compiling.kernel(
+warmup._train = lambda *arguments: compiling.kernel(
     shuffling.shuffle, shuffling.shuffle_signature()
 )
 raise SystemExit(program.main(["warmup", "--estimator", "GDRegressor"]))
@@ -412,6 +444,9 @@ class Image:
             "HOME": "/nonexistent",
             "XDG_CACHE_HOME": "/nonexistent/cache",
             "PYTHONDONTWRITEBYTECODE": "1",
+            # Those of whoever runs the tests.
+            "SKGD_CACHE_DIR": "",
+            "NUMBA_CACHE_DIR": "",
         }
         version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
         for self.python in (sys.executable, f"/usr/bin/{version}"):
@@ -435,6 +470,13 @@ class Image:
             cwd="/",
         )
 
+    def kept(self, place):
+        """The folder of compiled code, and the variables that name it."""
+        if place == "package":
+            return self.package / "__pycache__", {}
+        named = self.folder / "cache"
+        return named, {"SKGD_CACHE_DIR": str(named)}
+
 
 @pytest.fixture
 def image():
@@ -449,9 +491,7 @@ def image():
     "place", ["named", pytest.param("package", marks=pytest.mark.slow)]
 )
 def test_another_user_without_a_home_reads_what_root_has_compiled(image, place):
-    named = image.folder / "cache"
-    kept = named if place == "named" else image.package / "__pycache__"
-    variables = {"SKGD_CACHE_DIR": str(named)} if place == "named" else {}
+    kept, variables = image.kept(place)
     made = image.run("-c", SHUFFLE, **variables)
     assert made.stdout.strip().endswith("] 0 []"), made.stderr
     before = sorted(kept.rglob("*.nbc"))
@@ -473,16 +513,71 @@ def test_another_user_without_a_home_and_without_a_cache(image):
 @pytest.mark.slow
 @pytest.mark.parametrize("place", ["named", "package"])
 def test_a_service_compiles_nothing_after_the_warmup(image, place):
-    options, variables = [], {}
-    if place == "named":
-        named = str(image.folder / "cache")
-        options, variables = ["--cache-dir", named], {"SKGD_CACHE_DIR": named}
-    warmup = ["-m", "skgd", "warmup", "--estimator", "GDClassifier", *options]
-    made = image.run(*warmup)
+    kept, variables = image.kept(place)
+    options = ["--cache-dir", str(kept)] if place == "named" else []
+    options += ["--estimator", "GDClassifier", "--several-outputs", "--sparse"]
+    options += ["--jobs", "2"]
+    made = image.run("-m", "skgd", "warmup", *options)
     assert made.returncode == 0, made.stderr
+    assert "GDClassifier (float64, dense): ready" in made.stdout
+    assert "GDClassifier (float64, csr): ready" in made.stdout
+    assert f"Compiled code is kept in {kept}" in made.stdout
     served = image.run("-c", AS_NOBODY + SERVICE, **variables)
-    assert served.stdout.strip() == "[0] []", served.stderr
+    assert served.stdout.strip() == "[] []", served.stderr
     assert "compiling" not in served.stderr
+
+
+class Inside:
+    """A pool of processes that are none."""
+
+    def __init__(self, n_workers, context):
+        self.n_workers = n_workers
+        assert context.get_start_method() == "spawn"
+
+    def __enter__(self):
+        print(f"{self.n_workers} processes")
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    map = staticmethod(map)
+
+
+@pytest.mark.parametrize("jobs", [1, 3, 99])
+def test_what_is_compiled_by_how_many(jobs, monkeypatch, capsys):
+    kinds = []
+    monkeypatch.setattr(_warmup, "ProcessPoolExecutor", Inside)
+    monkeypatch.setattr(
+        _warmup, "_compile", lambda kind, outputs: kinds.append((*kind, outputs)) or []
+    )
+    options = ["--sparse", "--float32", "--several-outputs", "--jobs", str(jobs)]
+    assert __main__.main(["warmup", *options]) == 0
+    assert len(kinds) == len({(*kind[:2], kind[2][0]) for kind in kinds}) == 8
+    assert all(outputs == [1, 2] for *_, outputs in kinds)
+    out = capsys.readouterr().out
+    processes = {1: None, 3: "3 processes", 99: "8 processes"}[jobs]
+    assert processes is None or processes in out
+    assert ("processes" in out) == (jobs > 1)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_the_warmup_says_what_could_not_be_kept(jobs, monkeypatch, capsys):
+    monkeypatch.setattr(_warmup, "ProcessPoolExecutor", Inside)
+    monkeypatch.setattr(
+        _warmup,
+        "_compile",
+        lambda kind, outputs: ["disk full"] if kind[2] == ["MLPGD"] else [],
+    )
+    assert __main__.main(["warmup", "--jobs", jobs]) == 1
+    assert "Not all could be kept on disk: disk full." in capsys.readouterr().err
+    assert __main__.main(["warmup", "--estimator", "GDRegressor"]) == 0
+
+
+def test_a_warmup_needs_a_process(capsys):
+    with pytest.raises(SystemExit):
+        __main__.main(["warmup", "--jobs", "0"])
+    assert "--jobs must be 1 or more, not 0" in capsys.readouterr().err
 
 
 def test_without_compilation_a_sentence_says_so():

@@ -6,6 +6,7 @@ from entrances import entrance
 from numpy.testing import assert_allclose
 from scipy import optimize, sparse
 from scipy.special import expit, log_softmax, softmax
+from sparse_rows import random_csr
 
 from skgd._kernels import compiling, csr_dual, linear, outputs, user_code
 from skgd._kernels.csr_dual import KINK, SMOOTH, SOFTMAX
@@ -50,7 +51,7 @@ def visit_all(X, targets, weights, loss, kind, n_outputs, moves=True, sweeps=1):
 
 def table(n_outputs=1, labels=False):
     rng = np.random.default_rng(0)
-    X = sparse.random_array((9, 5), density=0.5, rng=rng, format="csr")
+    X = random_csr(rng, 9, 5, density=0.5)
     X = sparse.csr_array((X.data - 0.3, X.indices.astype(np.int32),
                           X.indptr.astype(np.int32)), shape=X.shape)  # fmt: skip
     targets = rng.standard_normal((9, 1))

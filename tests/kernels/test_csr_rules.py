@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 from scipy.special import expit
 from sklearn.base import clone
+from sparse_rows import random_csr
 
 from skgd import GDClassifier, GDRegressor
 from skgd.optimizers import FTRL, AdaGrad
@@ -16,7 +17,7 @@ from skgd.optimizers import FTRL, AdaGrad
 def rows(n=120, d=60, seed=0):
     """Sparse rows with empty rows, empty columns and explicit zeros."""
     rng = np.random.default_rng(seed)
-    X = sparse.random_array((n, d), density=0.05, rng=rng, format="csr")
+    X = random_csr(rng, n, d, density=0.05)
     X.data[:] = rng.normal(size=X.nnz)
     X.data[::17] = 0.0
     return X, rng

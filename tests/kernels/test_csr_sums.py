@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sparse_rows import random_csr
 
 from skgd import GDClassifier, GDRegressor
 from skgd._kernels.csr_sums import WIDE
@@ -12,7 +13,7 @@ from skgd._kernels.csr_sums import WIDE
 def wide(n=3000, used=300, seed=0):
     """Rows of many columns, most of them unused, and the same without these."""
     rng = np.random.default_rng(seed)
-    narrow = sparse.random_array((n, used), density=0.03, rng=rng, format="csr")
+    narrow = random_csr(rng, n, used, density=0.03)
     narrow.data[:] = rng.normal(size=narrow.nnz)
     columns = np.sort(rng.choice(WIDE + 1000, used, replace=False))
     X = sparse.csr_array(

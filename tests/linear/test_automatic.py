@@ -18,6 +18,7 @@ from sklearn.linear_model import (
     Ridge,
 )
 from sklearn.preprocessing import StandardScaler
+from sparse_rows import random_csr
 
 from skgd import DivergenceWarning, GDClassifier, GDRegressor
 
@@ -118,7 +119,7 @@ def test_units_of_the_target_do_not_matter(factor, offset, solver):
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_sparse_and_dense_reach_the_same_optimum(solver, penalty, n_classes):
     rng = np.random.default_rng(3)
-    X = sparse.random_array((600, 40), density=0.1, rng=rng).toarray()
+    X = random_csr(rng, 600, 40, density=0.1).toarray()
     y = np.digitize(X[:, :5].sum(axis=1) + 0.3 * rng.random(600), [0.3, 0.9])
     y = np.minimum(y, n_classes - 1)
     model = GDClassifier(
@@ -133,7 +134,7 @@ def test_sparse_and_dense_reach_the_same_optimum(solver, penalty, n_classes):
 def test_wide_sparse_rows_take_the_steps_of_dense_ones():
     """Without a penalty the kernel that skips zeros is the same descent."""
     rng = np.random.default_rng(4)
-    X = sparse.random_array((400, 300), density=0.01, rng=rng, format="csr")
+    X = random_csr(rng, 400, 300, density=0.01)
     y = np.asarray(X.sum(axis=1)).ravel() + 0.1 * rng.standard_normal(400)
     model = GDRegressor(
         solver="sgd",

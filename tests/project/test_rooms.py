@@ -23,7 +23,8 @@ FLOORS = [
     {"_linear", "_network", "_descent", "pipeline"},
     {"_selection"},
     {"__init__"},
-    {"dask", "display", "export", "ray", "__main__"},
+    {"dask", "display", "export", "ray", "_warmup"},
+    {"__main__"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
