@@ -36,6 +36,13 @@ class Optimizer(BaseEstimator):
         Vectors of the size of theta kept between updates, the rows of `state`.
     scalar_names : tuple of str
         Numbers kept between updates, the entries of `scalars`.
+    sums : tuple of str
+        Those of both that only grow, from zero. With a `half_life` the caller
+        multiplies them by what is left of old rows before each update, as often as they
+        are named.
+    origins : tuple of str
+        Vectors that are points theta has come from. With a `half_life` they move
+        towards theta by what is forgotten.
     auto_lr : float or None
         The rate of ``lr="auto"`` where features, and the target of a regression, are
         standardised.  None where it is computed from the data instead.  Each is the
@@ -70,6 +77,8 @@ class Optimizer(BaseEstimator):
 
     state_names: tuple[str, ...] = ()
     scalar_names: tuple[str, ...] = ()
+    sums: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
     auto_lr: float | None = None
     decoupled: bool = False
     weight_decay: float = 0.0
@@ -104,6 +113,10 @@ class Optimizer(BaseEstimator):
 
     def initial_scalars(self) -> tuple[float, ...]:
         """Return the value of `scalars` before the first update, a tuple of floats."""
+        return (0.0,) * len(self.scalar_names)
+
+    def least_scalars(self) -> tuple[float, ...]:
+        """Return what `scalars` do not fall below where they are forgotten."""
         return (0.0,) * len(self.scalar_names)
 
     def start(
@@ -402,6 +415,7 @@ class AdaGrad(Optimizer):
     """
 
     state_names = ("sum",)
+    sums = ("sum",)
     auto_lr = 0.1
     normalises = True
     _parameter_constraints: ClassVar[dict] = {
@@ -1136,7 +1150,9 @@ class DoWG(Optimizer):
 
     The step grows with the distance travelled until it is long enough, and then shrinks
     as 1/sqrt(t). No constant of the problem is needed, smooth or not, so `lr` stays 1;
-    the theory is for the mean of the points, so combine it with averaging.
+    the theory is for the mean of the points, so combine it with averaging. In a stream
+    with a `half_life` the sums are forgotten and x0 follows theta at that pace, so that
+    steps are as long as what moved of late asks for.
 
     Parameters
     ----------
@@ -1167,6 +1183,9 @@ class DoWG(Optimizer):
 
     state_names = ("initial",)
     scalar_names = ("squared_distance", "weighted_squares")
+    # Squared gradients are forgotten with the distances that weigh them, and once more.
+    sums = ("squared_distance", "weighted_squares", "weighted_squares")
+    origins = ("initial",)
     auto_lr = 1.0
     finds_rate = True
     _parameter_constraints: ClassVar[dict] = {
@@ -1185,6 +1204,9 @@ class DoWG(Optimizer):
 
     def parameters(self):
         return (float(self.initial_distance), float(self.longest))
+
+    def least_scalars(self):
+        return (float(self.initial_distance) ** 2, 0.0)
 
     @staticmethod
     def update(theta, grad, state, lr, t, p, scalars, step_sizes):

@@ -31,6 +31,7 @@ from skgd._estimator.causes import (
 )
 from skgd._estimator.interrupts import Presses
 from skgd._estimator.late import LATE, LateAttributes, attributes_of
+from skgd._estimator.new_classes import extended, labels_that_count, united
 from skgd._estimator.other_forms import OtherForms
 from skgd._estimator.prepared import lies_row_by_row
 from skgd._estimator.saved import from_state, to_state
@@ -40,6 +41,7 @@ from skgd._input.chunks import checked_chunk
 from skgd._input.plain import CSR, plain_csr, plain_rows
 from skgd._input.random import generator
 from skgd._input.rows import Rows, hold_out
+from skgd._input.targets import Classification
 from skgd._input.validation import (
     FLOATS,
     check_sum,
@@ -49,6 +51,7 @@ from skgd._input.validation import (
     weights_as_given,
 )
 from skgd._input.warnings import warn_user
+from skgd._kernels.forgetting import counted
 from skgd._stream.fit_batches import fit_batches
 from skgd._stream.source import Source
 from skgd._training.loop import DivergenceWarning, Limits, train
@@ -332,6 +335,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
             verbose=int(self.verbose),
             presses=Presses(epochs_break=not bound.in_memory),
         )
+        state.n_seen, state.half_life = bound.n_rows or 0, math.inf
+        state.mean_from = 0
         if report.stop_reason != "diverged":
             plan.finish(bound, state)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -351,6 +356,12 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
             raise ValueError(
                 "optimizer='saga' keeps a number for each row and needs all rows in "
                 "fit; partial_fit sees each row once. Use another optimizer."
+            )
+        if self.half_life is not None and get_optimizer(self.optimizer).proximal:
+            raise ValueError(
+                f"half_life={self.half_life!r}: the weights of optimizer='ftrl' are "
+                "made of sums over all rows, of which none can be forgotten. Use "
+                "optimizer='adagrad', or half_life=None."
             )
         if self.early_stopping:
             raise ValueError(
@@ -373,6 +384,11 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         if weights is not None:
             weights = check_weights(sample_weight, X)
         known = hasattr(self, "_task")
+        if self._takes_new_classes():
+            if not self._extends(X, y, weights, classes):
+                return self
+            known, classes = True, None
+            y = self._known_labels(y, weights)
         if not known and classes is None and is_classifier(self) and y.ndim == 1:
             raise ValueError(
                 "The first call of partial_fit must name all classes there will ever "
@@ -397,11 +413,18 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
 
         started = time.perf_counter()
         calls = NO_CALLS if first else vars(self).get("_calls", NO_CALLS)
-        model = None if first else self._model.to_train()
+        share = 1.0 if first else self._share_remembered()
+        model = None if first else self._model.to_train().reduced(share)
         plan = self._plan(task, loss, rows, model, streaming=True)
+        plan.shuffle = False
+        plan.averaging = self._mean_of_stream(plan.averaging)
+        if self.lr == "auto":
+            plan.half_life = self._half_life
         rng = generator(self.random_state) if first else self._state.rng
         state = self._begun(plan, rows, rng, {}, not first)
-        plan.shuffle = False
+        if share < 1.0 and self.lr == "auto":
+            state.reduce_sums(plan.optimizer, share)
+        state.half_life = self._half_life
         bound = plan.bind(rows)
         horizon = self._most_epochs(None)
         with plan.blas_threads():
@@ -421,6 +444,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
                 lambda: weight * _highest(bound.value_of_all, starts),
             )
             report = train(plan.epoch(bound, horizon), state, limits)
+        state.n_seen += rows.order.size
         if report.stop_reason == "diverged":
             where = "in this call of partial_fit"
             causes = heavy_weights(bound.rows)
@@ -439,6 +463,82 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
             # of fewer rows than one of the next chunk.
             self._prepare_next(plan, bound, horizon)
         return self
+
+    @property
+    def _half_life(self):
+        """Rows after which half of the weight of one is forgotten, in a stream."""
+        return math.inf if self.half_life is None else float(self.half_life)
+
+    def _takes_new_classes(self):
+        return getattr(self, "on_new_class", "error") == "extend"
+
+    def _extends(self, X, y, weights, classes):
+        """Take in the classes of a call; False if none of its rows counts.
+
+        What is there of a model gets outputs for those that are new.
+        """
+        if not is_classifier(self) or y.ndim != 1:
+            raise ValueError(
+                "on_new_class='extend' is for labels, one for each row; got "
+                + (
+                    "indicators, which have a column for each label there will be."
+                    if is_classifier(self)
+                    else "targets of a regression."
+                )
+            )
+        labels = labels_that_count(y, weights, classes)
+        known = vars(self).get("_task")
+        if known is not None:
+            labels = united(known.classes, labels)
+        if not labels.size:
+            warn_user(
+                "All rows of this first call of partial_fit have weight zero: nothing "
+                "was learnt, and no class is known.",
+                UserWarning,
+            )
+            return False
+        if known is not None and len(labels) == len(known.classes):
+            return True
+        if "_state" in vars(self):
+            vars(self).update(extended(self, labels, X))
+            answer = self._state.answer()
+            shown = self._weights_shown(self._task, self._model, answer)
+            vars(self).update(shown, classes_=labels)
+            vars(self).pop("_quick", None)
+        else:
+            self._task = Classification(labels, least=1)
+        return True
+
+    def _known_labels(self, y, weights):
+        """Labels of rows that do not count, if they are unknown, made known ones."""
+        if weights is None or (weights > 0.0).all():
+            return y
+        y, unseen = y.copy(), ~np.isin(y, self._task.classes)
+        y[unseen] = self._task.classes[0]
+        return y
+
+    def _mean_of_stream(self, averaging):
+        """The mean that a call is to go on with, where there is one."""
+        state = vars(self).get("_state")
+        if state is not None and averaging.start and state.mean_from:
+            start = max(averaging.start, state.mean_from)
+            averaging = replace(averaging, start=start)
+        return replace(averaging, half_life=self._half_life)
+
+    def _share_remembered(self):
+        """What is left of the rows seen if they are to be forgotten faster.
+
+        Rows of a fit, which has no half-life, count as if they had just come one after
+        the other.
+        """
+        state = self._state
+        if not self._half_life < state.half_life or not state.n_seen:
+            return 1.0
+        was, now = (
+            counted(half_life, 1, state.n_seen)
+            for half_life in (state.half_life, self._half_life)
+        )
+        return now / was
 
     @property
     def calls_(self) -> dict[str, NDArray[Any]]:
@@ -576,6 +676,10 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
                 "compute_class_weight('balanced', classes=..., y=...) on a large "
                 "enough sample and pass them as a dict."
             )
+        if streaming and isinstance(class_weight, dict) and self._takes_new_classes():
+            # It may name some that are not there yet.
+            known = set(task.classes.tolist())
+            class_weight = {k: w for k, w in class_weight.items() if k in known}
         if class_weight is not None:
             weights = np.ones(X.shape[0]) if sample_weight is None else sample_weight
             factors = task.class_weights(class_weight, targets, weights)

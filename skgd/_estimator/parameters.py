@@ -344,6 +344,44 @@ NETWORK = {
     ),
 }
 
+STREAM = {
+    "half_life": Parameter(
+        None,
+        [Interval(Real, 0, None, closed="neither"), None],
+        "float or None",
+        """Rows of `partial_fit` after which what a row has left behind counts half, for
+        streams whose rows change: of the moments that standardise columns and targets
+        and of their largest entries, of the mean of the weights that is the answer
+        (`average`, and that of ``lr="auto"``), and under ``lr="auto"`` of the squared
+        gradients that shorten the steps of plain descent, of "dowg" and of "adagrad".
+        None forgets nothing. Each row that counts makes those before it older by one,
+        whatever its weight, also within a call. A float `lr` is a pace of forgetting by
+        itself, and rules with rates of decay, such as "adam", keep those. `fit` and
+        `fit_batches` forget nothing: their rows are of one time. When `partial_fit`
+        goes on from there, it takes them for as many rows of a stream. "ftrl", whose
+        weights are made of sums over all rows, is refused.""",
+    ),
+}
+
+
+NEW_CLASSES = {
+    "on_new_class": Parameter(
+        "error",
+        [Choices("error", "extend")],
+        "{'error', 'extend'}",
+        """What `partial_fit` does about a label that is none of `classes_`: refuse it,
+        or add a class. The new class gets an output of its own, with weights of zero
+        and, if there are intercepts, the constant score of a class as frequent as the
+        others; what was learnt of these stays, and so do their probabilities relative
+        to each other. Means of the weights begin anew from there. The single score z of
+        two classes becomes -z/2 and z/2 when a third one comes, under losses of single
+        classes -z and z. `classes` need not be named in the first call then, which may
+        have a single class, and later calls may name more. Only of `partial_fit` and
+        labels; `fit` and `fit_batches` know theirs from the start.""",
+    ),
+}
+
+
 CLASS_WEIGHT = {
     "class_weight": Parameter(
         None,

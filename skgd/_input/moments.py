@@ -1,10 +1,12 @@
 """Weighted mean, variance and range of columns, at once or a chunk at a time.
 
 Chunks are merged by the update of Chan, Golub and LeVeque (1983), which does not
-cancel as the difference of large sums does.
+cancel as the difference of large sums does. Where old rows are forgotten, the weight of
+all before it is multiplied by what is left of them as each row is taken in.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -12,11 +14,15 @@ from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 
 from skgd._input.boundary import check_order, check_sizes
 from skgd._input.rows import as_vector
+from skgd._kernels.forgetting import left
 from skgd._kernels.merging import merged
 from skgd._registry import SAVED
 
 # A column whose spread is this small against its size is rounding noise.
 CONSTANT_COLUMN = 1e-12
+
+# Sparse rows between which nothing of their range is forgotten.
+FORGETTING_ROWS = 64
 
 # The order that stands for all rows as they come.
 EVERY_ROW = np.empty(0, np.int64)
@@ -48,23 +54,29 @@ class Moments:
         return cls(0.0, zeros, zeros.copy(), infinite, -infinite)
 
     @classmethod
-    def of(cls, rows, seen=None):
+    def of(cls, rows, seen=None, half_life=math.inf):
         """Moments of the rows that count, added to those `seen` before."""
         known = getattr(rows, "moments", None)
         if known is not None:
             return known
         moments = cls.empty(rows.X.shape[1]) if seen is None else seen.copy()
         every = rows.order.size == rows.X.shape[0]
-        return moments.update(rows.X, rows.weights, None if every else rows.order)
+        order = None if every else rows.order
+        return moments.update(rows.X, rows.weights, order, half_life)
 
     def copy(self):
         """Moments to go on from; these stay as they are."""
         return Moments(self.weight, self.mean, self.variance, self.low, self.high)
 
-    def update(self, X, weights, order=None):
+    def reduced(self, share):
+        """The same moments, as if all rows had had this share of their weight."""
+        return replace(self, weight=share * self.weight)
+
+    def update(self, X, weights, order=None, half_life=math.inf):
         """Take in rows with their weights (none negative, not all zero).
 
-        `order` says which rows count, and in which order; by default all do.
+        `order` says which rows count, and in which order; by default all do. With a
+        `half_life`, each row that counts makes those before it older by one.
         """
         n_rows, n_features = X.shape
         sizes = weights.size, self.mean.size, self.variance.size
@@ -80,6 +92,8 @@ class Moments:
         if sparse.issparse(X):
             if order is not None:
                 X, weights = X[order], weights[order]
+            if half_life < math.inf:
+                return self._update_forgetting(X, weights, half_life)
             # The helper works in X's precision, and wants weights in it.
             mean, variance = mean_variance_axis(
                 X.astype(np.float64, copy=False),
@@ -92,9 +106,37 @@ class Moments:
             self.high = np.maximum(self.high, high)
             return self
         rows = EVERY_ROW if order is None else order
-        added = MomentsOfChunks(X.dtype, n_features).after(self, X, weights, rows)
-        vars(self).update(vars(added))
+        chunks = MomentsOfChunks(X.dtype, n_features, half_life)
+        vars(self).update(vars(chunks.after(self, X, weights, rows)))
         return self
+
+    def _update_forgetting(self, X, weights, half_life):
+        """Take in sparse rows, those of a block all at once.
+
+        Mean and variance are those of one row after the other; the range of a block
+        is taken in when all rows before it have been forgotten by as much as they will
+        be at its end, with no row of its own forgotten.
+        """
+        n_rows = X.shape[0]
+        for start in range(0, n_rows, FORGETTING_ROWS):
+            block = X[start : start + FORGETTING_ROWS]
+            weight = np.asarray(weights[start : start + FORGETTING_ROWS], np.float64)
+            counts = weight > 0.0
+            if not counts.any():
+                continue
+            # Rows that follow, those of weight zero left out.
+            age = counts[::-1].cumsum()[::-1] - counts
+            kept = left(half_life, int(counts.sum()))
+            self.weight *= kept
+            self._contract(math.sqrt(kept))
+            self.update(block, weight * left(half_life, age))
+        return self
+
+    def _contract(self, share):
+        """Bring the range nearer to the mean."""
+        if self.weight > 0.0:
+            self.low = self.mean + share * (self.low - self.mean)
+            self.high = self.mean + share * (self.high - self.mean)
 
     def reach(self, centre):
         """How far the entries of each column reach from `centre`."""
@@ -126,11 +168,17 @@ class MomentsOfChunks:
     ----------
     dtype : float32 or float64
     n_features : int
+    half_life : float, default=inf
+        Rows after which half of the weight of a row is left.
     """
 
-    def __init__(self, dtype, n_features):
+    def __init__(self, dtype, n_features, half_life=math.inf):
         from skgd._kernels import moments
 
+        self._half_life = half_life
+        if half_life < math.inf:
+            self._kernel = moments.compiled_update_forgetting(dtype)
+            return
         self._kernel = moments.compiled_update(dtype)
         self._workspace = tuple(
             moments.Workspace(
@@ -156,9 +204,11 @@ class MomentsOfChunks:
             low=before.low.copy(),
             high=before.high.copy(),
         )
-        weight = self._kernel(
-            tuple(table), before.weight, tuple(columns), self._workspace
-        )
+        given = tuple(table), before.weight
+        if self._half_life < math.inf:
+            weight = self._kernel(*given, self._half_life, tuple(columns))
+        else:
+            weight = self._kernel(*given, tuple(columns), self._workspace)
         return Moments(weight, *columns)
 
 
@@ -186,8 +236,15 @@ class Seen:
     spread: float = 1.0
     curvature: float | None = None
 
+    def reduced(self, share):
+        """As if all rows had had this share of their weight."""
+        features = self.features
+        if features is not None:
+            features = features.reduced(share)
+        return replace(self, features=features, targets=self.targets.reduced(share))
+
     @classmethod
-    def after(cls, rows, before=None):
+    def after(cls, rows, before=None, half_life=math.inf):
         """With the rows added to those seen `before`, which stay as they are."""
         if before is None:
             targets = Moments.empty(rows.targets.shape[1])
@@ -199,6 +256,6 @@ class Seen:
             targets.add(known)
         else:
             order = None if rows.as_they_came else rows.order
-            targets.update(rows.targets, rows.weights, order)
-        features = Moments.of(rows, before.features)
+            targets.update(rows.targets, rows.weights, order, half_life)
+        features = Moments.of(rows, before.features, half_life)
         return cls(features, targets, before.spread, before.curvature)

@@ -123,18 +123,21 @@ class Classification:
     ----------
     classes : array of shape (n_classes,)
         Sorted labels.
+    least : int
+        How many there must be. A stream may show the second one later, and is until
+        then one of two classes, of which the second never comes.
     """
 
     name = "classification"
 
-    def __init__(self, classes):
-        if len(classes) < 2:
+    def __init__(self, classes, least=2):
+        if len(classes) < least:
             raise ValueError(
                 "A classifier needs at least 2 classes; y has only one class: "
                 f"{np.asarray(classes).tolist()[0]!r}."
             )
         self.classes = classes
-        self.n_outputs = 1 if len(classes) == 2 else len(classes)
+        self.n_outputs = 1 if len(classes) <= 2 else len(classes)
         self.n_targets = 1
 
     @classmethod
@@ -189,7 +192,9 @@ class Classification:
         return codes.astype(np.float64).reshape(-1, 1)
 
     def decode(self, indices):
-        """Labels for class indices."""
+        """Labels for class indices; the only one there is for any."""
+        if len(self.classes) == 1:
+            indices = np.zeros_like(indices)
         return self.classes[indices]
 
     def labels(self, targets):

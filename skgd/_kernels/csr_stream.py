@@ -17,6 +17,7 @@ from . import compiling
 from .compiling import FLOAT, INDEX, INNER, VECTOR, remembered
 from .csr_dual import AHEAD, log_sum
 from .elementary import exp_not_positive
+from .forgetting import left
 from .memory import borrowed, part, prefetch, prefetch_entries
 from .outputs import target_of, value_and_derivative
 from .records import ORDER, TARGETS, WEIGHTS
@@ -26,6 +27,10 @@ from .records import ORDER, TARGETS, WEIGHTS
 IMPLICIT, EXPLICIT, SOFTMAX = range(3)
 
 MOST_TRIALS = 200
+
+# How many times what a feature showed when it was last met it may show, where its
+# largest value is forgotten, without being taken for one that has grown.
+WITHIN_FORGOTTEN = 2.0
 
 # Width of the bracket of a root, as a share of what it was, that is as good as none.
 NARROW = 1e-6
@@ -216,6 +221,114 @@ def run_pass(
     return total, n
 
 
+_left = numba.njit(**INNER)(left)
+_pass = numba.njit(**INNER)(run_pass)
+
+
+@numba.njit(**INNER)
+def _forget(data, i, theta, squares, largest, marks, eta, l1, l2, half_life, now):
+    """Let a row find what is left of the rows before it, and the penalty done.
+
+    A weight will shrink with the growth of its feature only where that shows more than
+    twice what it did when it was last met: a smaller step up follows from forgetting
+    alone, time and again.
+    """
+    values, columns, pointers, _, _, _, scores = data
+    n_outputs = scores.shape[1]
+    n_weights = theta.shape[0] - n_outputs
+    for k in range(n_outputs):
+        squares[n_weights + k] *= _left(half_life, 1)
+    for q in range(pointers[i], pointers[i + 1]):
+        size = abs(np.float64(values[q]))
+        if size == 0.0:
+            continue
+        at = np.int64(columns[q]) * n_outputs
+        for k in range(n_outputs):
+            j = at + k
+            seen, w = largest[j], np.float64(theta[j])
+            if seen == 0.0:
+                continue
+            if (l1 > 0.0 or l2 > 0.0) and w != 0.0 and squares[j] > 0.0:
+                length = (now - marks[j]) * _step(eta, seen, squares[j])
+                theta[j] = shrunk(w, l1, l2, length)
+            kept = _left(half_life, now - marks[j])
+            marks[j] = now
+            squares[j] *= kept
+            if size <= WITHIN_FORGOTTEN * seen:
+                largest[j] = max(math.sqrt(kept) * seen, size)
+
+
+def run_forgetting_pass(
+    data,
+    targets,
+    weights,
+    order,
+    kind,
+    loss,
+    loss_p,
+    curvature,
+    theta,
+    squares,
+    largest,
+    marks,
+    room,
+    eta,
+    l1,
+    l2,
+    prior,
+    half_life,
+    t,
+):
+    """`run_pass`, where rows are forgotten by half in `half_life` rows.
+
+    That is, the sums of squares and the squares of the largest values: those of a
+    feature when it is met again.
+    """
+    data, targets, weights = borrowed(data), borrowed(targets), borrowed(weights)
+    order, loss_p, theta = borrowed(order), borrowed(loss_p), borrowed(theta)
+    squares, largest, marks = borrowed(squares), borrowed(largest), borrowed(marks)
+    room = borrowed(room)
+    total = 0.0
+    for r in range(order.shape[0]):
+        _forget(
+            data,
+            order[r],
+            theta,
+            squares,
+            largest,
+            marks,
+            eta,
+            l1,
+            l2,
+            half_life,
+            t + r,
+        )
+        added, made = _pass(
+            data,
+            targets,
+            weights,
+            part(order, r, 1),
+            kind,
+            loss,
+            loss_p,
+            curvature,
+            theta,
+            squares,
+            largest,
+            marks,
+            room,
+            eta,
+            l1,
+            l2,
+            prior,
+            t + r,
+        )
+        total += added
+        if made == 0 or not abs(total) < math.inf:
+            return total, r
+    return total, order.shape[0]
+
+
 def settle(theta, squares, largest, marks, shown, n_weights, eta, l1, l2, now):
     """Weights that wait for their rows, as they are after `now` updates, in `shown`."""
     theta, squares, largest = borrowed(theta), borrowed(squares), borrowed(largest)
@@ -248,10 +361,8 @@ def settle_signature(element):
     )
 
 
-@remembered
-def pass_signature(data_type, element):
-    """Of ``run_pass``."""
-    return types.Tuple([FLOAT, INDEX])(
+def _pass_arguments(data_type, element):
+    return [
         data_type,
         TARGETS,
         WEIGHTS,
@@ -269,5 +380,18 @@ def pass_signature(data_type, element):
         FLOAT,
         FLOAT,
         FLOAT,
-        INDEX,
-    )
+    ]
+
+
+@remembered
+def pass_signature(data_type, element):
+    """Of ``run_pass``."""
+    arguments = _pass_arguments(data_type, element)
+    return types.Tuple([FLOAT, INDEX])(*arguments, INDEX)
+
+
+@remembered
+def forgetting_signature(data_type, element):
+    """Of ``run_forgetting_pass``."""
+    arguments = _pass_arguments(data_type, element)
+    return types.Tuple([FLOAT, INDEX])(*arguments, FLOAT, INDEX)

@@ -4,9 +4,13 @@ A block at a time is copied to the first-level cache in double precision, where 
 passes of an exact variance cost little; blocks are merged by the update of Chan, Golub
 and LeVeque (1983). All arithmetic is done on the copy, which is the same for every
 memory layout, so that results do not depend on it.
+
+Where old rows are forgotten, one row is taken in after the other (West, 1979): each
+makes all before it older.
 """
 
 import functools
+import math
 from typing import NamedTuple
 
 import numba
@@ -23,6 +27,7 @@ from .compiling import (
     remembered,
     vector,
 )
+from .forgetting import left as share_left
 from .memory import borrowed
 from .merging import merged
 from .records import ORDER, WEIGHTS, record
@@ -249,6 +254,56 @@ def update(table, weight, columns, workspace):
     return weight
 
 
+_share_left = numba.njit(**INNER)(share_left)
+
+
+def update_forgetting(table, weight, half_life, columns):
+    """Take in the rows of a table, each of which makes all before it older.
+
+    Entries of a column are forgotten in the square of their distance from its mean: the
+    range shrinks towards the mean, by half of that square in a half-life.
+
+    Parameters
+    ----------
+    table : Table
+    weight : float
+        Of the rows taken in before.
+    half_life : float
+        Rows after which half of the weight of a row is left.
+    columns : Columns
+
+    Returns
+    -------
+    float
+        What is left of the weight of all rows.
+    """
+    table, columns = borrowed(table), borrowed(columns)
+    X, vector, step, weights, order = table
+    mean, variance, low, high = columns
+    kept = _share_left(half_life, 1)
+    nearer = math.sqrt(kept)
+    every = order.shape[0] == 0
+    n = X.shape[0] if every else order.shape[0]
+    for r in range(n):
+        i = r if every else order[r]
+        s = weights[i]
+        if s == 0.0:
+            continue
+        weight = kept * weight + s
+        share = s / weight
+        rest = 1.0 - share
+        for j in range(X.shape[1]):
+            x = X[i, j] if vector.shape[0] == 0 else vector[i * step + j]
+            x = float(x)
+            centre = mean[j]
+            low[j] = min(centre + nearer * (low[j] - centre), x)
+            high[j] = max(centre + nearer * (high[j] - centre), x)
+            delta = x - centre
+            mean[j] = centre + share * delta
+            variance[j] = rest * (variance[j] + share * delta * delta)
+    return weight
+
+
 COLUMNS = record(Columns, mean=VECTOR, variance=VECTOR, low=VECTOR, high=VECTOR)
 WORKSPACE = record(
     Workspace,
@@ -260,9 +315,9 @@ WORKSPACE = record(
 
 
 @remembered
-def moments_signature(element):
-    """Of ``update``."""
-    table = record(
+def _table_type(element):
+    """The type of `Table` in a precision."""
+    return record(
         Table,
         X=read_only(element, 2),
         vector=read_only(element, 1, "C"),
@@ -270,10 +325,27 @@ def moments_signature(element):
         weights=WEIGHTS,
         order=ORDER,
     )
-    return FLOAT(table, FLOAT, COLUMNS, WORKSPACE)
+
+
+@remembered
+def moments_signature(element):
+    """Of ``update``."""
+    return FLOAT(_table_type(element), FLOAT, COLUMNS, WORKSPACE)
+
+
+@remembered
+def forgetting_signature(element):
+    """Of ``update_forgetting``."""
+    return FLOAT(_table_type(element), FLOAT, FLOAT, COLUMNS)
 
 
 @functools.cache
 def compiled_update(dtype):
     """``update`` for rows in a precision."""
     return kernel(update, moments_signature(numba_type(dtype)))
+
+
+@functools.cache
+def compiled_update_forgetting(dtype):
+    """``update_forgetting`` for rows in a precision."""
+    return kernel(update_forgetting, forgetting_signature(numba_type(dtype)))

@@ -61,4 +61,4 @@ def step_by_changes(theta, changes, n_batch, update, lr, t):
     decay(moving, penalties, lr)
     for j in range(theta.shape[0]):
         moving[j] -= rate * changes[j]
-    finish(theta, moving, step_sizes, penalties, averaging, t)
+    finish(theta, moving, step_sizes, penalties, averaging, n_batch, t)

@@ -61,9 +61,15 @@ class RuleStepper:
             start=0,
             power=0.0,
             interpolation=0.0,
+            half_life=math.inf,
         )
         rule = update.Rule(
-            update=address, p=p, vectors=vectors, scalars=scalars, step_sizes=step_sizes
+            update=address,
+            p=p,
+            vectors=vectors,
+            scalars=scalars,
+            step_sizes=step_sizes,
+            forgotten=np.empty(0),
         )
         self._p = p
         self._update = (tuple(rule), tuple(penalties), tuple(averaging), math.inf)

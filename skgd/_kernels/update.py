@@ -10,9 +10,13 @@ import numba
 from numba import types
 
 from .compiling import FLOAT, INDEX, INNER, VECTOR, matrix, remembered, vector
+from .forgetting import counted, left
 from .pointers import call_nothing
 from .proximal import PROX, soft_threshold
 from .records import record
+
+# What a rule may forget.
+ORIGIN, VECTOR_SUM, SCALAR_SUM = range(3)
 
 
 class Rule(NamedTuple):
@@ -28,6 +32,11 @@ class Rule(NamedTuple):
     scalars : float64 array
     step_sizes : array of shape (n_parameters,)
         Lengths of the steps per unit of gradient, which the rule writes.
+    forgotten : float64 array
+        Rows after which half is forgotten, and then three numbers for each thing that
+        is: its kind (`ORIGIN`, a point that theta has come from and that moves towards
+        theta; `VECTOR_SUM`; `SCALAR_SUM`), its number, and what it does not fall below.
+        Empty where nothing is forgotten.
     """
 
     update: int
@@ -35,6 +44,7 @@ class Rule(NamedTuple):
     vectors: object
     scalars: object
     step_sizes: object
+    forgotten: object
 
 
 class Penalties(NamedTuple):
@@ -66,6 +76,8 @@ class Averaging(NamedTuple):
     start : int
         The first update that counts.
     power, interpolation : float
+    half_life : float
+        Rows after which half of the weight of a point is forgotten.
     """
 
     base: object
@@ -73,6 +85,7 @@ class Averaging(NamedTuple):
     start: int
     power: float
     interpolation: float
+    half_life: float
 
 
 class Update(NamedTuple):
@@ -103,6 +116,7 @@ def rule_type(element):
         vectors=matrix(element),
         scalars=VECTOR,
         step_sizes=vector(element),
+        forgotten=VECTOR,
     )
 
 
@@ -118,6 +132,7 @@ def update_type(element, rule):
         start=INDEX,
         power=FLOAT,
         interpolation=FLOAT,
+        half_life=FLOAT,
     )
     return record(
         Update, rule=rule, penalties=penalties, averaging=averaging, clip_norm=FLOAT
@@ -145,8 +160,49 @@ def decay(moving, penalties, lr):
             moving[j] -= lr * penalties.decay[j] * moving[j]
 
 
+_left = numba.njit(**INNER)(left)
+_counted = numba.njit(**INNER)(counted)
+
+
+# What follows is compiled by itself, and called where something is to be forgotten, so
+# that all else is computed as if it did not exist, to the bit.
+
+
+@numba.njit(**INNER)
+def forget(rule, moving, n_rows):
+    """Let a rule forget what `n_rows` further rows make old."""
+    forgotten = rule.forgotten
+    kept = _left(forgotten[0], n_rows)
+    for i in range(1, forgotten.shape[0], 3):
+        kind, k = forgotten[i], int(forgotten[i + 1])
+        if kind == SCALAR_SUM:
+            rule.scalars[k] = max(kept * rule.scalars[k], forgotten[i + 2])
+            continue
+        vector = rule.vectors[k]
+        for j in range(vector.shape[0]):
+            if kind == ORIGIN:
+                vector[j] = moving[j] + kept * (vector[j] - moving[j])
+            else:
+                vector[j] *= kept
+
+
+@numba.njit(**INNER)
+def add_to_forgetful_mean(moving, averaging, n_rows, n):
+    """The n-th point into the mean, after an update by `n_rows` rows.
+
+    By its usual share, or that in an exponential mean of as many points if it is more.
+    """
+    power = averaging.power
+    share = max(
+        (1.0 + power) / (n + power), 1.0 / _counted(averaging.half_life, n_rows, n)
+    )
+    average = averaging.average
+    for j in range(average.shape[0]):
+        average[j] += (moving[j] - average[j]) * share
+
+
 @numba.njit(**INNER, forceinline=True)
-def finish(theta, moving, step_sizes, penalties, averaging, t):
+def finish(theta, moving, step_sizes, penalties, averaging, n_rows, t):
     """What follows the step of a rule: proximal steps, and the mean."""
     l1, prox = penalties.l1, penalties.prox
     base, average = averaging.base, averaging.average
@@ -159,9 +215,13 @@ def finish(theta, moving, step_sizes, penalties, averaging, t):
         call_nothing(prox.step, moving, step_sizes, prox)
     if average.shape[0] > 0 and t >= averaging.start:
         power = averaging.power
-        weight = (1.0 + power) / (t - averaging.start + 1 + power)
-        for j in range(size):
-            average[j] += (moving[j] - average[j]) * weight
+        if averaging.half_life < math.inf:
+            n = t - averaging.start + 1
+            add_to_forgetful_mean(moving, averaging, n_rows, n)
+        else:
+            weight = (1.0 + power) / (t - averaging.start + 1 + power)
+            for j in range(size):
+                average[j] += (moving[j] - average[j]) * weight
     if base.shape[0] > 0:
         for j in range(size):
             theta[j] = base[j] + (average[j] - base[j]) * averaging.interpolation
@@ -185,6 +245,8 @@ def step_by_rule(theta, gradient, n_rows, update, lr, t):
         clip(gradient, update.clip_norm)
     moving = moving_point(theta, averaging)
     decay(moving, penalties, lr)
+    if rule.forgotten.shape[0] > 0:
+        forget(rule, moving, n_rows)
     call_nothing(
         rule.update,
         moving,
@@ -196,4 +258,4 @@ def step_by_rule(theta, gradient, n_rows, update, lr, t):
         rule.scalars,
         rule.step_sizes,
     )
-    finish(theta, moving, rule.step_sizes, penalties, averaging, t)
+    finish(theta, moving, rule.step_sizes, penalties, averaging, n_rows, t)

@@ -435,7 +435,8 @@ class LinearGD(BaseGD):
 @with_parameters(
     _parameters.loss_parameter("squared_error", loss_names("regression"))
     | _parameters.LINEAR
-    | _parameters.SHARED,
+    | _parameters.SHARED
+    | _parameters.STREAM,
     _parameters.ATTRIBUTES + _parameters.LINEAR_ATTRIBUTES.lstrip(),
 )
 class GDRegressor(RegressorMixin, LinearGD):
@@ -538,7 +539,9 @@ class GDRegressor(RegressorMixin, LinearGD):
     _parameters.loss_parameter("log_loss", loss_names("classification"))
     | _parameters.LINEAR
     | _parameters.CLASS_WEIGHT
-    | _parameters.SHARED,
+    | _parameters.SHARED
+    | _parameters.STREAM
+    | _parameters.NEW_CLASSES,
     _parameters.ATTRIBUTES + _parameters.LINEAR_ATTRIBUTES.lstrip(),
     penalty="l2",
 )
@@ -609,7 +612,8 @@ class GDClassifier(LogProbabilities, ClassifierMixin, LinearGD):
         y : array-like of shape (n_samples,)
             Labels.
         classes : array-like of shape (n_classes,), default=None
-            All labels there will ever be; required in the first call.
+            All labels there will ever be; required in the first call unless
+            ``on_new_class="extend"``, under which it names those known so far.
         {weights of a pass}
 
         {updated}
@@ -623,7 +627,7 @@ class GDClassifier(LogProbabilities, ClassifierMixin, LinearGD):
         {scores of classes}
         """
         scores = self._raw_scores(X)
-        return scores[:, 0] if len(self.classes_) == 2 else scores
+        return scores[:, 0] if len(self.classes_) <= 2 else scores
 
     @documented
     def predict(self, X: Any) -> NDArray[Any]:
@@ -653,6 +657,8 @@ class GDClassifier(LogProbabilities, ClassifierMixin, LinearGD):
         scores = self.decision_function(X)
         if scores.ndim == 2 and self._loss.softmax:
             return softmax(scores, axis=1)
+        if len(self.classes_) == 1:
+            return np.ones((len(scores), 1))
         return self._loss.predict_proba(scores)
 
     def _checked_data(self, X, y, reset):

@@ -24,6 +24,11 @@ FIRST_CACHE_BYTES = 1 << 14
 # A stream's coordinates are made anew when it has this many times their rows.
 REFRESH = 1.1
 
+# And, where old rows are forgotten, when an entry is so many units of its column away:
+# columns that were still for a long time have small units. It is no more than 8 when
+# the coordinates are made.
+TOO_FAR = 16.0
+
 
 @SAVED.named("linear model")
 class LinearModel:
@@ -103,6 +108,46 @@ class LinearModel:
             self.mean,
             self.scale,
         )
+
+    def with_scores(self, n_outputs):
+        """The same coordinates and rows seen, with another number of outputs."""
+        model = copy.copy(self)
+        model.n_outputs = n_outputs
+        model.n_weights = self.n_features * n_outputs
+        model.size = model.n_weights + n_outputs
+        model.multiplies_matrices = n_outputs > 1
+        return model
+
+    def constant(self, scores):
+        """Parameters of scores that are the same for all rows."""
+        theta = np.zeros(self.size, self.dtype)
+        theta[self.n_weights :] = scores
+        return theta
+
+    def from_outputs(self, vector, model, source, factor, fresh):
+        """A vector like theta of this model, from one of a model with other outputs.
+
+        Parameters
+        ----------
+        vector : array of shape (model.size,)
+        model : LinearModel
+        source : int array of shape (n_outputs,)
+            The output of the other model; -1 for none.
+        factor : array of shape (n_outputs,)
+        fresh : array of shape (size,)
+            The entries of outputs that come from none.
+
+        Returns
+        -------
+        array of shape (size,), of the type of `fresh`
+        """
+        made = fresh.copy()
+        old = vector.reshape(-1, model.n_outputs)
+        known = source >= 0
+        made.reshape(-1, self.n_outputs)[:, known] = (
+            old[:, source[known]] * (factor[known])
+        )
+        return made
 
     def in_units_of_features(self):
         """The model without centring and scale."""
@@ -197,11 +242,37 @@ class LinearModel:
         """What predictions need of the model: nothing but the coefficients."""
         return None
 
-    def having_seen(self, seen):
-        """The same coordinates, with more rows seen."""
+    def having_seen(self, seen, left=1.0):
+        """The same coordinates, with more rows seen.
+
+        `left` is what these leave of the weight of the rows of `moments`.
+        """
         model = copy.copy(self)
         model.seen = seen
+        if left != 1.0 and model.moments is not None:
+            model.moments = model.moments.reduced(left)
         return model
+
+    def reduced(self, share):
+        """As if all rows seen had had this share of their weight."""
+        if self.seen is None:
+            return self
+        return self.having_seen(self.seen.reduced(share), share)
+
+    def is_out_of_date(self, seen, forgets):
+        """Whether the coordinates are to be made anew from all rows seen.
+
+        When there are a tenth more rows than they come from, as far as these are
+        remembered; and at once where old rows are forgotten and a column reaches much
+        further than it did.
+        """
+        if seen.features.weight > REFRESH * self.moments.weight:
+            return True
+        if not forgets:
+            return False
+        mean = 0.0 if self.mean is None else self.mean
+        reach = seen.features.reach(mean) * self.scale
+        return bool(reach.max(initial=0.0) > TOO_FAR)
 
     def translated(self, theta, model):
         """`theta`, which another model of the same features holds, in these units."""

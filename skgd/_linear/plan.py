@@ -4,6 +4,7 @@ The parameters are looked up once, in `Asked`; every decision that they and the 
 lead to is taken below. Which method ``lr="auto"`` stands for is in ``automatic.py``.
 """
 
+import math
 from dataclasses import replace
 from functools import cached_property
 
@@ -16,6 +17,7 @@ from skgd._estimator.causes import warn_of_unusable
 from skgd._input.columns import usable_moments
 from skgd._input.moments import Moments, Seen
 from skgd._input.validation import validate_given
+from skgd._kernels.forgetting import left
 from skgd._linear.automatic import (
     IMPLICIT_STEP,
     SEARCHING,
@@ -25,7 +27,7 @@ from skgd._linear.automatic import (
     spread_of_most,
     target_spread,
 )
-from skgd._linear.model import REFRESH, LinearModel
+from skgd._linear.model import LinearModel
 from skgd._linear.step_size import (
     centred_coordinates,
     centring_pays,
@@ -295,9 +297,9 @@ def _mean_after(state, averaging, model):
     first rows of the stream do not take its place.
     """
     known = state.averaging
-    if replace(known, start=averaging.start) == averaging and known.start < 0:
-        return known
-    if known == averaging or averaging.start != 1 or model.raw:
+    if known.start < 0 and averaging.is_like(replace(known, start=averaging.start)):
+        return replace(known, half_life=averaging.half_life)
+    if averaging.is_like(known) or averaging.start != 1 or model.raw:
         return averaging
     n_rows = int(model.seen.features.weight)
     return replace(averaging, start=min(state.step + 1 - n_rows, -1))
@@ -310,11 +312,15 @@ def _scaled_model(asked, rows, model, batch_size, streaming):
     there are a tenth more rows.
     """
     estimator, task, loss = asked.estimator, asked.task, asked.loss
-    seen = Seen.after(rows, model.seen if model is not None and streaming else None)
+    half_life = estimator._half_life if streaming else math.inf
+    before = model.seen if model is not None and streaming else None
+    seen = Seen.after(rows, before, half_life)
+    if model is not None and streaming and half_life < math.inf:
+        model = model.having_seen(seen, left(half_life, rows.order.size))
     kept = (
         model is not None
         and model.scale is not None
-        and (not streaming or seen.features.weight <= REFRESH * model.moments.weight)
+        and not (streaming and model.is_out_of_date(seen, half_life < math.inf))
     )
     if not (kept and streaming):
         seen.spread = target_spread(task, loss, seen.targets)
@@ -351,7 +357,8 @@ def _implicit_steps(asked, rows, model):
     targets = Moments.empty(rows.targets.shape[1])
     if model.seen is not None:
         targets = model.seen.targets.copy()
-    targets.update(rows.targets, rows.weights, rows.order)
+    half_life = asked.estimator._half_life
+    targets.update(rows.targets, rows.weights, rows.order, half_life)
     spread = target_spread(task, loss, targets)
     scale = 1.0 if loss.curvature is None else loss.curvature * spread
     kind = "explicit" if loss.trivial_minimum else "implicit"
@@ -362,6 +369,7 @@ def _implicit_steps(asked, rows, model):
         0.5,
         (asked.l1, asked.l2),
         (0.5 * scale) ** 2,
+        half_life,
     )
     objective = asked.objective(model.having_seen(Seen(None, targets, spread)))
     return asked.plan(objective, steps, 1, solver="sgd", shuffle=False, n_jobs=1)

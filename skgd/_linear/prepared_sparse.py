@@ -15,7 +15,6 @@ from skgd._input.moments import MomentsOfChunks, Seen
 from skgd._input.plain import plain_csr
 from skgd._input.rows import Rows
 from skgd._linear.automatic import IMPLICIT_STEP, scores_have_units, target_spread
-from skgd._training.epochs import Stepper
 from skgd._training.implicit import ImplicitAdaGrad
 from skgd._training.in_place import ImplicitSteps, steps_in_place
 from skgd.schedules import Constant
@@ -72,7 +71,9 @@ class SparseUpdate(LinearUpdate):
         self.moments = None
         self.finds_rate = type(plan.optimizer) is ImplicitAdaGrad
         if self.finds_rate and scores_have_units(self.task, self.loss):
-            self.moments = MomentsOfChunks(np.dtype(np.float64), self.task.n_targets)
+            self.moments = MomentsOfChunks(
+                np.dtype(np.float64), self.task.n_targets, estimator._half_life
+            )
 
     def goes_on_from(self, model):
         return model is None or (model is self.model or model.raw)
@@ -106,7 +107,7 @@ class SparseUpdate(LinearUpdate):
         if state is not None:
             self.way.take_over(state)
             self.steps, self.epochs = state.step, state.epoch
-            self.highest = state.highest
+            self.n_seen, self.highest = state.n_seen, state.highest
         elif late is None or late.update is not self:
             return None
         _, model = self.last(attributes)
@@ -117,7 +118,7 @@ class SparseUpdate(LinearUpdate):
         if not self.way.has_room():
             return None
         self.way.distinct = rising
-        counters = self.steps, self.epochs, self.highest
+        counters = self.steps, self.epochs, self.n_seen, self.highest
         # The length of the steps is also that of the penalty's flow.
         eta = getattr(self.plan.optimizer, "eta", None)
         self.saved = counters, eta, self.way.save(touched)
@@ -134,6 +135,7 @@ class SparseUpdate(LinearUpdate):
             return None
         self.steps += n_updates
         self.epochs += 1
+        self.n_seen += len(self.targets)
         if not (
             self.predicts_scores or self.are_predicted(self._scores(*self.entries[:3]))
         ):
@@ -159,7 +161,8 @@ class SparseUpdate(LinearUpdate):
 
     def undo(self):
         if self.saved is not None:
-            (self.steps, self.epochs, self.highest), eta, saved = self.saved
+            counters, eta, saved = self.saved
+            self.steps, self.epochs, self.n_seen, self.highest = counters
             if self.moments is not None:
                 self.plan.optimizer.eta = eta
             self.way.put_back(saved)
@@ -168,7 +171,10 @@ class SparseUpdate(LinearUpdate):
     def state_of(self, left):
         if left.state is None:
             left.state = self.way.state(
-                step=self.steps, epoch=self.epochs, highest=self.highest
+                step=self.steps,
+                epoch=self.epochs,
+                n_seen=self.n_seen,
+                highest=self.highest,
             )
         return left.state
 
@@ -216,6 +222,6 @@ def prepared_sparse(estimator, plan, bound, horizon):
         return SparseUpdate(estimator, plan, bound, horizon, way)
     if estimator.lr == "auto" or type(plan.schedule) is not Constant:
         return None
-    stepper = Stepper(plan.objective, plan.optimizer, plan.clip_norm)
+    stepper = plan.stepper(plan.objective)
     way = steps_in_place(bound, stepper, state, plan)
     return None if way is None else SparseUpdate(estimator, plan, bound, horizon, way)

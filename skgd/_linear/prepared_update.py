@@ -12,10 +12,9 @@ import numpy as np
 from skgd._estimator.prepared import Left, can_be_prepared, takes_long
 from skgd._input.moments import MomentsOfChunks, Seen
 from skgd._input.rows import Rows
+from skgd._kernels.forgetting import left
 from skgd._linear.automatic import scores_have_units
-from skgd._linear.model import REFRESH
 from skgd._linear.prepared_sparse import LinearUpdate, prepared_sparse
-from skgd._training.epochs import Stepper
 from skgd._training.fast_paths import epoch_kernel
 from skgd.optimizers import DoWG
 
@@ -47,16 +46,20 @@ class Quick(LinearUpdate):
         self.rows = rows, Rows.of(self.X, self.targets, self.targets, self.weights)
         self.bound = bound
         bound.move_to(rows)
-        self.stepper = Stepper(plan.objective, plan.optimizer, plan.clip_norm)
+        self.stepper = plan.stepper(plan.objective)
         self.advance = epoch_kernel(bound, self.stepper, plan.batch_size)
         few = self.X.size * model.n_outputs <= FEW_NUMBERS
         self.multiplies = model.multiplies_matrices and not few
         self.moments = self.target_moments = None
+        half_life = estimator._half_life
+        self.forgets = half_life < math.inf
+        self.left = left(half_life, self.shape[0])
         if not model.raw:
-            self.moments = MomentsOfChunks(model.dtype, self.shape[1])
+            self.moments = MomentsOfChunks(model.dtype, self.shape[1], half_life)
             if scores_have_units(self.task, self.loss):
-                n_targets = self.task.n_targets
-                self.target_moments = MomentsOfChunks(np.dtype(np.float64), n_targets)
+                self.target_moments = MomentsOfChunks(
+                    np.dtype(np.float64), self.task.n_targets, half_life
+                )
 
     def goes_on_from(self, model):
         return (
@@ -80,9 +83,9 @@ class Quick(LinearUpdate):
         self.bound.rows = rows
         if self.moments is not None:
             seen = self._seen_after(model.seen, rows.weights)
-            if seen.features.weight > REFRESH * self.model.moments.weight:
+            model = model.having_seen(seen, self.left)
+            if model.is_out_of_date(seen, self.forgets):
                 return None
-            model = self.model.having_seen(seen)
         state = state.copy()
         rates = self.rates_at(state)
         with self.plan.blas_threads() if self.multiplies else NOTHING:
@@ -97,6 +100,7 @@ class Quick(LinearUpdate):
             return None
         state.step += self.n_updates
         state.epoch += 1
+        state.n_seen += len(self.targets)
         if not (self.predicts_scores or self._predicts(state)):
             return None
         state.highest = highest

@@ -3,11 +3,13 @@
 Measured at once or a chunk at a time. How weights change with them: ``model.py``.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from skgd._input.moments import CONSTANT_COLUMN, Moments, exceeds_rounding
+from skgd._kernels.forgetting import left
 from skgd._registry import SAVED
 from skgd.losses import AbsoluteError
 
@@ -26,6 +28,9 @@ MOST_USUAL = 5.0
 
 # Targets that are kept for medians, and whose derivatives give the unit of the loss.
 KEPT_TARGETS = 1024
+# Half-lives for which they are kept where they are forgotten.
+REMEMBERED = 10.0
+
 GOLDEN_RATIO = (np.sqrt(5.0) - 1.0) / 2.0
 
 # Standard deviations of the normal distribution in its median absolute deviation.
@@ -112,14 +117,28 @@ class Kept:
     def none(cls, n_targets):
         return cls(np.empty((0, n_targets)), np.empty(0), np.empty(0))
 
-    def updated(self, y, weights):
-        """With further targets."""
+    def updated(self, y, weights, half_life=math.inf):
+        """With further targets.
+
+        With a `half_life` all before a target are older by one, and those of more than
+        `REMEMBERED` half-lives ago are not kept.
+        """
         places = (self.n_seen + np.arange(len(y))) * GOLDEN_RATIO % 1.0
         new = places < self.share
+        before = self.weights
+        if half_life < math.inf:
+            before = before * left(half_life, len(y))
+            weights = weights * left(half_life, np.arange(len(y))[::-1])
         values = np.concatenate([self.values, y[new]])
-        weights = np.concatenate([self.weights, weights[new]])
+        weights = np.concatenate([before, weights[new]])
         places = np.concatenate([self.places, places[new]])
         share = self.share
+        if half_life < math.inf:
+            # The share is halved until the targets of this time are few enough.
+            latest = math.ceil(REMEMBERED * half_life * share)
+            values, weights, places = (
+                part[-latest:] for part in (values, weights, places)
+            )
         while len(values) > KEPT_TARGETS:
             share /= 2.0
             stay = places < share
@@ -180,16 +199,24 @@ class Scaling:
         targets = Moments.empty(n_targets), Kept.none(n_targets)
         return cls(Moments.empty(n_features), *targets)
 
-    def updated(self, rows):
+    def reduced(self, share):
+        """As if all rows had had this share of their weight."""
+        targets, kept = self.targets, self.kept
+        if targets is not None:
+            targets = targets.reduced(share)
+            kept = replace(kept, weights=share * kept.weights)
+        return Scaling(self.features.reduced(share), targets, kept)
+
+    def updated(self, rows, half_life=math.inf):
         """With the rows taken in; this object stays as it is."""
-        features = Moments.of(rows, self.features)
+        features = Moments.of(rows, self.features, half_life)
         if self.targets is None:
             return Scaling(features)
         y, weights = rows.visited_targets(), rows.visited_weights()
         targets = getattr(rows, "target_moments", None)
         if targets is None:
-            targets = self.targets.copy().update(y, weights)
-        return Scaling(features, targets, self.kept.updated(y, weights))
+            targets = self.targets.copy().update(y, weights, half_life=half_life)
+        return Scaling(features, targets, self.kept.updated(y, weights, half_life))
 
     def location_and_spread(self, loss):
         """The constant scores that stand for the targets, and the spread of those.

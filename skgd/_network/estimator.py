@@ -50,6 +50,8 @@ def _has_probabilities(estimator):
     | _parameters.NETWORK
     | _parameters.CLASS_WEIGHT
     | _parameters.SHARED
+    | _parameters.STREAM
+    | _parameters.NEW_CLASSES
     | _parameters.NETWORK_TRAINING,
     optimizer="adam",
     n_iter_no_change=10,
@@ -207,7 +209,8 @@ class MLPGD(LogProbabilities, NetworkGD):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Labels, indicators or targets.
         classes : array-like of shape (n_classes,), default=None
-            All labels there will ever be; required in the first call for labels, not
+            All labels there will ever be; required in the first call for labels, unless
+            ``on_new_class="extend"``, under which it names those known so far. Not
             used for indicators and targets.
         {weights of a pass}
 
@@ -334,13 +337,11 @@ class MLPGD(LogProbabilities, NetworkGD):
         alphas = self._strengths(self.alpha_, len(weights))
         for (coefs, intercepts), alpha in zip(weights, alphas, strict=True):
             member = self.compact()
-            vars(member).update(
-                n_ensemble=1,
-                coefs_=[W.copy() for W in coefs],
-                intercepts_=[b.copy() for b in intercepts],
-                alpha_=float(alpha),
-                _model=self._model.alone(),
-            )
+            member.n_ensemble = 1
+            member.coefs_ = [W.copy() for W in coefs]
+            member.intercepts_ = [b.copy() for b in intercepts]
+            member.alpha_ = float(alpha)
+            member._model = self._model.alone()
             members.append(member)
         return members
 
@@ -454,6 +455,8 @@ class MLPGD(LogProbabilities, NetworkGD):
             return self._loss.probability(scores)
         if scores.ndim == 2 and self._loss.softmax:
             return softmax(scores, axis=1)
+        if len(self.classes_) == 1:
+            return np.ones((len(scores), 1))
         return self._loss.predict_proba(scores)
 
     @documented

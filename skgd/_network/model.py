@@ -4,6 +4,7 @@ How theta moves is not decided here, nor what the scores mean.
 """
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
@@ -112,6 +113,51 @@ class Network:
         """The same network, without what was measured of the rows."""
         network = copy.copy(self)
         network.scaling = network.curvature = network.alpha = None
+        return network
+
+    def with_scores(self, n_outputs):
+        """The same hidden layers and rows seen, with another number of outputs."""
+        c, zeros, ones = self.coordinates, np.zeros(n_outputs), np.ones(n_outputs)
+        network = Network(
+            (*self.widths[:-1], n_outputs),
+            self.activations,
+            self.dropout,
+            self.dtype,
+            replace(c, shift=zeros, spread=ones, measure=ones),
+            self.fit_intercept,
+        )
+        network.scaling, network.curvature = self.scaling, self.curvature
+        network.alpha, network.stream = self.alpha, self.stream
+        return network
+
+    def constant(self, scores):
+        """Parameters of scores that are the same for all rows."""
+        theta = np.zeros(self.size, self.dtype)
+        theta[self.size - self.n_outputs :] = scores
+        return theta
+
+    def from_outputs(self, vector, model, source, factor, fresh):
+        """A vector like theta, from one of a network with other outputs.
+
+        As ``LinearModel.from_outputs``; what belongs to hidden units stays.
+        """
+        made, known = fresh.copy(), source >= 0
+        last = len(self.shapes) - 1
+        both = zip(self.split(made), model.split(vector), strict=True)
+        for new_parts, old_parts in both:
+            for layer, old in enumerate(old_parts):
+                if layer < last:
+                    new_parts[layer][:] = old
+            old = old_parts[last][..., source[known]]
+            new_parts[last][..., known] = old * factor[known]
+        return made
+
+    def reduced(self, share):
+        """As if all rows seen had had this share of their weight."""
+        if self.scaling is None:
+            return self
+        network = copy.copy(self)
+        network.scaling = self.scaling.reduced(share)
         return network
 
     def in_units_of_features(self, dtype):

@@ -22,7 +22,6 @@ from skgd._input.moments import MomentsOfChunks
 from skgd._input.rows import Rows
 from skgd._network.coordinates import Coordinates, Scaling
 from skgd._network.ensemble import members_of
-from skgd._training.epochs import Stepper
 from skgd._training.fast_paths import epoch_kernel
 from skgd.penalties import penalty_value
 
@@ -82,15 +81,18 @@ class NetworkUpdate(PreparedUpdate):
         data = DenseInput(*self.bound.data)
         self.mean, self.scale = data.mean, data.scale
         self.units = Units(*data.units)
-        self.stepper = Stepper(objective, plan.optimizer, plan.clip_norm)
+        self.stepper = plan.stepper(objective)
         self.advance = epoch_kernel(self.bound, self.stepper, plan.batch_size)
         largest = max(fan_in * fan_out for fan_in, fan_out in network.shapes)
         self.is_large = shape[0] * largest > FEW_NUMBERS
         self.moments = None
+        self.half_life = estimator._half_life
         if network.scaling is not None:
-            self.moments = MomentsOfChunks(network.dtype, network.n_features)
+            self.moments = MomentsOfChunks(
+                network.dtype, network.n_features, self.half_life
+            )
             self.target_moments = MomentsOfChunks(
-                np.dtype(np.float64), self.task.n_targets
+                np.dtype(np.float64), self.task.n_targets, self.half_life
             )
 
     def goes_on_from(self, model):
@@ -140,6 +142,7 @@ class NetworkUpdate(PreparedUpdate):
             return None
         state.step += self.n_updates
         state.epoch += 1
+        state.n_seen += len(self.targets)
         if not (self.predicts_scores or self._predicts(state, c)):
             return None
         state.highest = highest
@@ -154,7 +157,8 @@ class NetworkUpdate(PreparedUpdate):
         if scaling.targets is None:
             return Scaling(features)
         targets = self.target_moments.after(scaling.targets, self.targets, weights)
-        return Scaling(features, targets, scaling.kept.updated(self.targets, weights))
+        kept = scaling.kept.updated(self.targets, weights, self.half_life)
+        return Scaling(features, targets, kept)
 
     def _move_to(self, c):
         """Write coordinates to where the kernel reads them; returns them as it does."""

@@ -4,6 +4,7 @@ The loop is that of all estimators. What the user sees is in ``estimator.py``, t
 layers are in ``model.py``, the numbers of ``lr="auto"`` in ``automatic.py``.
 """
 
+import math
 from dataclasses import replace
 from numbers import Real
 
@@ -190,7 +191,8 @@ class NetworkGD(BaseGD):
                     parameters |= {"beta_1": 0.0}
                     optimizer = type(optimizer)(**parameters)
         if model is None:
-            model = self._new_network(task, loss, rows)
+            half_life = self._half_life if streaming else math.inf
+            model = self._new_network(task, loss, rows, half_life)
         elif streaming and self.standardize:
             model = self._network_after(model, rows, loss)
         strength = self.alpha
@@ -280,14 +282,14 @@ class NetworkGD(BaseGD):
             return best * model.coordinates.measure
         return np.zeros(objective.model.n_outputs)
 
-    def _new_network(self, task, loss, rows):
+    def _new_network(self, task, loss, rows, half_life):
         hidden = self._hidden_layer_sizes()
         n_features = rows.X.shape[1]
         if self.standardize:
             is_regression = task.name == "regression"
             scaling = Scaling.empty(
                 n_features, task.n_targets if is_regression else None
-            ).updated(rows)
+            ).updated(rows, half_life)
             coordinates = self._coordinates(scaling, rows, loss, task.n_outputs)
         else:
             scaling = None
@@ -306,7 +308,7 @@ class NetworkGD(BaseGD):
 
     def _network_after(self, model, rows, loss):
         """The network in the coordinates of all rows seen, those of `rows` included."""
-        scaling = model.scaling.updated(rows)
+        scaling = model.scaling.updated(rows, self._half_life)
         network = model.moved(self._coordinates(scaling, rows, loss, model.n_outputs))
         network.scaling = scaling
         return network

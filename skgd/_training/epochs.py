@@ -14,6 +14,7 @@ import numpy as np
 
 from skgd._input.boundary import check_sizes, check_state
 from skgd._training.fast_paths import epoch_kernel
+from skgd._training.state import numbers_of_sums
 from skgd.optimizers import GD, DoWG
 from skgd.schedules import Clock, Constant, Schedule, rate_factors
 
@@ -28,9 +29,11 @@ class Stepper:
     clip_norm : float or None
     lr : float, default=1.0
         The constant in the closed form of the steps of rows, of rules that have one.
+    half_life : float, default=inf
+        Rows after which half of what the rule has added up is forgotten.
     """
 
-    def __init__(self, objective, optimizer, clip_norm, lr=1.0):
+    def __init__(self, objective, optimizer, clip_norm, lr=1.0, half_life=math.inf):
         from skgd._kernels import compiling, user_code
         from skgd._kernels.proximal import NO_PROX
 
@@ -60,6 +63,8 @@ class Stepper:
             decay=(decay, 0, self.n),
         )
         self.kept = len(optimizer.state_names), len(optimizer.scalar_names)
+        self.half_life = half_life
+        self.forgotten = forgotten(optimizer, half_life)
         self.own_penalties = None
         if optimizer.proximal:
             self.own_penalties = _strengths_of_updates(objective)
@@ -107,11 +112,43 @@ class Stepper:
             state.vectors[-2:] = self.own_penalties
         mean = state.averaging
         return (
-            (self.rule, self.p, state.vectors, state.scalars, state.step_sizes),
+            (
+                self.rule,
+                self.p,
+                state.vectors,
+                state.scalars,
+                state.step_sizes,
+                self.forgotten,
+            ),
             self.penalties,
-            (state.base, state.average, mean.start, mean.power, mean.interpolation),
+            (
+                state.base,
+                state.average,
+                mean.start,
+                mean.power,
+                mean.interpolation,
+                mean.half_life,
+            ),
             self.clip_norm,
         )
+
+
+def forgotten(optimizer, half_life):
+    """What a rule forgets in `half_life` rows; see ``_kernels/update.py``."""
+    from skgd._kernels.update import ORIGIN, SCALAR_SUM, VECTOR_SUM
+
+    numbers = [half_life]
+    if half_life == math.inf:
+        return np.empty(0)
+    for name in optimizer.origins:
+        numbers += [ORIGIN, optimizer.state_names.index(name), 0.0]
+    least = optimizer.least_scalars()
+    for number in numbers_of_sums(optimizer):
+        if number < 0:
+            numbers += [SCALAR_SUM, -1 - number, least[-1 - number]]
+        else:
+            numbers += [VECTOR_SUM, number, 0.0]
+    return np.array(numbers, dtype=np.float64)
 
 
 def _strengths_of_updates(objective):

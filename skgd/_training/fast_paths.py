@@ -374,7 +374,8 @@ def _dowg_on_nonzeros_only(bound, stepper, batch_size):
 
     def run(state, order, rates):
         averaging = state.averaging
-        if not state.base.size or averaging.start != 1 or averaging.power:
+        forgets = min(averaging.half_life, stepper.half_life) < math.inf
+        if not state.base.size or averaging.start != 1 or averaging.power or forgets:
             return _every_weight(bound, stepper, batch_size)(state, order, rates)
         check_sizes("the state", average=(state.average, stepper.n))
         initial = state.vectors[0]

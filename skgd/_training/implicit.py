@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from skgd._input.boundary import check_sizes
+from skgd._kernels.forgetting import counted
 from skgd._registry import SAVED
 from skgd._training.state import Waiting
 
@@ -42,6 +43,10 @@ class ImplicitAdaGrad:
     prior : float
         Squared derivative of a row of an earlier fit, which the features start with
         once for each of its rows.
+    half_life : float
+        Rows after which G_j is half of what it was, and the square of s_j. Where that
+        is not inf, w_j shrinks only where s_j is more than twice what it was when the
+        feature was last seen.
 
     References
     ----------
@@ -58,12 +63,16 @@ class ImplicitAdaGrad:
     finds_rate = True
     weight_decay = 0.0
 
-    def __init__(self, eta, kind, curvature, strengths, prior):
+    # Squares, and what those of a feature begin with.
+    sums = (0, -1)
+
+    def __init__(self, eta, kind, curvature, strengths, prior, half_life=math.inf):
         self.eta = eta
         self.kind = kind
         self.curvature = curvature
         self.strengths = strengths
         self.prior = prior
+        self.half_life = half_life
 
     def start(self, n, dtype):
         """Squared derivatives, largest values and marks of n parameters.
@@ -92,9 +101,14 @@ class _Epoch:
             "explicit": csr_stream.EXPLICIT,
             "softmax": csr_stream.SOFTMAX,
         }[rule.kind]
-        self._pass = compiling.kernel(
-            csr_stream.run_pass, csr_stream.pass_signature(*bound.loops.types)
-        )
+        # Arguments that only a pass which forgets has.
+        self._pace = ()
+        kernel, signature = csr_stream.run_pass, csr_stream.pass_signature
+        if rule.half_life < math.inf:
+            self._pace = (rule.half_life,)
+            kernel = csr_stream.run_forgetting_pass
+            signature = csr_stream.forgetting_signature
+        self._pass = compiling.kernel(kernel, signature(*bound.loops.types))
         self._settle = compiling.kernel(
             csr_stream.settle, csr_stream.settle_signature(bound.loops.element)
         )
@@ -137,9 +151,11 @@ class _Epoch:
         )
         if state.scalars[0] >= 0.0:
             return
+        rule = self.rule
         squares, _, marks = state.vectors
         n_fitted = state.step / max(state.epoch, 1) if state.step else 0.0
-        state.scalars[0] = n_fitted * self.rule.prior
+        n_fitted = counted(rule.half_life, 1, n_fitted)
+        state.scalars[0] = n_fitted * rule.prior
         squares[-self.bound.objective.model.n_outputs :] = state.scalars[0]
         marks[:] = state.step
 
@@ -163,6 +179,7 @@ class _Epoch:
             l1,
             l2,
             scalars[0],
+            *self._pace,
             step,
         )
 

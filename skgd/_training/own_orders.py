@@ -30,8 +30,9 @@ class OwnOrders(Batches):
         own.data = model.with_rows_apart(bound.data)
         n_members, n_rows = model.n_members, bound.rows.order.size
         super().__init__(own, stepper, rates, n_members * batch_size, True, on_step)
-        # The order is made here, before each epoch.
+        # The order is made here, before each epoch, of which none is made ahead.
         self.shuffle = False
+        self._most = self._most_passes()
         self.orders = np.empty((n_members, n_rows), np.int64)
         self.order = np.empty(n_members * n_rows, np.int64)
         self.rows_of_member = batch_size

@@ -3,6 +3,7 @@
 The one place that decides which objective, rule, rate and kind of epoch a call means.
 """
 
+import math
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -46,6 +47,8 @@ class Plan:
         The best constant, where it is known before training.
     guarded : bool
         Whether epochs that raise the objective of all rows are taken back.
+    half_life : float
+        Rows after which half of what the rule has added up is forgotten.
     """
 
     objective: Objective
@@ -61,6 +64,7 @@ class Plan:
     n_jobs: int = 1
     constant: np.ndarray | None = None
     guarded: bool = False
+    half_life: float = math.inf
 
     @property
     def model(self):
@@ -94,6 +98,13 @@ class Plan:
         """Whether an epoch takes the gradient of all rows at one point."""
         return self.solver == "batch" or isinstance(self.optimizer, FullGradientDescent)
 
+    def stepper(self, objective, lr=1.0):
+        """The updates of this run, down an objective.
+
+        `lr` is the constant in the steps of rows, of rules that have one.
+        """
+        return Stepper(objective, self.optimizer, self.clip_norm, lr, self.half_life)
+
     def epoch(self, bound, horizon, on_step=None):
         """One pass over the bound rows, ready to run.
 
@@ -119,7 +130,7 @@ class Plan:
             )
         if self.optimizer.row_step is not None:
             self._check_row_steps()
-        stepper = Stepper(self.objective, self.optimizer, self.clip_norm, self.lr)
+        stepper = self.stepper(self.objective, self.lr)
         rates = Rates(self.lr, self.schedule, horizon)
         if self.solver == "batch":
             return FullBatch(bound, stepper, rates)

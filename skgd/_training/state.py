@@ -6,7 +6,7 @@ nothing else; it is pickled with the estimator.
 
 import copy
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,6 +22,22 @@ def rule_of(optimizer):
     """
     names = [getattr(optimizer, name, ()) for name in ("state_names", "scalar_names")]
     return type(optimizer), *map(tuple, names)
+
+
+def numbers_of_sums(optimizer):
+    """What of a rule adds up over the updates, by numbers.
+
+    Those of vectors, and, from -1 down, of scalars; ``Optimizer.sums`` has names of
+    both, or these numbers.
+    """
+    numbers = []
+    for one in optimizer.sums:
+        if isinstance(one, str) and one in optimizer.state_names:
+            one = optimizer.state_names.index(one)
+        elif isinstance(one, str):
+            one = -1 - optimizer.scalar_names.index(one)
+        numbers.append(one)
+    return numbers
 
 
 @SAVED.named("averaging")
@@ -43,16 +59,25 @@ class Averaging:
         p.
     interpolation : float
         beta.
+    half_life : float
+        Rows after which no more than half of the weight of a point is left; the weight
+        of the t-th is then at least that of an exponential mean of as many.
     """
 
     start: int = 0
     power: float = 0.0
     interpolation: float = 0.0
+    half_life: float = math.inf
 
     @property
     def weighs_equally(self):
         """Whether there is no mean, or one of equal weights beside the path."""
-        return not (self.power or self.interpolation)
+        forgets = self.start and self.half_life < math.inf
+        return not (self.power or self.interpolation or forgets)
+
+    def is_like(self, other):
+        """Whether it is the same mean, at whatever pace it forgets."""
+        return replace(self, half_life=other.half_life) == other
 
 
 @SAVED.named("sparse weights")
@@ -234,6 +259,13 @@ class State:
         How sparse rows keep weights between calls.
     highest : float
         The highest objective at the start of a call of partial_fit.
+    n_seen : int
+        Rows that were learnt: those of the table of the last fit, and of all calls of
+        partial_fit since.
+    half_life : float
+        At what pace the last call forgot them.
+    mean_from : int
+        The first update that counts in the mean since a class was added.
     """
 
     theta: np.ndarray
@@ -252,6 +284,9 @@ class State:
     table: object = None
     lazy: Lazy | LateRule | Waiting | None = None
     highest: float = 0.0
+    n_seen: int = 0
+    half_life: float = math.inf
+    mean_from: int = 0
 
     @classmethod
     def start(cls, theta, optimizer, averaging, rng):
@@ -356,11 +391,22 @@ class State:
                 step_sizes,
             )
             state.rule = rule
-        if averaging != self.averaging:
+        if not averaging.is_like(self.averaging):
             fresh = State.start(self.answer().copy(), optimizer, averaging, self.rng)
             state.theta, state.base, state.average = fresh.points()
-            state.averaging = averaging
+        state.averaging = averaging
         return state
+
+    def reduce_sums(self, optimizer, share):
+        """What the rule adds up, as if all updates had had this share of their weight.
+
+        Arrays are written to.
+        """
+        for number in numbers_of_sums(optimizer):
+            if number < 0:
+                self.scalars[-1 - number] *= share
+            else:
+                self.vectors[number] *= share
 
     def forget_optimizer(self):
         """Clear the optimizer's vectors after a failure that may have spoilt them."""

@@ -77,13 +77,26 @@ WRONG = {
     "l1_ratio": [-0.1, 1.1],
     "fit_intercept": ["yes"],
     "n_jobs": [1.5, "many"],
+    "half_life": [0, -1.0, np.inf, np.nan, "long"],
 }
+
+# Of the classifier alone; class weights are tested below.
+OF_CLASSES = {"class_weight", "on_new_class"}
 
 
 @EITHER
 def test_every_parameter_is_covered(cls):
-    covered = set(WRONG) | ({"class_weight"} if cls is GDClassifier else set())
+    covered = set(WRONG) | (OF_CLASSES if cls is GDClassifier else set())
     assert covered == set(cls._parameter_constraints) == set(cls().get_params())
+
+
+@pytest.mark.parametrize("value", ["append", None, True])
+def test_wrong_answers_to_new_classes(value):
+    X, y = problem(GDClassifier)
+    model = GDClassifier(on_new_class=value)
+    for method in (model.fit, model.partial_fit):
+        with pytest.raises(InvalidParameterError, match="'on_new_class' parameter"):
+            method(X, y)
 
 
 @EITHER

@@ -134,3 +134,89 @@ def test_sparse_chunks_merge_to_the_moments_of_the_whole(cuts):
     variance = np.average((X - mean) ** 2, axis=0, weights=weights)
     np.testing.assert_allclose(moments.mean, mean, rtol=1e-12)
     np.testing.assert_allclose(moments.variance, variance, rtol=1e-12)
+
+
+class Forgetting:
+    """The moments of a stream that forgets, row by row and column by column."""
+
+    def __init__(self, n_features, half_life):
+        self.kept = 0.5 ** (1.0 / half_life)
+        self.rows, self.weights = [], []
+        self.low = [np.inf] * n_features
+        self.high = [-np.inf] * n_features
+
+    def see(self, X, weights):
+        for x, weight in zip(X.astype(np.longdouble), weights, strict=True):
+            if weight == 0.0:
+                continue
+            if self.rows:
+                _, mean, _ = expected(np.array(self.rows), np.array(self.weights))
+                nearer = np.sqrt(self.kept)
+                self.low = mean + nearer * (self.low - mean)
+                self.high = mean + nearer * (self.high - mean)
+            self.low, self.high = np.minimum(self.low, x), np.maximum(self.high, x)
+            self.weights = [*(self.kept * np.array(self.weights)), weight]
+            self.rows.append(x)
+
+    def moments(self):
+        return expected(np.array(self.rows), np.array(self.weights))
+
+
+def near(found, exact, rtol=1e-12):
+    np.testing.assert_allclose(found, np.asarray(exact, float), rtol, atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("half_life", [0.7, 3.0, 50.0])
+@pytest.mark.parametrize("chunk", [1, 7, 40])
+def test_old_rows_are_forgotten(chunk, half_life, dtype):
+    X, weights = table(40, 5, dtype)
+    slow, moments = Forgetting(5, half_life), Moments.empty(5)
+    for start in range(0, 40, chunk):
+        part = slice(start, start + chunk)
+        if not weights[part].any():
+            continue
+        slow.see(X[part], weights[part])
+        moments.update(X[part], weights[part], half_life=half_life)
+        total, mean, variance = slow.moments()
+        near(moments.weight, total)
+        near(moments.mean, mean)
+        near(moments.variance, variance, 1e-10)
+        near(moments.low, slow.low)
+        near(moments.high, slow.high)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_forgetting_does_not_depend_on_chunks_or_layout(layout):
+    """Row by row, to the bit."""
+    X, weights = table(100, 7)
+    whole = Moments.empty(7).update(X, weights, half_life=9.0)
+    pieces = Moments.empty(7)
+    given = LAYOUTS[layout](X)
+    for part in (slice(0, 1), slice(1, 34), slice(34, 100)):
+        rows = np.flatnonzero(weights[part])
+        pieces.update(given[part], weights[part], rows, half_life=9.0)
+    for name in ("weight", "mean", "variance", "low", "high"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(pieces, name))
+
+
+@pytest.mark.parametrize("chunk", [1, 30, 200])
+def test_sparse_rows_are_forgotten_as_dense_ones(chunk):
+    X, weights = table(200, 6)
+    X[np.random.default_rng(1).random(X.shape) < 0.6] = 0.0
+    weights[weights == 0.0] = 0.5
+    dense, stream = Moments.empty(6), Moments.empty(6)
+    for start in range(0, 200, chunk):
+        part = slice(start, start + chunk)
+        dense.update(X[part], weights[part], half_life=25.0)
+        rows = sparse.csr_matrix(X[part])
+        stream.update(rows, weights[part], half_life=25.0)
+    near(stream.weight, dense.weight)
+    near(stream.mean, dense.mean)
+    near(stream.variance, dense.variance, 1e-9)
+    if chunk == 1:
+        near(stream.low, dense.low)
+        near(stream.high, dense.high)
+    # The range of a block is taken in whole.
+    assert (stream.low <= dense.low + 1e-9).all()
+    assert (stream.high >= dense.high - 1e-9).all()

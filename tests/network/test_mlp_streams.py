@@ -1,5 +1,6 @@
 """Networks in streams and in later fits: scales that jump, means, splits, weights."""
 
+import pickle
 import warnings
 
 import numpy as np
@@ -10,6 +11,8 @@ from sklearn.datasets import load_wine, make_friedman1
 from sklearn.metrics import r2_score
 
 from skgd import MLPGD, GDClassifier, GDRegressor
+from skgd._input.rows import Rows
+from skgd._network.coordinates import Scaling
 
 WINE = load_wine(return_X_y=True)
 
@@ -143,3 +146,77 @@ def test_training_and_validation_loss_are_of_one_measure():
     assert_allclose(
         stream.history_["training_loss"], stream.history_["validation_loss"]
     )
+
+
+def drifting(n=4000):
+    """Rows whose coefficients and scales change half way."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 4))
+    late = np.arange(n) >= n // 2
+    z = X @ [1.0, -1.0, 2.0, 0.5]
+    y = np.where(late, -10.0 * z + 300.0, z) + 0.05 * rng.normal(size=n)
+    return X * np.where(late, 100.0, 1.0)[:, None], y
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error"])
+@pytest.mark.parametrize("chunk", [1, 20])
+def test_a_network_forgets_what_has_changed(chunk, loss):
+    X, y = drifting()
+    error = {}
+    for half_life in (None, 100.0):
+        model = MLPGD((8,), loss=loss, half_life=half_life, random_state=0)
+        for i in range(0, 3500, chunk):
+            model.partial_fit(X[i : i + chunk], y[i : i + chunk])
+        error[half_life] = np.abs(model.predict(X[3500:]) - y[3500:]).mean()
+    assert error[100.0] < 0.5 * error[None]
+
+
+@pytest.mark.parametrize("half_life", [3.0, 400.0])
+def test_moments_and_targets_of_a_network_are_those_remembered(half_life):
+    X, y = drifting(1500)
+    y = y.reshape(-1, 1)
+    whole, pieces = Scaling.empty(4, 1), Scaling.empty(4, 1)
+    rows = Rows.of(X, y, y)
+    whole = whole.updated(rows, half_life)
+    for start in range(0, 1500, 7):
+        part = slice(start, start + 7)
+        pieces = pieces.updated(Rows.of(X[part], y[part], y[part]), half_life)
+    for one in (whole, pieces):
+        left = 0.5 ** (np.arange(1500)[::-1] / half_life)
+        mean = np.average(X, axis=0, weights=left)
+        assert_allclose(one.features.mean, mean, rtol=1e-9)
+        # Of the targets as many as are worth it, and their weights.
+        assert 0 < len(one.kept.values) <= 1024
+        known = np.searchsorted(np.sort(y[:, 0]), one.kept.values[:, 0])
+        at = np.argsort(y[:, 0])[known]
+        assert_allclose(one.kept.weights, left[at])
+        assert at.min() >= 1500 - 10 * half_life - 3
+
+
+@pytest.mark.parametrize("half_life", [None, 40.0])
+def test_prepared_rows_forget_as_the_usual_way(half_life):
+    """A network that is unpickled before each row takes the usual way."""
+    X, y = drifting(120)
+    quick = MLPGD((5,), loss="squared_error", half_life=half_life, random_state=0)
+    usual = clone(quick)
+    for i in range(120):
+        rows = slice(i, i + 1)
+        quick.partial_fit(X[rows], y[rows])
+        usual = pickle.loads(pickle.dumps(usual)).partial_fit(X[rows], y[rows])
+    assert_allclose(quick.predict(X), usual.predict(X), rtol=1e-9)
+
+
+def test_a_network_whose_fit_comes_first_forgets_it():
+    X, y = drifting()
+    model = MLPGD((8,), loss="squared_error", half_life=50.0, random_state=0)
+    plain = clone(model).set_params(half_life=None)
+    for one in (model, plain):
+        one.fit(X[:2000], y[:2000])
+    assert_array_equal(model.coefs_[0], plain.coefs_[0])
+    for i in range(2000, 2600):
+        for one in (model, plain):
+            one.partial_fit(X[i : i + 1], y[i : i + 1])
+    error, error_of_plain = (
+        np.abs(one.predict(X[2600:]) - y[2600:]).mean() for one in (model, plain)
+    )
+    assert error < 0.5 * error_of_plain

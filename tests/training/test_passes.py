@@ -41,6 +41,7 @@ MODELS = {
     "regression": GDRegressor(lr=0.02, batch_size=16),
     "finds its rate": GDRegressor(lr=1.0, batch_size=16, optimizer="dowg"),
     "saga": GDRegressor(lr=0.02, batch_size=16, optimizer="saga"),
+    "ensemble": MLPGD((6,), n_ensemble=2, lr=0.05, batch_size=16, optimizer="gd"),
     "network": MLPGD((6,), lr=0.05, batch_size=16, optimizer="gd"),
 }
 
