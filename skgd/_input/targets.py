@@ -26,7 +26,8 @@ UNSEEN = {
     "fit": "A warm start goes on with the classes of the earlier call, {known}: set "
     "warm_start=False to start anew with these.",
     "partial_fit": "The first call of fit or partial_fit decides which classes there "
-    "are. Name all of them in a first call of partial_fit: classes={all}.",
+    "are. Name all of them in a first call of partial_fit: classes={all}. Or let "
+    "new ones join: on_new_class='extend'.",
     "fit_batches": "The classes are {known}. Name all of them: fit_batches(..., "
     "classes={all}).",
     "validation": "Rows to validate on must be of the classes trained on, {known}.",
