@@ -203,7 +203,7 @@ def _extended_state(estimator, model, wider, state, outputs, start):
     fresh = _fresh_vectors(estimator, state, outputs, wider)
     if fresh is None:
         return made
-    made.vectors, made.scalars, made.step_sizes = fresh
+    made.vectors, _, made.step_sizes = fresh
     made.scalars, made.rule = state.scalars.copy(), state.rule
     for number, name in enumerate(state.rule[1]):
         vector, new = state.vectors[number], made.vectors[number]

@@ -145,7 +145,7 @@ class LinearModel:
         old = vector.reshape(-1, model.n_outputs)
         known = source >= 0
         made.reshape(-1, self.n_outputs)[:, known] = (
-            old[:, source[known]] * (factor[known])
+            old[:, source[known]] * factor[known]
         )
         return made
 

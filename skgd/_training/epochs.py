@@ -137,9 +137,9 @@ def forgotten(optimizer, half_life):
     """What a rule forgets in `half_life` rows; see ``_kernels/update.py``."""
     from skgd._kernels.update import ORIGIN, SCALAR_SUM, VECTOR_SUM
 
-    numbers = [half_life]
     if half_life == math.inf:
         return np.empty(0)
+    numbers = [half_life]
     for name in optimizer.origins:
         numbers += [ORIGIN, optimizer.state_names.index(name), 0.0]
     least = optimizer.least_scalars()

@@ -96,7 +96,6 @@ def _every_weight(bound, stepper, batch_size):
     """
     kernel = bound.loops.any_rule
     gradient = np.empty(stepper.n, bound.objective.model.dtype)
-    once = _one_pass(gradient.dtype)
 
     def run(state, order, rates, passes):
         return kernel(
@@ -112,7 +111,7 @@ def _every_weight(bound, stepper, batch_size):
             passes,
         )
 
-    return _with_passes(run, once)
+    return _with_passes(run, gradient.dtype)
 
 
 def _one_pass(dtype):
@@ -131,8 +130,9 @@ def _one_pass(dtype):
     )
 
 
-def _with_passes(run, once):
+def _with_passes(run, dtype):
     """One pass, and several, of a compiled loop that takes ``epoch.Passes``."""
+    once = _one_pass(dtype)
     *_, losses = once
 
     def one(state, order, rates):
@@ -161,7 +161,6 @@ def _saga(bound, stepper, batch_size):
     kernel = bound.loops.saga
     shape = len(bound.rows.targets), bound.objective.model.n_outputs
     gradient = np.empty(stepper.n, bound.objective.model.dtype)
-    once = _one_pass(gradient.dtype)
 
     def run(state, order, rates, passes):
         if state.derivatives.shape != shape:
@@ -185,7 +184,7 @@ def _saga(bound, stepper, batch_size):
             passes,
         )
 
-    return _with_passes(run, once)
+    return _with_passes(run, gradient.dtype)
 
 
 def _one_row(bound, stepper):

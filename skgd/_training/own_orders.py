@@ -32,7 +32,7 @@ class OwnOrders(Batches):
         super().__init__(own, stepper, rates, n_members * batch_size, True, on_step)
         # The order is made here, before each epoch, of which none is made ahead.
         self.shuffle = False
-        self._most = self._most_passes()
+        self._most = 1
         self.orders = np.empty((n_members, n_rows), np.int64)
         self.order = np.empty(n_members * n_rows, np.int64)
         self.rows_of_member = batch_size

@@ -5,11 +5,12 @@ import warnings
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn.base import clone
 
 from skgd import MLPGD, GDClassifier, GDRegressor
 from skgd._training import epochs
 from skgd._training.epochs import Batches
-from skgd._training.loop import DivergenceWarning, Limits, train
+from skgd._training.loop import DivergenceWarning, Limits, Undisturbed, train
 from skgd._training.state import Averaging, State
 from skgd.optimizers import Momentum
 
@@ -50,8 +51,7 @@ def fitted(model, X, y, monkeypatch, most):
     monkeypatch.setattr(epochs, "MOST_PASSES", most)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = model.__class__(**model.get_params()).set_params(random_state=3)
-        return model.fit(X, y)
+        return clone(model).set_params(random_state=3).fit(X, y)
 
 
 def assert_same(one, other):
@@ -99,8 +99,7 @@ def test_they_are_used(monkeypatch):
 @pytest.mark.parametrize("name", ["default", "momentum", "regression", "saga"])
 def test_what_diverges_keeps_the_same_weights(name, monkeypatch):
     X, y = table()
-    model = MODELS[name].__class__(**MODELS[name].get_params())
-    model.set_params(lr=1e5, clip_norm=None)
+    model = clone(MODELS[name]).set_params(lr=1e5, clip_norm=None)
     with pytest.warns(DivergenceWarning):
         model.fit(X * 100, y)
     one = fitted(model, X * 100, y, monkeypatch, 1)
@@ -133,16 +132,8 @@ def test_who_looks_on_finds_all_of_the_state(monkeypatch):
         assert stream == same
 
 
-class Pressed:
+class Pressed(Undisturbed):
     """Ctrl-C after the second epoch."""
-
-    asked = in_epoch = epochs_break = False
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        pass
 
     def should_stop(self):
         return True
