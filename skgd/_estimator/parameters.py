@@ -161,9 +161,10 @@ STOPPING = {
         training stops when `n_iter_no_change` epochs together have not brought the
         objective below its best value by more than `tol` times the objective at
         the start. Relative, so that the units of y do not matter. With `early_stopping`
-        or validation rows, those are watched instead. 'auto' is 1e-4, but 5e-3 for a
-        float `lr`: a thousandth for each of five epochs, as `SGDClassifier` has it, so
-        that the slow ones of a grid of rates end early. None runs all epochs, or until
+        or validation rows, those are watched instead. 'auto' is 1e-4, but 7e-3 for a
+        float `lr`, so that the slow ones of a grid of rates end early: what
+        `SGDClassifier` has, a thousandth for each of five epochs, as a share of
+        log(2). None runs all epochs, or until
         a search ends in rounding errors.
         """,
     ),

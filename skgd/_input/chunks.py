@@ -8,7 +8,8 @@ import math
 
 import numpy as np
 
-from skgd._input.plain import as_plain_vector, is_finite, plain_rows
+from skgd._input.numbers import is_finite
+from skgd._input.plain import as_plain_vector, plain_rows
 from skgd._input.targets import Classification, Regression
 
 # Labels whose order NumPy knows without asking Python.

@@ -4,23 +4,13 @@
 is refused here is no error: there ``validate_data`` decides, with its own messages.
 """
 
-import math
 import sys
 
 import numpy as np
 from scipy import sparse
 
-from skgd._input.sparse import (
-    INDEX_TYPES,
-    NUMBERS,
-    rises_within_rows,
-    without_duplicates,
-)
-from skgd._input.validation import FLOATS
-
-# Numbers from which on BLAS may share a product of two vectors among threads, who then
-# wait for more at the cost of a processor.
-LONG = 1 << 13
+from skgd._input.numbers import FLOATS, NUMBERS, is_finite
+from skgd._input.sparse import INDEX_TYPES, rises_within_rows, without_duplicates
 
 CSR = (sparse.csr_matrix, sparse.csr_array)
 
@@ -143,20 +133,6 @@ def _of_lists(X):
         return np.array(X)
     except (ValueError, TypeError, OverflowError):
         return None
-
-
-def is_finite(array):
-    """Whether the sum is, which a look at each number could only confirm.
-
-    That of the squares is faster for few numbers that lie in one piece.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        few = array.size <= LONG
-        if few and array.flags.c_contiguous and array.dtype.kind == "f":
-            vector = array.reshape(-1)
-            if math.isfinite(vector.dot(vector)):
-                return True
-        return math.isfinite(array.sum())
 
 
 def as_plain_vector(y):

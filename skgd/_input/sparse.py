@@ -8,11 +8,10 @@ end of the weights. What the numbers in a matrix are is checked elsewhere.
 import numpy as np
 from scipy import sparse
 
+from skgd._input.numbers import NUMBERS
+
 # Types of indices for which kernels are compiled.
 INDEX_TYPES = (np.dtype(np.int32), np.dtype(np.int64))
-
-# Kinds of numbers that scikit-learn turns into floats.
-NUMBERS = "biuf"
 
 
 def sound(X, name="X"):

@@ -3,11 +3,9 @@
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from skgd._input.numbers import FLOATS, NUMBERS, is_finite
 from skgd._input.sparse import sound
 from skgd.testing.rehearsal import rehearse
-
-# Types of X that are trained on as they are.
-FLOATS = (np.float64, np.float32)
 
 # Weights of streams, which are taken as given: products of larger ones with data
 # overflow, and smaller ones have lost their digits.
@@ -69,6 +67,8 @@ def validated(estimator, X, y="no_validation", *, reset, **checks):
     ValueError
         As scikit-learn's; for text in X it names the column and the encoder.
     """
+    if isinstance(y, np.ndarray) and are_plain(X, y):
+        return validate_data(estimator, X, y, reset=reset, skip_check_array=True)
     checks |= {"accept_sparse": "csr", "dtype": FLOATS, "reset": reset}
     try:
         checked = validate_data(estimator, sound(X), y, **checks)
@@ -90,6 +90,27 @@ def validated(estimator, X, y="no_validation", *, reset, **checks):
             f"make_column_transformer((OneHotEncoder(handle_unknown='ignore'), "
             f"[{column!r}]), remainder='passthrough') before it, in a pipeline."
         ) from None
+
+
+def are_plain(X, y):
+    """Whether nothing is to be changed in rows and numbers as targets, or refused.
+
+    ``validate_data`` takes a quarter of the time of a short fit to find that out.
+    """
+    return (
+        type(X) is np.ndarray
+        and type(y) is np.ndarray
+        and X.ndim == 2
+        and y.ndim == 1
+        and X.dtype in FLOATS
+        and y.dtype.kind in NUMBERS
+        and y.dtype.isnative
+        and y.itemsize <= 8
+        and X.size > 0
+        and len(X) == len(y)
+        and is_finite(X)
+        and (y.dtype.kind != "f" or is_finite(y))
+    )
 
 
 def _check_numbers(y, numeric):

@@ -18,6 +18,9 @@ from .memory import PIECE, flat, part, prefetch, prefetch_part, prefetch_row, ro
 from .outputs import sum_of_losses
 from .records import record
 
+# A table that lies in the second-level cache after its first pass: nothing to ask for.
+NEAR_BYTES = 1 << 18
+
 # From so many rows on a matrix product pays for its call; for one row it does only with
 # more outputs than this.
 FEW_ROWS = 4
@@ -215,7 +218,8 @@ def one_output_block(rows, start, stop, cost, theta, gradient):
     distance = rows_ahead(n_features, vector.itemsize)
     in_sequence = order[stop - 1] - order[start] == stop - 1 - start
     in_sequence &= gradient.shape[0] > 0
-    asked = (2 if in_sequence else 4) if in_place else 0
+    far = in_place and vector.shape[0] * vector.itemsize > NEAR_BYTES
+    asked = (2 if in_sequence else 4) if far else 0
     for first in range(start, stop, block):
         m = min(block, stop - first)
         if not in_place:
@@ -262,7 +266,7 @@ def one_output_block(rows, start, stop, cost, theta, gradient):
             ahead = first + distance + (fours + r) // 2
             for j in range(0, n_features, PIECE):
                 size = min(n_features - j, PIECE)
-                if in_sequence:
+                if in_sequence and asked:
                     _ask(vector, targets, order, ahead, asked, step, j, size)
                 a, b, c, d = _four_parts(numbers, places, j, size)
                 middle, sums = part(mean, j, size), part(gradient, j, size)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from skgd._input.plain import LONG
+from skgd._input.numbers import LONG
 from skgd._registry import SAVED
 
 
