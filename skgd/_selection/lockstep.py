@@ -23,6 +23,7 @@ from skgd._selection.quadratic import (
     sums_pay,
 )
 from skgd._selection.table import Table
+from skgd._selection.waves import between, waves
 from skgd._training.objective import Objective, best_constants
 from skgd._training.threads import one_blas_thread
 from skgd.losses import SquaredError
@@ -168,36 +169,70 @@ def fit_together(problem, rows, folds, candidates, max_iter, n_jobs=1):
     model, order = problem.model, rows.order
     n_searches = len(folds) * len(candidates) * problem.n_searches_each
     table = Table(rows.X, problem.coded(rows.targets), model, order)
-    sums = None
+    weights_of = [np.ascontiguousarray(weights[order]) for weights in folds]
+    constants = [constant_of(problem, rows, weights) for weights in folds]
+    places = [(k, kind) for k in range(len(folds)) for kind in candidates.kinds()]
+
+    def panel(place, *others, cls=Panel, **start):
+        fold, chosen = place
+        l1, l2 = candidates.l1[chosen], candidates.l2[chosen]
+        weights, constant = weights_of[fold], constants[fold]
+        return cls(problem, l1, l2, weights, constant, n_searches, *others, **start)
+
     if sums_pay(problem, len(rows)):
         groups, members = folds_as_groups(folds, order)
         with one_blas_thread():
             shifts = [w @ table.targets / w.sum() for w in groups]
             sums = sums_of(groups, shifts, table, model)
-    panels, places = [], []
-    for fold, weights in enumerate(folds):
-        constant = constant_of(problem, rows, weights)
-        for kind in candidates.kinds():
-            asked = (
-                problem,
-                candidates.l1[kind],
-                candidates.l2[kind],
-                np.ascontiguousarray(weights[order]),
-                constant,
-                n_searches,
+        panels = [
+            panel(
+                place, [sums[group] for group in members[place[0]]], cls=QuadraticPanel
             )
-            if sums is None:
-                panels.append(Panel(*asked))
-            else:
-                own = [sums[group] for group in members[fold]]
-                panels.append(QuadraticPanel(*asked, own))
-            places.append((fold, kind))
-    if sums is not None:
+            for place in places
+        ]
         descend(panels, (), max_iter, n_jobs)
         n_passes = 1
+    elif len(table.order) < LARGE_TABLE:
+        panels, places, n_passes = _in_waves(
+            panel, places, candidates, table, max_iter, n_jobs
+        )
     else:
+        panels = [panel(place) for place in places]
         n_passes = _descend_rows(panels, table, rows, max_iter, n_jobs)
     return collected(panels, places, len(folds), len(candidates), model, n_passes)
+
+
+def _in_waves(panel, places, candidates, table, max_iter, n_jobs):
+    """Passes over the rows of a table, for some candidates after others.
+
+    Returns
+    -------
+    panels : list of Panel
+    places : list of (int, int64 array)
+        The fold of each, and its candidates.
+    n_passes : int
+    """
+    n_products = table.n_numbers * table.model.n_outputs
+    orders = [
+        waves(candidates.l1[kind], candidates.l2[kind], n_products)
+        for _, kind in places
+    ]
+    earlier = [[] for _ in places]
+    panels, found, n_passes = [], [], 0
+    for i in range(max(map(len, orders))):
+        begun = []
+        for (fold, kind), order, own in zip(places, orders, earlier, strict=True):
+            if i < len(order):
+                chosen = kind[order[i]]
+                start = between(own, candidates.l2[chosen]) if own else None
+                own.append(panel((fold, chosen), start=start))
+                begun.append(own[-1])
+                found.append((fold, chosen))
+        for one in begun:
+            one.measure_constant(table.targets)
+        n_passes += descend(begun, table, max_iter - n_passes, n_jobs)
+        panels += begun
+    return panels, found, n_passes
 
 
 def _descend_rows(panels, table, rows, max_iter, n_jobs):
@@ -213,7 +248,9 @@ def _descend_rows(panels, table, rows, max_iter, n_jobs):
     if n_rows >= LARGE_TABLE and sample_pays(problem, samples):
         targets = problem.coded(rows.targets)
         sample = Table(rows.X, targets, problem.model, table.order[chosen])
-        losses = [p.constant_losses(table.targets, p.weights) for p in panels]
+        for panel in panels:
+            panel.measure_constant(table.targets)
+        losses = [panel.searches.constant_value for panel in panels]
         spent = descend_sample(panels, sample, samples, losses, max_iter, n_jobs)
     return math.ceil(spent / SAMPLED + descend(panels, table, max_iter, n_jobs))
 

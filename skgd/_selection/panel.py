@@ -91,15 +91,20 @@ class Panel:
     constant : float64 array of shape (n_outputs,)
         Scores of the best constant.
     n_searches_in_all : int
+    start : float64 array of shape (n_searches, n_parameters), optional
+        Where the searches begin, instead of the best constant.
     """
 
     parabolic = False
 
-    def __init__(self, problem, l1, l2, weights, constant, n_searches_in_all):
+    def __init__(
+        self, problem, l1, l2, weights, constant, n_searches_in_all, start=None
+    ):
         model = self.model = problem.model
         self.problem = problem
         self.weights = weights
         self.constant = constant
+        self.l2 = l2
         self.n_candidates = len(l2)
         each = problem.n_searches_each
         # Candidates together: their columns of one output are neighbours.
@@ -107,12 +112,8 @@ class Panel:
         scale = np.ones(model.n_features) if model.scale is None else model.scale
         scale = scale.astype(np.float64)
         self.live = scale > 0.0
-        shape = len(self.outputs), (model.n_features + 1) * problem.width
-        start = np.zeros(shape)
-        offset = np.broadcast_to(constant, (model.n_outputs,))
-        if not problem.softmax:
-            offset = np.repeat(offset, self.n_candidates)[:, None]
-        start[:, -problem.width :] = offset
+        if start is None:
+            start = self._at_constant()
         self.searches = Searches(
             start,
             problem.width,
@@ -128,6 +129,29 @@ class Panel:
             second_moments=problem.second_moments,
             n_searches_in_all=n_searches_in_all,
         )
+
+    def _at_constant(self):
+        """The best constant as parameters of each search."""
+        model, width = self.model, self.problem.width
+        start = np.zeros((len(self.outputs), (model.n_features + 1) * width))
+        offset = np.broadcast_to(self.constant, (model.n_outputs,))
+        if not self.problem.softmax:
+            offset = np.repeat(offset, self.n_candidates)[:, None]
+        start[:, -width:] = offset
+        return start
+
+    def answers_of_outputs(self):
+        """The best points, (n_searches / n_candidates, n_candidates, n_parameters)."""
+        answers = self.searches.answers
+        return answers.reshape(-1, self.n_candidates, answers.shape[1])
+
+    def measure_constant(self, targets):
+        """Tell the searches the mean loss of the best constant.
+
+        Without it they take the first point they see for that. `targets` are as
+        ``Problem.coded`` gives them.
+        """
+        self.searches.constant_value = self.constant_losses(targets, self.weights)
 
     def constant_losses(self, targets, weights):
         """Mean loss of the best constant, of each search.

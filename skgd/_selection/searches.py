@@ -186,7 +186,7 @@ class Searches:
             values = values + np.einsum("ij,ij->i", self.l1[active], np.abs(theta))
         gradients = self.coordinates.slopes(gradients, active)
         accepted = scalars[active, at.ACCEPTED]
-        first = accepted == 0.0
+        first = np.isnan(self.constant_value[active])
         self.constant_value[active[first]] = values[first]
         self._advance(
             active,

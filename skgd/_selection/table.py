@@ -98,6 +98,11 @@ class Table:
         if keeps:
             self._blocks = list(self._made())
 
+    @property
+    def n_numbers(self):
+        """Numbers that a product with one column reads."""
+        return self.X.nnz if sparse.issparse(self.X) else self.X.size
+
     def _made(self):
         for start in range(0, len(self.order), self.size):
             rows = slice(start, min(start + self.size, len(self.order)))

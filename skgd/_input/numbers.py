@@ -1,0 +1,29 @@
+"""Which numbers are taken as they are, and whether all of an array are finite."""
+
+import math
+
+import numpy as np
+
+# Types of X that are trained on as they are.
+FLOATS = (np.float64, np.float32)
+
+# Kinds of numbers that scikit-learn turns into floats.
+NUMBERS = "biuf"
+
+# Numbers from which on BLAS may share a product of two vectors among threads, who then
+# wait for more at the cost of a processor.
+LONG = 1 << 13
+
+
+def is_finite(array):
+    """Whether the sum is, which a look at each number could only confirm.
+
+    That of the squares is faster for few numbers that lie in one piece.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        few = array.size <= LONG
+        if few and array.flags.c_contiguous and array.dtype.kind == "f":
+            vector = array.reshape(-1)
+            if math.isfinite(vector.dot(vector)):
+                return True
+        return math.isfinite(array.sum())
