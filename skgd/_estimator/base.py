@@ -576,7 +576,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         return {}
 
     def _parameter_values(self):
-        return [vars(self)[name] for name in self._get_param_names()]
+        attributes = vars(self)
+        return [attributes[name] for name in self._get_param_names()]
 
     def __getstate__(self):
         """Plain data, without what can be made again; see ``saved.py``."""
@@ -918,9 +919,10 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         if state.table is None:
             # The last derivatives of rows that nobody will know again.
             state.derivatives = np.empty(0)
+        attributes = vars(self)
         for name in ("_quick", "_compact", "_calls"):
-            vars(self).pop(name, None)
-        vars(self).update(
+            attributes.pop(name, None)
+        attributes.update(
             self._attributes(plan, task, state, report),
             _state=state,
             _model=plan.objective.model,
