@@ -33,6 +33,9 @@ from skgd.losses import SquaredError
 LARGE_TABLE, SAMPLED, ROWS_EACH = 32_768, 16, 20
 SAMPLE_TOL = 1e-3
 
+# Where the first candidates took no more passes than these, all others follow at once.
+FEW_PASSES = 16
+
 # With so many rows for each parameter no model can fit them perfectly, which would make
 # the objective curved in quite other directions than the columns vary in.
 ALIKE = 50
@@ -173,11 +176,11 @@ def fit_together(problem, rows, folds, candidates, max_iter, n_jobs=1):
     constants = [constant_of(problem, rows, weights) for weights in folds]
     places = [(k, kind) for k in range(len(folds)) for kind in candidates.kinds()]
 
-    def panel(place, *others, cls=Panel, **start):
+    def panel(place, *others, cls=Panel, **optional):
         fold, chosen = place
         l1, l2 = candidates.l1[chosen], candidates.l2[chosen]
         weights, constant = weights_of[fold], constants[fold]
-        return cls(problem, l1, l2, weights, constant, n_searches, *others, **start)
+        return cls(problem, l1, l2, weights, constant, n_searches, *others, **optional)
 
     if sums_pay(problem, len(rows)):
         groups, members = folds_as_groups(folds, order)
@@ -185,16 +188,19 @@ def fit_together(problem, rows, folds, candidates, max_iter, n_jobs=1):
             shifts = [w @ table.targets / w.sum() for w in groups]
             sums = sums_of(groups, shifts, table, model)
         panels = [
-            panel(
-                place, [sums[group] for group in members[place[0]]], cls=QuadraticPanel
-            )
-            for place in places
+            panel((k, kind), [sums[group] for group in members[k]], cls=QuadraticPanel)
+            for k, kind in places
         ]
         descend(panels, (), max_iter, n_jobs)
         n_passes = 1
     elif len(table.order) < LARGE_TABLE:
+        copies = [{} if table.pays_copies(len(folds)) else None for _ in folds]
+
+        def copying(place, start):
+            return panel(place, start=start, copies=copies[place[0]])
+
         panels, places, n_passes = _in_waves(
-            panel, places, candidates, table, max_iter, n_jobs
+            copying, places, candidates, table, max_iter, n_jobs
         )
     else:
         panels = [panel(place) for place in places]
@@ -219,19 +225,24 @@ def _in_waves(panel, places, candidates, table, max_iter, n_jobs):
     ]
     earlier = [[] for _ in places]
     panels, found, n_passes = [], [], 0
-    for i in range(max(map(len, orders))):
+    while any(orders):
         begun = []
         for (fold, kind), order, own in zip(places, orders, earlier, strict=True):
-            if i < len(order):
-                chosen = kind[order[i]]
+            if order:
+                chosen = kind[order.pop(0)]
                 start = between(own, candidates.l2[chosen]) if own else None
-                own.append(panel((fold, chosen), start=start))
+                own.append(panel((fold, chosen), start))
                 begun.append(own[-1])
                 found.append((fold, chosen))
         for one in begun:
             one.measure_constant(table.targets)
         n_passes += descend(begun, table, max_iter - n_passes, n_jobs)
         panels += begun
+        if n_passes <= FEW_PASSES:
+            # A nearer start would save little.
+            orders = [
+                [np.sort(np.concatenate(order))] if order else [] for order in orders
+            ]
     return panels, found, n_passes
 
 

@@ -93,16 +93,28 @@ class Panel:
     n_searches_in_all : int
     start : float64 array of shape (n_searches, n_parameters), optional
         Where the searches begin, instead of the best constant.
+    copies : dict, optional
+        For copies of the rows with a weight, which are made in the first pass, by the
+        first row of a block. Panels of the same weights may share it.
     """
 
     parabolic = False
 
     def __init__(
-        self, problem, l1, l2, weights, constant, n_searches_in_all, start=None
+        self,
+        problem,
+        l1,
+        l2,
+        weights,
+        constant,
+        n_searches_in_all,
+        start=None,
+        copies=None,
     ):
         model = self.model = problem.model
         self.problem = problem
         self.weights = weights
+        self.copies = copies
         self.constant = constant
         self.l2 = l2
         self.n_candidates = len(l2)
@@ -201,6 +213,12 @@ class Panel:
             Which of the rows they are, for `weights`.
         """
         weights = self.weights[rows]
+        if self.copies is not None:
+            if rows.start not in self.copies:
+                seen = np.flatnonzero(weights)
+                copies = block.only(seen), targets[seen], weights[seen]
+                self.copies[rows.start] = copies
+            block, targets, weights = self.copies[rows.start]
         if not weights.any():
             return
         self._total += float(weights.sum())

@@ -10,6 +10,9 @@ from scipy import sparse
 # Bytes of centred rows that are kept.
 KEPT_BYTES = 1 << 30
 
+# Bytes of copies of the rows that each fold is trained on.
+COPIED_BYTES = 1 << 28
+
 # Bytes of a block of dense rows, and nonzeros of one of sparse rows.
 BLOCK_BYTES = 1 << 18
 LEAST_ROWS, MOST_ROWS = 64, 16_384
@@ -26,6 +29,10 @@ class DenseBlock:
 
     def __init__(self, Z):
         self.Z = Z
+
+    def only(self, rows):
+        """Some rows of the block."""
+        return DenseBlock(self.Z[rows])
 
     def scores(self, W, b):
         """Z W + b."""
@@ -44,6 +51,10 @@ class SparseBlock:
 
     def __init__(self, X):
         self.X = X
+
+    def only(self, rows):
+        """Some rows of the block."""
+        return SparseBlock(self.X[rows])
 
     def scores(self, W, b):
         """X W + b."""
@@ -102,6 +113,15 @@ class Table:
     def n_numbers(self):
         """Numbers that a product with one column reads."""
         return self.X.nnz if sparse.issparse(self.X) else self.X.size
+
+    def pays_copies(self, n_folds):
+        """Whether each fold may have a copy of its rows.
+
+        Then no products are made for the rows held out.
+        """
+        size = 2 if sparse.issparse(self.X) else 1
+        n_bytes = size * self.n_numbers * self.model.dtype.itemsize
+        return self._blocks is not None and n_bytes * n_folds <= COPIED_BYTES
 
     def _made(self):
         for start in range(0, len(self.order), self.size):
