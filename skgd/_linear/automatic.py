@@ -94,30 +94,13 @@ class Choice(NamedTuple):
     guarded: bool = False
 
 
-def choose(
-    objective,
-    optimizer,
-    rows,
-    moments,
-    batch_size,
-    *,
-    spread,
-    curvature,
-    line_search,
-    average,
-    tol=None,
-    constant=None,
-    first_updates=None,
-    shuffle=True,
-    streaming=False,
-):
-    """The method for an optimizer the user named.
+class Situation(NamedTuple):
+    """What a method is chosen for.
 
-    Parameters
+    Attributes
     ----------
     objective : Objective
         In centred and scaled coordinates.
-    optimizer : Optimizer
     rows : Rows
     moments : Moments
         Of the rows.
@@ -126,20 +109,64 @@ def choose(
         Standard deviation of the targets, 1 for classes.
     curvature : float
         Of the loss, as a bound or a scale.
-    line_search : bool
-        Whether the full gradient is at hand and nothing else (a schedule, clipping,
-        averaging) claims the step.
-    average : bool or int
-        What the user asked for.
+    streaming : bool
+        Whether there are more rows to come.
+    """
+
+    objective: object
+    rows: object
+    moments: object
+    batch_size: int
+    spread: float
+    curvature: float
+    streaming: bool = False
+
+    @property
+    def is_noisy(self):
+        """Whether gradients are those of few of the rows."""
+        return self.streaming or self.batch_size < self.rows.order.size
+
+    def longest_step(self, n_rows, times=1.0):
+        """One over so many times the curvature of the mean over as many rows."""
+        curvature = smoothness(
+            self.objective, self.rows, self.moments, n_rows, self.curvature
+        )
+        return _inverse(times * curvature)
+
+
+class Search(NamedTuple):
+    """What a search along full gradients needs to know besides.
+
+    Attributes
+    ----------
     tol : float or None
         Share of what the best constant leaves that may be missing at the end.
     constant : array of shape (n_parameters,), or None
         The best constant.
     first_updates : int or None
-        Rows of the updates of two epochs before a search along full gradients.
+        Rows of the updates of two epochs before the search.
     shuffle : bool
-    streaming : bool
-        Whether there are more rows to come.
+        Whether these epochs shuffle the rows.
+    """
+
+    tol: float | None
+    constant: object
+    first_updates: int | None = None
+    shuffle: bool = True
+
+
+def choose(situation, optimizer, average, search=None):
+    """The method for an optimizer the user named.
+
+    Parameters
+    ----------
+    situation : Situation
+    optimizer : Optimizer
+    average : bool or int
+        What the user asked for.
+    search : Search, optional
+        Where the full gradient is at hand and nothing else (a schedule, clipping,
+        averaging) claims the step.
 
     Returns
     -------
@@ -164,56 +191,66 @@ def choose(
     - Gradients of few rows leave noise: the answer of the last two is a mean of the
       points in which late ones weigh most.
     """
-    if objective.prox is not None and not objective.loss.smooth:
-        # No quadratic lies above the loss where it has a kink, so that acceleration
-        # would stop there; the proximal step leaves the secant method no choice.
-        line_search = False
-    if line_search and not objective.loss.trivial_minimum:
-        first_step = 1.0 / curvature
-        answer = Averaging(start=1)
-        if type(optimizer) is GD and objective.prox is None:
-            search = secant_descent(objective, rows, first_step, tol, constant)
-            if first_updates is None:
-                return Choice(SecantDescent(**search), first_step, answer)
-            updates = few_rows(
-                objective, optimizer, rows, moments, first_updates, spread, curvature, 1
-            )
-            descent = HybridDescent(
-                updates.optimizer,
-                updates.averaging,
-                first_updates,
-                shuffle,
-                updates.guarded,
-                **search,
-            )
-            return Choice(descent, first_step, answer)
-        if type(optimizer) in SEARCHING:
-            return Choice(AcceleratedDescent(first_step), first_step, answer)
+    if search is not None:
+        choice = _searching(situation, optimizer, search)
+        if choice is not None:
+            return choice
     if type(optimizer) in (GD, DoWG):
-        return few_rows(
-            objective,
-            optimizer,
-            rows,
-            moments,
-            batch_size,
-            spread,
-            curvature,
-            average,
-            streaming,
-        )
+        return without_search(situation, optimizer, average)
     mean = Averaging(start=int(average))
     if optimizer.keeps_derivatives:
-        if objective.loss.curvature is None:
-            raise ValueError(
-                "optimizer='saga' with lr='auto' needs a loss whose curvature is "
-                f"bounded; {type(objective.loss).__name__} has none. Pass lr as a "
-                "float, or use optimizer='gd'."
-            )
-        bound = smoothness(objective, rows, moments, batch_size, curvature)
-        return Choice(optimizer, _longest_step(3.0 * bound), mean)
-    few = streaming or batch_size < rows.order.size
-    if few and not average and not optimizer.proximal:
+        return _keeping_derivatives(situation, optimizer, mean)
+    if situation.is_noisy and not average and not optimizer.proximal:
         mean = Averaging(start=1, power=LATE_WEIGHT)
+    return _constant_step(situation, optimizer, mean)
+
+
+def _searching(situation, optimizer, search):
+    """A descent along full gradients; None where there is none for this problem."""
+    objective = situation.objective
+    # No quadratic lies above a loss where it has a kink, so that acceleration would
+    # stop there; a proximal step leaves the secant method no choice.
+    stops = objective.prox is not None and not objective.loss.smooth
+    if stops or objective.loss.trivial_minimum:
+        return None
+    first_step = 1.0 / situation.curvature
+    answer = Averaging(start=1)
+    if type(optimizer) is GD and objective.prox is None:
+        asked = secant_descent(situation, search, first_step)
+        if search.first_updates is None:
+            return Choice(SecantDescent(**asked), first_step, answer)
+        first = situation._replace(batch_size=search.first_updates, streaming=False)
+        updates = without_search(first, optimizer, average=1)
+        descent = HybridDescent(
+            updates.optimizer,
+            updates.averaging,
+            search.first_updates,
+            search.shuffle,
+            updates.guarded,
+            **asked,
+        )
+        return Choice(descent, first_step, answer)
+    if type(optimizer) in SEARCHING:
+        return Choice(AcceleratedDescent(first_step), first_step, answer)
+    return None
+
+
+def _keeping_derivatives(situation, optimizer, mean):
+    """SAGA at the longest step for which it is known to converge."""
+    loss = situation.objective.loss
+    if loss.curvature is None:
+        raise ValueError(
+            "optimizer='saga' with lr='auto' needs a loss whose curvature is "
+            f"bounded; {type(loss).__name__} has none. Pass lr as a float, or use "
+            "optimizer='gd'."
+        )
+    step = situation.longest_step(situation.batch_size, times=3.0)
+    return Choice(optimizer, step, mean)
+
+
+def _constant_step(situation, optimizer, mean):
+    """The other rules, at a step that stays as it is."""
+    spread = situation.spread
     if type(optimizer) is RAdam:
         # Its first steps grow with the gradient, which has units.
         optimizer = clone(optimizer).set_params(degenerated_to_sgd=False)
@@ -224,50 +261,40 @@ def choose(
             optimizer = clone(optimizer).set_params(weight_decay=decay)
         return Choice(optimizer, optimizer.auto_lr * spread, mean)
     share = 1.0 - getattr(optimizer, "momentum", 0.0)
-    if objective.loss.curvature is None:
+    if situation.objective.loss.curvature is None:
         return Choice(optimizer, share * STEP_WITHOUT_CURVATURE * spread, mean)
-    bound = smoothness(objective, rows, moments, batch_size, curvature)
-    return Choice(optimizer, share * _longest_step(bound), mean)
+    step = situation.longest_step(situation.batch_size)
+    return Choice(optimizer, share * step, mean)
 
 
-def _longest_step(curvature):
+def _inverse(curvature):
     """One over the curvature; 1 where nothing is curved, so that no step matters."""
     return 1.0 / curvature if curvature > 0.0 else 1.0
 
 
-def few_rows(
-    objective,
-    optimizer,
-    rows,
-    moments,
-    batch_size,
-    spread,
-    curvature,
-    average,
-    streaming=False,
-):
+def without_search(situation, optimizer, average):
     """DoWG and the mean it is taken at, for ``gd`` and ``dowg``."""
+    objective, n_rows = situation.objective, situation.rows.order.size
+    loss, batch_size = objective.loss, situation.batch_size
     mean = Averaging(start=max(int(average), 1), interpolation=INTERPOLATION)
     last_step, guarded = None, False
-    if objective.has_kinks and batch_size < rows.order.size:
+    if objective.has_kinks and batch_size < n_rows:
         # A mean of points has no exact zeros, and one step from it has.
-        last_step = _longest_step(
-            smoothness(objective, rows, moments, rows.order.size, curvature)
-        )
+        last_step = situation.longest_step(n_rows)
     if type(optimizer) is GD:
         longest = math.inf
-        few = streaming or batch_size < rows.order.size
-        if few and objective.loss.smooth:
-            guarded = objective.loss.curvature is None and not objective.softmax
-            row_norm = mean_row_norm(moments, objective.model)
+        if situation.is_noisy and loss.smooth:
+            guarded = loss.curvature is None and not objective.softmax
+            row_norm = mean_row_norm(situation.moments, objective.model)
             turns = TURNS_WITHOUT_CURVATURE if guarded else TURNS
-            if streaming:
-                curvature = _curvature_of_spread(objective.loss, curvature, spread)
+            curvature = situation.curvature
+            if situation.streaming:
+                curvature = _curvature_of_spread(loss, curvature, situation.spread)
                 if batch_size == 1:
                     turns = min(turns, TURNS_OF_SINGLE_ROWS)
-            longest = turns * batch_size * _longest_step(curvature * row_norm)
+            longest = turns * batch_size * _inverse(curvature * row_norm)
         optimizer = DoWG(longest=longest)
-    distance = optimizer.initial_distance * spread
+    distance = optimizer.initial_distance * situation.spread
     optimizer = clone(optimizer).set_params(initial_distance=distance)
     return Choice(optimizer, 1.0, mean, last_step, guarded)
 
@@ -283,19 +310,21 @@ def _curvature_of_spread(loss, curvature, spread):
     return curvature
 
 
-def secant_descent(objective, rows, first_step, tol, constant):
+def secant_descent(situation, search, first_step):
     """What the search along full gradients needs to know of the rows."""
+    objective, constant = situation.objective, search.constant
     loss, model = objective.loss, objective.model
     kinked = loss.residual_slopes() is not None
     pairs = KINK_PAIRS if kinked else PAIRS
     if objective.l1.size:
         pairs = PROXIMAL_KINK_PAIRS if kinked else PROXIMAL_PAIRS
+    widths = kink_widths(objective, situation.rows, constant) if kinked else None
     return {
         "first_step": first_step,
         "pairs": pairs,
         "n_searches": 1 if objective.softmax else model.n_outputs,
-        "widths": kink_widths(objective, rows, constant) if kinked else None,
-        "tol": tol,
+        "widths": widths,
+        "tol": search.tol,
         "constant": constant,
         "evidence": Evidence(),
     }

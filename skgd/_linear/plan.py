@@ -21,6 +21,8 @@ from skgd._kernels.forgetting import left
 from skgd._linear.automatic import (
     IMPLICIT_STEP,
     SEARCHING,
+    Search,
+    Situation,
     choose,
     dual_ascent_pays,
     dual_kind,
@@ -256,24 +258,22 @@ def _found_rate(asked, rows, model, batch_size, streaming):
     constant = None
     if not streaming:
         constant = constant_theta(estimator, objective, rows)
-    choice = choose(
+    search = None
+    whole = batch_size == n_rows or first_updates is not None
+    if asked.step_is_free and whole and not streaming:
+        search = Search(
+            estimator._tolerance(), constant, first_updates, estimator.shuffle
+        )
+    situation = Situation(
         objective,
-        asked.optimizer,
         rows,
         model.moments,
         batch_size,
-        spread=model.seen.spread,
-        curvature=curvature,
-        line_search=asked.step_is_free
-        and not streaming
-        and (batch_size == n_rows or first_updates is not None),
-        average=estimator.average,
-        tol=estimator._tolerance(),
-        constant=constant,
-        first_updates=first_updates,
-        shuffle=estimator.shuffle,
-        streaming=streaming,
+        model.seen.spread,
+        curvature,
+        streaming,
     )
+    choice = choose(situation, asked.optimizer, estimator.average, search)
     averaging = choice.averaging
     if streaming and before is not None:
         averaging = _mean_after(estimator._state, averaging, before)
@@ -393,19 +393,12 @@ def _dual_ascent(asked, rows):
         n_rows = rows.order.size
         scaled, curvature = _scaled_model(asked, rows, None, n_rows, False)
         objective = asked.objective(scaled)
-        choice = choose(
-            objective,
-            GD(),
-            rows,
-            scaled.moments,
-            n_rows,
-            spread=scaled.seen.spread,
-            curvature=curvature,
-            line_search=True,
-            average=False,
-            tol=estimator._tolerance(),
-            constant=constant_theta(estimator, objective, rows),
+        situation = Situation(
+            objective, rows, scaled.moments, n_rows, scaled.seen.spread, curvature
         )
+        there = constant_theta(estimator, objective, rows)
+        asked_for = Search(estimator._tolerance(), there)
+        choice = choose(situation, GD(), average=False, search=asked_for)
         return objective, choice.optimizer
 
     ascent = DualAscent(
