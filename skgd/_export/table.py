@@ -13,6 +13,7 @@ canonical one. Both sums can be taken a block of rows at a time.
 """
 
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse, stats
@@ -117,6 +118,67 @@ def coefficient_table(
             "a source of skgd.data."
         )
 
+    believes = cov == "nonrobust"
+    sums = _sums(estimator, X, curvature if believes else None)
+    n_parameters = sums.score.size
+    if not sums.weight > n_parameters:
+        raise ValueError(
+            f"{n_parameters} coefficients need more rows than that, got "
+            f"{sums.weight:g}."
+        )
+    inverse = _inverse(sums.hessian)
+    if believes:
+        left = sums.weight - n_parameters
+        covariance = (sums.pearson / left if has_scale else 1.0) * inverse
+    else:
+        covariance = inverse @ sums.middle @ inverse
+        if cov == "HC1":
+            covariance *= sums.weight / (sums.weight - n_parameters)
+    error = np.sqrt(np.diag(sums.back @ covariance @ sums.back.T))
+    # One step of Newton says how far the minimum is.
+    _warn_if_far(np.abs(sums.back @ (inverse @ sums.score)), error, sums.values)
+    ratio = sums.values / error
+    reach = stats.norm.ppf(0.5 + level / 2) * error
+    return pd.DataFrame(
+        {
+            "coef": sums.values,
+            "std_err": error,
+            "z": ratio,
+            "p": 2 * stats.norm.sf(np.abs(ratio)),
+            "low": sums.values - reach,
+            "high": sums.values + reach,
+        },
+        index=_names(estimator, estimator.fit_intercept),
+    )
+
+
+class _Sums(NamedTuple):
+    """What the rows say of the coefficients, in standardised columns.
+
+    Attributes
+    ----------
+    hessian, middle : float64 arrays of shape (n_parameters, n_parameters)
+        Sums of second derivatives, and of products of scores.
+    score : float64 array of shape (n_parameters,)
+    weight, pearson : float
+        Of all rows, and of their squared residuals.
+    back : float64 array of shape (n_parameters, n_parameters)
+        Leads to the features as given.
+    values : float64 array of shape (n_parameters,)
+        The coefficients, after the intercept.
+    """
+
+    hessian: object
+    middle: object
+    score: object
+    weight: float
+    pearson: float
+    back: object
+    values: object
+
+
+def _sums(estimator, X, curvature):
+    """`_Sums` of the rows; second derivatives are `curvature`, or those of the loss."""
     scaler = StandardScaler()
     for block, _, _ in _blocks(estimator, X):
         scaler.partial_fit(block)
@@ -124,7 +186,6 @@ def coefficient_table(
     mean = scaler.mean_ if constant else np.zeros_like(scaler.mean_)
     scale = scaler.scale_
     n_parameters = len(mean) + constant
-    believes = cov == "nonrobust"
     hessian, middle = np.zeros((2, n_parameters, n_parameters))
     score = np.zeros(n_parameters)
     weight = pearson = 0.0
@@ -137,42 +198,23 @@ def coefficient_table(
         if constant:
             Z = np.column_stack([np.ones(len(Z)), Z])
         g = estimator._loss.gradient(targets, z)
-        h = curvature(z) if believes else estimator._loss.curvature_at(targets, z)
+        h = curvature and curvature(z)
+        if h is None:
+            h = estimator._loss.curvature_at(targets, z)
         hessian += Z.T @ ((weights * h)[:, None] * Z)
         middle += Z.T @ ((weights * g**2)[:, None] * Z)
         score += Z.T @ (weights * g)
         weight += weights.sum()
         # Gamma's score is (mu - y)/mu: the Pearson residual, as the normal's is.
         pearson += (weights * g**2).sum()
-    if not weight > n_parameters:
-        raise ValueError(
-            f"{n_parameters} coefficients need more rows than that, got {weight:g}."
-        )
-    inverse = _inverse(hessian)
-    if believes:
-        spread = pearson / (weight - n_parameters) if has_scale else 1.0
-        covariance = spread * inverse
-    else:
-        covariance = inverse @ middle @ inverse
-        if cov == "HC1":
-            covariance *= weight / (weight - n_parameters)
-    back = _to_raw(mean, scale, constant)
-    error = np.sqrt(np.diag(back @ covariance @ back.T))
-    values = np.r_[intercept, coef] if constant else coef
-    # One step of Newton says how far the minimum is.
-    _warn_if_far(np.abs(back @ (inverse @ score)), error, values)
-    ratio = values / error
-    reach = stats.norm.ppf(0.5 + level / 2) * error
-    return pd.DataFrame(
-        {
-            "coef": values,
-            "std_err": error,
-            "z": ratio,
-            "p": 2 * stats.norm.sf(np.abs(ratio)),
-            "low": values - reach,
-            "high": values + reach,
-        },
-        index=_names(estimator, constant),
+    return _Sums(
+        hessian,
+        middle,
+        score,
+        weight,
+        pearson,
+        back=_to_raw(mean, scale, constant),
+        values=np.r_[intercept, coef] if constant else coef,
     )
 
 

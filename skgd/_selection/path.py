@@ -113,10 +113,6 @@ def path(
     >>> (found.coefs != 0).sum(axis=1)
     array([0, 3, 4])
     """
-    if isinstance(loss, Loss):
-        is_regression = "regression" in loss.tasks
-    else:
-        is_regression = LOSSES.canonical(loss) in loss_names("regression")
     asked = {
         "loss": loss,
         "penalty": penalty,
@@ -126,13 +122,7 @@ def path(
         "tol": tol,
         "max_iter": max_iter,
     }
-    if not is_regression:
-        asked["class_weight"] = class_weight
-    elif class_weight is not None:
-        raise ValueError(
-            f"class_weight is for classes, and loss={loss!r} is of a regression."
-        )
-    estimator = (GDRegressorCV if is_regression else GDClassifierCV)(**asked)
+    estimator = _estimator(asked, class_weight)
     estimator._validate_params()
     alphas = checked_alphas(alphas)
     ratios, several = checked_ratios(penalty, l1_ratio)
@@ -145,11 +135,7 @@ def path(
     grid = alpha_grid(alphas, ratios, *figures)
     candidates = candidates_of(penalty, grid, ratios)
     fitted = fit_together(
-        known.problem,
-        known.rows,
-        [known.weights],
-        candidates,
-        max_iter,
+        known.problem, known.rows, [known.weights], candidates, max_iter
     )
     left = int((~fitted.finished).sum())
     if left:
@@ -173,3 +159,19 @@ def path(
         known.task.classes,
         fitted.n_passes,
     )
+
+
+def _estimator(asked: dict[str, Any], class_weight: Any) -> Any:
+    """The estimator whose checks and problem those of the path are."""
+    loss = asked["loss"]
+    if isinstance(loss, Loss):
+        is_regression = "regression" in loss.tasks
+    else:
+        is_regression = LOSSES.canonical(loss) in loss_names("regression")
+    if not is_regression:
+        return GDClassifierCV(**asked, class_weight=class_weight)
+    if class_weight is not None:
+        raise ValueError(
+            f"class_weight is for classes, and loss={loss!r} is of a regression."
+        )
+    return GDRegressorCV(**asked)

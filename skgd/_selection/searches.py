@@ -93,7 +93,7 @@ class Searches:
         second_moments,
         n_searches_in_all,
     ):
-        from skgd._kernels import columns, compiling, secant
+        from skgd._kernels import secant
 
         n, n_parameters = start.shape
         self.at = secant
@@ -105,12 +105,8 @@ class Searches:
         self.precision = float(np.finfo(dtype).eps)
         self.proximal = bool(l1.any())
 
-        def each(strength):
-            """Of every parameter: the weights of a feature alike, no intercept."""
-            weights = np.repeat(strength, width, axis=1)
-            return np.hstack([weights, np.zeros((n, width))])
-
-        self.l1, self.l2 = each(l1) if self.proximal else None, each(l2)
+        self.l1 = _of_parameters(l1, width) if self.proximal else None
+        self.l2 = _of_parameters(l2, width)
         if second_moments is None or self.proximal:
             # Thresholds are for each weight, so that these cannot be mixed.
             self.coordinates = Units(self.l2, curvature)
@@ -123,7 +119,13 @@ class Searches:
 
         most = PROXIMAL_PAIRS if self.proximal else PAIRS
         fitting = PAIR_NUMBERS // (2 * n_parameters * n_searches_in_all)
-        pairs = int(min(max(fitting, FEWEST_PAIRS), most))
+        self._begin(int(min(max(fitting, FEWEST_PAIRS), most)))
+
+    def _begin(self, pairs):
+        """All that changes, and what the compiled step needs."""
+        from skgd._kernels import columns, compiling, secant
+
+        n, n_parameters = self.start.shape
         rows = secant.FIRST_PAIR + 2 * pairs
         self.vectors = np.zeros((n, rows, n_parameters))
         self.scalars = np.zeros((n, len(secant.SCALARS)))
@@ -140,7 +142,7 @@ class Searches:
         self._model = secant.Model(
             direct=compiling.address(direct, secant.direction_signature()),
             l1=np.empty(0),
-            parabolic=parabolic,
+            parabolic=self.parabolic,
             rounding=self.rounding,
             first_step=1.0 / self.coordinates.curvature,
         )
@@ -295,3 +297,9 @@ class Searches:
         with np.errstate(invalid="ignore"):
             whole = 0.5 * ratio * np.square(gradient).sum(axis=1)
         return np.where(np.isnan(whole), 0.0, whole)
+
+
+def _of_parameters(strength, width):
+    """Of every parameter: the weights of a feature alike, no intercept."""
+    weights = np.repeat(strength, width, axis=1)
+    return np.hstack([weights, np.zeros((len(strength), width))])

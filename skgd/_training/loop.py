@@ -122,6 +122,23 @@ class _Patience:
         return self.waited >= self.patience
 
 
+class _Ceiling:
+    """What the objective reaches only where training fails."""
+
+    def __init__(self, limits):
+        start = limits.start
+        self.value = DIVERGENCE_FACTOR * start if start > 0 else math.inf
+        self.start_of_all = limits.start_of_all
+
+    def is_broken(self, objective):
+        if objective > self.value and self.start_of_all is not None:
+            # A few rows that the sample lacks may be larger than all others.
+            start = self.start_of_all()
+            self.value = max(self.value, DIVERGENCE_FACTOR * start)
+            self.start_of_all = None
+        return not math.isfinite(objective) or objective > self.value
+
+
 class EpochBroken(KeyboardInterrupt):
     """A wish to stop that comes in the middle of an epoch and is not to wait."""
 
@@ -177,8 +194,7 @@ def train(
     if limits.margin is not None and not (knows_its_end and validate is None):
         patience = _Patience(limits.margin, limits.patience)
     best_value, report.best_parameters = math.inf, state.copy_parameters()
-    ceiling = DIVERGENCE_FACTOR * limits.start if limits.start > 0 else math.inf
-    start_of_all = limits.start_of_all
+    ceiling = _Ceiling(limits)
     # Who looks at the state in between must find all of it there.
     looks_ahead = hasattr(epoch, "sure") and validate is None and on_epoch is None
     started = time.perf_counter()
@@ -191,41 +207,23 @@ def train(
         while report.n_epochs < limits.max_iter:
             before = state.copy_parameters()
             if looks_ahead:
-                epoch.sure = limits.max_iter - report.n_epochs
-                if patience is not None:
-                    epoch.sure = min(epoch.sure, patience.left)
+                epoch.sure = _sure_epochs(limits, report, patience)
             try:
                 objective, rate = _run_epoch(epoch, state, presses)
             except EpochBroken:
                 if not report.n_epochs:
                     raise
                 break
-            if objective > ceiling and start_of_all is not None:
-                # A few rows that the sample lacks may be larger than all others.
-                ceiling = max(ceiling, DIVERGENCE_FACTOR * start_of_all())
-                start_of_all = None
-            failed = not math.isfinite(objective) or objective > ceiling
-            if failed or not state.is_finite():
+            if ceiling.is_broken(objective) or not state.is_finite():
                 report.stop_reason = "diverged"
                 state.restore_parameters(report.best_parameters)
                 break
-            state.epoch += 1
-            state.losses.append(objective)
-            entries = {
-                "epoch": state.epoch,
-                "step": state.step,
-                "loss": objective,
-                "lr": rate,
-                "seconds": time.perf_counter() - started,
-            }
-            if knows_its_end:
-                entries["gap"] = epoch.gap
+            entries = _counted(epoch, state, objective, rate, started)
             # The objective was seen on the way from `before`; the validation rows
             # judge where the epoch ended.
             watched, candidate = objective, before
             if validate is not None:
-                with np.errstate(**usual):
-                    watched = _judged(validate, state, entries)
+                watched = _judged(validate, state, entries, usual)
                 candidate = state.copy_parameters()
             report.append(entries)
             if watched < best_value:
@@ -233,12 +231,9 @@ def train(
                 report.best_epoch = report.n_epochs
             if verbose:
                 _print_epoch(report, limits, verbose)
-            if on_epoch is not None:
-                with np.errstate(**usual):
-                    asked = on_epoch(state, report)
-                if asked:
-                    report.stop_reason = "callback"
-                    break
+            if on_epoch is not None and _asked(on_epoch, state, report, usual):
+                report.stop_reason = "callback"
+                break
             whole = not (looks_ahead and epoch.ahead)
             if presses.asked and whole and presses.should_stop():
                 break
@@ -252,22 +247,48 @@ def train(
                 break
     if presses.asked and report.stop_reason != "diverged":
         _tell_of_interruption(report)
-    if report.n_epochs:
-        _finish(epoch, state, report, validate)
-    if verbose:
-        print(f"Stopped after {report.n_epochs} epochs: {report.stop_reason}.")
+    _finish(epoch, state, report, validate, verbose)
     return report
 
 
-def _judged(validate, state, entries):
+def _sure_epochs(limits, report, patience):
+    """Epochs that come whatever they bring."""
+    left = limits.max_iter - report.n_epochs
+    return left if patience is None else min(left, patience.left)
+
+
+def _counted(epoch, state, objective, rate, started):
+    """One more epoch of a state, as entries of the history."""
+    state.epoch += 1
+    state.losses.append(objective)
+    entries = {
+        "epoch": state.epoch,
+        "step": state.step,
+        "loss": objective,
+        "lr": rate,
+        "seconds": time.perf_counter() - started,
+    }
+    if hasattr(epoch, "verdict"):
+        entries["gap"] = epoch.gap
+    return entries
+
+
+def _judged(validate, state, entries, usual):
     """What rows not trained on say, into the entries of an epoch; smaller is better."""
-    loss, score, training_loss = validate(state)
+    with np.errstate(**usual):
+        loss, score, training_loss = validate(state)
     entries["training_loss"] = training_loss
     entries["validation_loss"] = loss
     if score is None:
         return loss
     entries["validation_score"] = score
     return -score
+
+
+def _asked(on_epoch, state, report, usual):
+    """Whether a callback asks to stop."""
+    with np.errstate(**usual):
+        return on_epoch(state, report)
 
 
 def _tell_of_interruption(report):
@@ -280,8 +301,12 @@ def _tell_of_interruption(report):
     )
 
 
-def _finish(epoch, state, report, validate):
+def _finish(epoch, state, report, validate, verbose):
     """What is left to do after the last epoch, and the weights to keep."""
+    if verbose:
+        print(f"Stopped after {report.n_epochs} epochs: {report.stop_reason}.")
+    if not report.n_epochs:
+        return
     diverged = report.stop_reason == "diverged"
     if hasattr(epoch, "finish") and not diverged:
         epoch.finish(state)

@@ -228,6 +228,7 @@ class CostSurfaceDisplay:
         )
         pairs = [inside_pipeline(model, X, y, fitted=not path) for model in estimators]
         estimators, tables = zip(*pairs, strict=True)
+        fitted, points = estimators, []
         if path:
             walked = [
                 walk(model, table, y, max_steps=max_steps, **(fit_params or {}))
@@ -235,19 +236,12 @@ class CostSurfaceDisplay:
             ]
             fitted = [one.estimator for one in walked]
             points = [one.points for one in walked]
-        else:
-            for model in estimators:
-                check_is_fitted(model)
-            fitted, points = estimators, []
-        functions = [
-            CostFunction(model, table, y)
-            for model, table in zip(fitted, tables, strict=True)
-        ]
-        ends = [function.fitted_point for function in functions]
-        lowest = int(
-            np.nanargmin([f([end])[0] for f, end in zip(functions, ends, strict=True)])
-        )
-        function, centre = functions[lowest], ends[lowest]
+        for model in fitted:
+            check_is_fitted(model)
+        functions = [CostFunction(*one, y) for one in zip(fitted, tables, strict=True)]
+        costs = [function([function.fitted_point])[0] for function in functions]
+        lowest = int(np.nanargmin(costs))
+        function, centre = functions[lowest], functions[lowest].fitted_point
         if grid_resolution is None:
             grid_resolution = 30 if hasattr(fitted[lowest], "coefs_") else 100
         plane = choose_plane(
@@ -258,12 +252,8 @@ class CostSurfaceDisplay:
         centre = plane.coordinates(centre)
         near = [_near(*both) for both in zip(paths, path_costs, strict=True)]
         everything = np.vstack([centre[None], *near])
-        x = np.linspace(  # type: ignore[call-overload]
-            *(_range(everything[:, 0]) if xlim is None else xlim), num=grid_resolution
-        )
-        y_ = np.linspace(  # type: ignore[call-overload]
-            *(_range(everything[:, 1]) if ylim is None else ylim), num=grid_resolution
-        )
+        x = _axis(everything[:, 0], xlim, grid_resolution)
+        y_ = _axis(everything[:, 1], ylim, grid_resolution)
         xx, yy = np.meshgrid(x, y_)
         cost = function(plane.points(xx.ravel(), yy.ravel())).reshape(xx.shape)
         display = cls(
@@ -486,6 +476,12 @@ class CostSurfaceDisplay:
 
 def _last(estimator):
     return estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+
+
+def _axis(values: Any, limits: Any, n: int) -> Any:
+    """Points of one axis of the grid, around `values` unless there are limits."""
+    low, high = _range(values) if limits is None else limits
+    return np.linspace(low, high, n)
 
 
 def _near(path, costs):

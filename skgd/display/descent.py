@@ -160,14 +160,9 @@ class DescentDisplay:
         column = np.asarray(X, dtype=np.float64)[:, 0]
         margin = 0.05 * np.ptp(column)
         x = np.linspace(column.min() - margin, column.max() + margin, 200)
-        lines = weights[:, :1] * x + weights[:, 1:]
-        answer, targets = "y", np.asarray(y)
-        if is_classifier(fitted):
-            targets = np.searchsorted(fitted.classes_, targets)
-            answer = f"score of {fitted.classes_[1]}"
-            if hasattr(fitted, "predict_proba"):
-                lines = 1.0 / (1.0 + np.exp(-np.clip(lines, -500.0, 500.0)))
-                answer = f"probability of {fitted.classes_[1]}"
+        lines, targets, answer = _answers(
+            fitted, weights[:, :1] * x + weights[:, 1:], y
+        )
         # Intercept first, as the x axis of the map.
         columns = [1, 0] if fitted.fit_intercept else [0]
         points = weights[:, columns]
@@ -356,6 +351,17 @@ class DescentDisplay:
         self._draw_path(frame + 1)
         cost = self.costs[frame]
         self.axes_[0].set_title(f"{self.steps[frame]} updates, objective {cost:.4g}")
+
+
+def _answers(fitted: Any, scores: Any, y: Any) -> tuple[Any, Any, str]:
+    """Scores as the estimator answers, targets on the same axis, and its label."""
+    if not is_classifier(fitted):
+        return scores, np.asarray(y), "y"
+    targets = np.searchsorted(fitted.classes_, np.asarray(y))
+    if not hasattr(fitted, "predict_proba"):
+        return scores, targets, f"score of {fitted.classes_[1]}"
+    shares = 1.0 / (1.0 + np.exp(-np.clip(scores, -500.0, 500.0)))
+    return shares, targets, f"probability of {fitted.classes_[1]}"
 
 
 def _range(values):

@@ -155,50 +155,11 @@ class LossCurveDisplay:
         if x not in AXES:
             raise ValueError(f"x must be one of {sorted(AXES)}, got {x!r}.")
         ax = _style.new_axes(ax, f"{type(self).__name__}.plot")
-        self.lines_, self.validation_lines_, self.best_markers_ = [], [], []
-        many = len(self.histories) > 1
-        for i, (history, name) in enumerate(
-            zip(self.histories, self.names, strict=True)
-        ):
-            colour = _style.colour(i)
-            label = name if many else "training"
-            style = {
-                "color": colour,
-                "linestyle": _style.line_style(i) if many else "-",
-                "label": label,
-            }
-            # Beside a validation loss, that of the training rows in the same measure.
-            marked = history.get("training_loss", history["loss"])
-            (line,) = ax.plot(
-                history[x], marked - minimum, **_style.merged(style, line_kw)
-            )
-            self.lines_.append(line)
-            if "validation_loss" in history:
-                marked = history["validation_loss"]
-                style = {"color": colour if many else _style.colour(1), "alpha": 0.9}
-                (line,) = ax.plot(
-                    history[x],
-                    marked - minimum,
-                    linestyle=(0, (4, 2)),
-                    linewidth=1.2,
-                    label=f"{label}, validation" if many else "validation",
-                    **style,
-                )
-                self.validation_lines_.append(line)
-            best = self.best_epochs[i] - 1
-            if mark_best and best >= 0:
-                (point,) = ax.plot(
-                    history[x][best],
-                    marked[best] - minimum,
-                    linestyle="",
-                    marker="o",
-                    markerfacecolor="white",
-                    markeredgecolor=colour if many else _style.GREY,
-                    markeredgewidth=1.6,
-                    zorder=4,
-                    label=None if many else f"best epoch ({self.best_epochs[i]})",
-                )
-                self.best_markers_.append(point)
+        self.lines_: list[Any] = []
+        self.validation_lines_: list[Any] = []
+        self.best_markers_: list[Any] = []
+        for i in range(len(self.histories)):
+            self._plot_run(ax, i, x, minimum, mark_best, line_kw)
         lines = self.lines_ + self.validation_lines_
         values = [np.asarray(line.get_ydata()) for line in lines]
         if minimum != 0.0:
@@ -214,11 +175,60 @@ class LossCurveDisplay:
         objective = "mean loss" if self.validation_lines_ else "objective"
         if minimum != 0.0:
             objective += " above the minimum"
-        title = None if many else self.names[0]
+        title = None if len(self.histories) > 1 else self.names[0]
         _style.dress(ax, xlabel=AXES[x], ylabel=objective, title=title)
         _style.legend(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _plot_run(
+        self,
+        ax: Any,
+        i: int,
+        x: str,
+        minimum: float,
+        mark_best: bool,
+        line_kw: dict[str, Any] | None,
+    ) -> None:
+        """The curves of one history, and its best epoch."""
+        history, many = self.histories[i], len(self.histories) > 1
+        colour = _style.colour(i)
+        label = self.names[i] if many else "training"
+        style = {
+            "color": colour,
+            "linestyle": _style.line_style(i) if many else "-",
+            "label": label,
+        }
+        # Beside a validation loss, that of the training rows in the same measure.
+        marked = history.get("training_loss", history["loss"])
+        (line,) = ax.plot(history[x], marked - minimum, **_style.merged(style, line_kw))
+        self.lines_.append(line)
+        if "validation_loss" in history:
+            marked = history["validation_loss"]
+            style = {"color": colour if many else _style.colour(1), "alpha": 0.9}
+            (line,) = ax.plot(
+                history[x],
+                marked - minimum,
+                linestyle=(0, (4, 2)),
+                linewidth=1.2,
+                label=f"{label}, validation" if many else "validation",
+                **style,
+            )
+            self.validation_lines_.append(line)
+        best = self.best_epochs[i] - 1
+        if mark_best and best >= 0:
+            (point,) = ax.plot(
+                history[x][best],
+                marked[best] - minimum,
+                linestyle="",
+                marker="o",
+                markerfacecolor="white",
+                markeredgecolor=colour if many else _style.GREY,
+                markeredgewidth=1.6,
+                zorder=4,
+                label=None if many else f"best epoch ({self.best_epochs[i]})",
+            )
+            self.best_markers_.append(point)
 
 
 def final_estimator(estimator: Any) -> Any:

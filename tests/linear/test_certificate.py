@@ -98,7 +98,8 @@ def check(problem, rng):
         assert answer.lower <= best + rounding
         assert answer.lower <= answer.value - answer.gap
         apart = answer.value - answer.gap
-        assert_allclose(answer.lower, apart, rtol=1e-12, atol=1e-2 * rounding)
+        atol = 1e-2 * rounding + 1e-14 * value
+        assert_allclose(answer.lower, apart, rtol=1e-12, atol=atol)
     return found[1].gap, left, rounding
 
 
