@@ -8,7 +8,7 @@ import convex
 import exact
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import sparse
@@ -66,6 +66,8 @@ def check(problem, rng):
     dtype = rng.choice([np.float64, np.float64, np.float64, np.float32])
     problem.X = problem.X.astype(dtype).astype(np.float64)
     (coef, intercept), best = solved(problem)
+    # The oracle gives up where the minimum is at infinity, beyond its exponentials.
+    assume(np.isfinite(best))
     bound = problem.bound(dtype, raw=bool(rng.random() < 0.3))
     start = constants(problem, bound)
     at_minimum = bound.objective.model.theta(coef, intercept).astype(np.float64)
