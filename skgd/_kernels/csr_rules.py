@@ -1,16 +1,19 @@
 """Rules with state on CSR rows, at a cost of the nonzeros only.
 
-The updates of ``epoch.run_epochs`` with the rules AdaGrad, momentum, Nesterov and FTRL,
-without touching what belongs to absent features: what happens to it in
+The updates of ``epoch.run_epochs`` with the rules AdaGrad, RMSProp, momentum, Nesterov,
+FTRL and Adam, without touching what belongs to absent features: what happens to it in
 steps whose gradient is that of the penalty alone is made up for when the feature comes.
-For momentum that is a power of a matrix of two by two, l2 included; for AdaGrad nothing
-but the penalty, which shrinks the weight as a flow; for FTRL the closed form.
+For momentum that is a power of a matrix of two by two, l2 included; for FTRL the closed
+form; for RMSProp a power of its memory. The moments of Adam have no closed form: they
+move when their feature comes, and not before. A penalty shrinks the weights of AdaGrad,
+RMSProp and Adam as a flow.
 
 All that belongs to a feature lies side by side in a record, because what a nonzero
 costs is mostly the wait for it: the weights of the outputs, the rule's vectors, the
-number of updates by the last one that touched it, and, for AdaGrad, the sum of rates by
-then. With one output a record is half a line of the cache. The last record is that of
-the intercepts. Each rule is a kernel of its own, so that no nonzero asks for it.
+number of updates by the last one that touched it, and, for a flow, the sum of rates by
+then. With one output a record is half a line of the cache, for Adam a line. The last
+record is that of the intercepts. Each rule is a kernel of its own, so that no nonzero
+asks for it.
 """
 
 import math
@@ -27,11 +30,10 @@ from .memory import AHEAD_ROWS, LINE_BYTES, borrowed, prefetch, prefetch_entries
 from .outputs import sum_of_losses, value_and_derivative
 from .records import COST, RATES, STRENGTHS, record, rows_of
 
-ADAGRAD, MOMENTUM, NESTEROV, FTRL = 0, 1, 2, 3
+ADAGRAD, MOMENTUM, NESTEROV, FTRL, RMSPROP, ADAM = range(6)
 
 # The parts of the record of a feature with one output.
 WEIGHT, FIRST, SECOND = 0, 1, 2
-ONE_OUTPUT = 4
 
 # Rows between the request for the records of a row and their use, where all records
 # together are larger than this and so not in the second-level cache.
@@ -45,21 +47,29 @@ POWERS = (62, 4)
 # is slow at.
 STANDSTILL = 1e-150
 
+EPSILON = float(np.finfo(np.float64).eps)
 
-@numba.njit(**INNER, forceinline=True)
+
 def n_vectors(rule):
-    """Vectors of the rule that have an entry for each weight."""
-    return 2 if rule == FTRL else 1
+    """Vectors of the rule that are kept in the records."""
+    return 2 if rule in (FTRL, ADAM) else 1
+
+
+def flows(rule):
+    """Whether penalties act as a flow, at a pace of each weight's own."""
+    return rule in (ADAGRAD, RMSPROP, ADAM)
 
 
 def width(rule, n_outputs):
     """Numbers in the record of a feature."""
     if n_outputs == 1:
-        return ONE_OUTPUT
-    kept = 2 if rule == FTRL else 1
-    return (1 + kept) * n_outputs + (2 if rule == ADAGRAD else 1)
+        return 8 if rule == ADAM else 4
+    kept = 2 if rule in (FTRL, ADAM) else 1
+    return (1 + kept) * n_outputs + (2 if rule in (ADAGRAD, RMSPROP, ADAM) else 1)
 
 
+_n_vectors = numba.njit(**INNER, forceinline=True)(n_vectors)
+_flows = numba.njit(**INNER, forceinline=True)(flows)
 _width = numba.njit(**INNER)(width)
 
 
@@ -83,7 +93,10 @@ class Course(NamedTuple):
         Strengths of FTRL that do not grow with the updates.
     log_decay, length : float
         Of a buffer of momentum: what it loses in an update, and how far it goes in all
-        of them.
+        of them. Of RMSProp and Adam: logarithms of what their memories keep of a
+        square, and of a gradient.
+    decay : float
+        Decoupled decay, per unit of the rate.
     powers : float64 array of shape ``POWERS``
         Of the matrix of an update, for momentum with l2.
     """
@@ -95,6 +108,7 @@ class Course(NamedTuple):
     own_l2: float
     log_decay: float
     length: float
+    decay: float
     powers: object
 
 
@@ -109,12 +123,40 @@ class Moment(NamedTuple):
         The sum of their rates.
     rate, inverse_rate : float
         The last rate, and one over it.
+    grown, grown_squares : float
+        Shares of their final weight that the memories of Adam have by now.
     """
 
     now: int
     passed: float
     rate: float
     inverse_rate: float
+    grown: float
+    grown_squares: float
+
+
+@numba.njit(**INNER, forceinline=True)
+def _moment(rule, course, now, passed, rate, inverse_rate):
+    grown, grown_squares = 1.0, 1.0
+    if rule == ADAM and now > 0:
+        grown = 1.0 - exp_not_positive(now * course.length)
+        grown_squares = 1.0 - exp_not_positive(now * course.log_decay)
+    return Moment(now, passed, rate, inverse_rate, grown, grown_squares)
+
+
+@numba.njit(**INNER, forceinline=True)
+def _divisor(rule, course, w, first, second, moment):
+    """What the rate is divided by in the flow of the penalty.
+
+    As in the last step; and where the gradients were next to nothing, as the rule would
+    divide the gradient of the penalty alone.
+    """
+    if rule == ADAGRAD:
+        return math.sqrt(first) + course.p[0]
+    own = course.l1 + course.l2 * abs(w)
+    if rule == RMSPROP:
+        return math.sqrt(max(first, own * own)) + course.p[1]
+    return math.sqrt(max(second / moment.grown_squares, own * own)) + course.p[2]
 
 
 @numba.njit(**INNER, forceinline=True)
@@ -125,9 +167,18 @@ def _after_waiting(rule, course, w, first, second, waited, passed, moment):
     """
     p, l1, l2 = course.p, course.l1, course.l2
     now, inverse_rate = moment.now, moment.inverse_rate
-    if rule == ADAGRAD:
-        if w != 0.0:
-            w = shrunk(w, l1, l2, passed / (math.sqrt(first) + p[0]))
+    if _flows(rule):
+        if w != 0.0 and passed > 0.0:
+            if rule == ADAM and course.decay > 0.0:
+                lost = min(course.decay * passed / waited, 1.0 - EPSILON)
+                w *= exp_not_positive(waited * math.log1p(-lost))
+            if l1 > 0.0 or l2 > 0.0:
+                divisor = _divisor(rule, course, w, first, second, moment)
+                w = shrunk(w, l1, l2, passed / divisor)
+        if rule == RMSPROP:
+            first *= exp_not_positive(waited * course.log_decay)
+            if first < STANDSTILL:
+                first = 0.0
     elif rule == FTRL:
         if now > 0:
             root = math.sqrt(second)
@@ -160,12 +211,22 @@ def _moved(rule, course, w, first, second, g, moment):
     """(weight, vectors) after the last update, by the gradient of the rows."""
     p, l1, l2 = course.p, course.l1, course.l2
     now, rate, inverse_rate = moment.now, moment.rate, moment.inverse_rate
-    if rule == ADAGRAD:
-        first += g * g
-        length = rate / (math.sqrt(first) + p[0])
-        w -= length * g
+    if _flows(rule):
+        if rule == ADAGRAD:
+            first += g * g
+            w -= rate / (math.sqrt(first) + p[0]) * g
+        elif rule == RMSPROP:
+            first += (1.0 - p[0]) * (g * g - first)
+            w -= rate / (math.sqrt(first) + p[1]) * g
+        else:
+            w *= 1.0 - rate * course.decay
+            first += (1.0 - p[0]) * (g - first)
+            second += (1.0 - p[1]) * (g * g - second)
+            size = math.sqrt(second / moment.grown_squares) + p[2]
+            w -= rate / size * (first / moment.grown)
         if l1 > 0.0 or l2 > 0.0:
-            w = shrunk(w, l1, l2, length)
+            divisor = _divisor(rule, course, w, first, second, moment)
+            w = shrunk(w, l1, l2, rate / divisor)
     elif rule == FTRL:
         more = second + g * g
         root = math.sqrt(more)
@@ -186,17 +247,17 @@ def _moved(rule, course, w, first, second, g, moment):
 def _places(rule, at, k, n_outputs):
     """Where the weight and the vectors of output k are in the record at `at`."""
     first = at + n_outputs + k
-    return at + k, first, first + n_outputs if rule == FTRL else first
+    return at + k, first, first + n_outputs if _n_vectors(rule) == 2 else first
 
 
 @numba.njit(**INNER, inline="always")
 def _catch_up(rule, course, records, at, n_outputs, moment):
     """Bring a record up to date, if it is not; returns how many updates it waited."""
-    made = at + (1 + n_vectors(rule)) * n_outputs
+    made = at + (1 + _n_vectors(rule)) * n_outputs
     waited = moment.now - records[made]
     if waited > 0.0:
         since = 0.0
-        if rule == ADAGRAD:
+        if _flows(rule):
             since = moment.passed - records[made + 1]
         for k in range(n_outputs):
             one, two, three = _places(rule, at, k, n_outputs)
@@ -227,7 +288,7 @@ def _move(rule, course, records, at, k, n_outputs, g, moment):
         moment,
     )
     records[one], records[two] = w, first
-    if rule == FTRL:
+    if _n_vectors(rule) == 2:
         records[three] = second
 
 
@@ -245,7 +306,9 @@ def _powers(rule, momentum, rate, l2, powers):
 @numba.njit(**INNER)
 def _waits_for_nothing(rule, course, rates, last_rate):
     """Whether the weights of absent features stay as they are."""
-    if rule in (MOMENTUM, NESTEROV) or course.l1 > 0.0 or course.l2 > 0.0:
+    if rule in (MOMENTUM, NESTEROV, RMSPROP) or course.decay > 0.0:
+        return False
+    if course.l1 > 0.0 or course.l2 > 0.0:
         return False
     if rule == FTRL:
         for k in range(rates.shape[0]):
@@ -279,9 +342,8 @@ class Epoch(NamedTuple):
 @numba.njit(**INNER, forceinline=True)
 def _without_penalty(course):
     """What happens to an intercept."""
-    return Course(
-        course.p, 0.0, 0.0, 0.0, 0.0, course.log_decay, course.length, course.powers
-    )
+    p, powers = course.p, course.powers
+    return Course(p, 0.0, 0.0, 0.0, 0.0, course.log_decay, course.length, 0.0, powers)
 
 
 @numba.njit(**INNER, forceinline=True)
@@ -293,9 +355,9 @@ def _one_row(epoch, rule, course):
     values, columns, pointers, _, _, bias, _ = rows.data
     unpenalised = _without_penalty(course)
     idle = _waits_for_nothing(rule, course, rates, passed_before[1])
-    made = SECOND if rule != FTRL else SECOND + 1
+    size, made = _width(rule, 1), 1 + _n_vectors(rule)
     end_of_records = records.shape[0]
-    intercept = end_of_records - ONE_OUTPUT
+    intercept = end_of_records - size
     far = end_of_records * records.itemsize > CACHE_BYTES
     n = order.shape[0]
     passed, rate = passed_before[0], passed_before[1]
@@ -310,16 +372,16 @@ def _one_row(epoch, rule, course):
         if far and r + RECORDS_AHEAD < n:
             ahead = order[r + RECORDS_AHEAD]
             for q in range(pointers[ahead], pointers[ahead + 1]):
-                prefetch(records, np.int64(columns[q]) * ONE_OUTPUT)
-        before = Moment(t + r, passed, rate, inverse_rate)
+                prefetch(records, np.int64(columns[q]) * size)
+        before = _moment(rule, course, t + r, passed, rate, inverse_rate)
         first, last = pointers[i], pointers[i + 1]
         z = bias * records[intercept]
         if idle:
             for q in range(first, last):
-                z += values[q] * records[np.int64(columns[q]) * ONE_OUTPUT]
+                z += values[q] * records[np.int64(columns[q]) * size]
         else:
             for q in range(first, last):
-                at = np.int64(columns[q]) * ONE_OUTPUT
+                at = np.int64(columns[q]) * size
                 _catch_up(rule, course, records, at, 1, before)
                 z += values[q] * records[at + WEIGHT]
         value, slope = value_and_derivative(loss, targets[i, 0], z, loss_p)
@@ -331,11 +393,11 @@ def _one_row(epoch, rule, course):
             rate = rates[r]
             inverse_rate = 1.0 / rate
         passed += rate
-        moment = Moment(t + r + 1, passed, rate, inverse_rate)
+        moment = _moment(rule, course, t + r + 1, passed, rate, inverse_rate)
         if bias != 0.0:
             _move(rule, unpenalised, records, intercept, 0, 1, slope, moment)
         for q in range(first, last):
-            at = np.int64(columns[q]) * ONE_OUTPUT
+            at = np.int64(columns[q]) * size
             w, vector, other = _moved(
                 rule,
                 course,
@@ -346,11 +408,11 @@ def _one_row(epoch, rule, course):
                 moment,
             )
             records[at + WEIGHT], records[at + FIRST] = w, vector
-            if rule == FTRL:
+            if _n_vectors(rule) == 2:
                 records[at + SECOND] = other
             if not idle:
                 records[at + made] = moment.now
-                if rule == ADAGRAD:
+                if _flows(rule):
                     records[at + made + 1] = passed
     return total, n, passed, rate
 
@@ -364,7 +426,7 @@ def _any_rows(epoch, rule, course):
     values, columns, pointers, _, _, bias, scores = rows.data
     n_outputs = scores.shape[1]
     size = _width(rule, n_outputs)
-    made = (1 + n_vectors(rule)) * n_outputs
+    made = (1 + _n_vectors(rule)) * n_outputs
     n_features = records.shape[0] // size - 1
     intercepts = n_features * size
     unpenalised = _without_penalty(course)
@@ -385,7 +447,7 @@ def _any_rows(epoch, rule, course):
     n_updates = 0
     for start in range(0, n, batch_size):
         stop = min(n, start + batch_size)
-        before = Moment(t + n_updates, passed, rate, 1.0 / rate)
+        before = _moment(rule, course, t + n_updates, passed, rate, 1.0 / rate)
         n_touched = 0
         for r in range(stop - start):
             i = order[start + r]
@@ -414,13 +476,13 @@ def _any_rows(epoch, rule, course):
         rate = rates[n_updates]
         passed += rate
         n_updates += 1
-        moment = Moment(t + n_updates, passed, rate, 1.0 / rate)
+        moment = _moment(rule, course, t + n_updates, passed, rate, 1.0 / rate)
         # The intercepts with the features, without a penalty.
         for m in range(n_touched + (1 if bias != 0.0 else 0)):
             is_feature = m < n_touched
             j = touched[m] if is_feature else n_features
             at = j * size
-            if rule == ADAGRAD:
+            if _flows(rule):
                 records[at + made + 1] = passed
             for k in range(n_outputs):
                 g = slope[k]
@@ -459,14 +521,14 @@ def _add_gradients(rows, start, stop, slope, gradient, alone):
 def _show(rule, course, late, n_outputs, now, theta, vectors, idle):
     """Put every weight and what the rule remembers, up to date, where others look."""
     records, passed, rate = late.records, late.passed[0], late.passed[1]
-    moment = Moment(now, passed, rate, 1.0 / rate)
+    moment = _moment(rule, course, now, passed, rate, 1.0 / rate)
     size = _width(rule, n_outputs)
-    made = (1 + n_vectors(rule)) * n_outputs
+    made = (1 + _n_vectors(rule)) * n_outputs
     n_features = records.shape[0] // size - 1
     for j in range(n_features + 1):
         at = j * size
         since = 0.0
-        if rule == ADAGRAD:
+        if _flows(rule):
             since = passed - records[at + made + 1]
         # Nothing happens to intercepts while they wait for the next call.
         waited = now - records[at + made]
@@ -487,8 +549,9 @@ def _show(rule, course, late, n_outputs, now, theta, vectors, idle):
                 )
             theta[j * n_outputs + k] = w
             vectors[0, j * n_outputs + k] = first
-            if rule == FTRL:
+            if _n_vectors(rule) == 2:
                 vectors[1, j * n_outputs + k] = records[three]
+            if rule == FTRL:
                 # From the sums alone, so that it may as well be remembered.
                 records[one] = w
 
@@ -498,14 +561,20 @@ def _course(rule, p, strengths, rates, powers):
     """What happens to features at these rates; those of momentum are equal."""
     l1, l2 = strengths
     own_l1, own_l2 = (p[1], p[2]) if rule == FTRL else (0.0, 0.0)
-    log_decay, length = 0.0, 0.0
+    log_decay, length, decay = 0.0, 0.0, 0.0
+    if rule == RMSPROP:
+        log_decay = math.log(max(p[0], STANDSTILL))
+    if rule == ADAM:
+        length = math.log(max(p[0], STANDSTILL))
+        log_decay = math.log(max(p[1], STANDSTILL))
+        decay = p[3]
     if rule in (MOMENTUM, NESTEROV):
         _powers(rule, p[0], rates[0], l2, powers)
         log_decay = math.log(max(p[0], STANDSTILL))
         length = rates[0] * p[0] / (1.0 - p[0])
         if rule == NESTEROV:
             length *= p[0]
-    return Course(p, l1, l2, own_l1, own_l2, log_decay, length, powers)
+    return Course(p, l1, l2, own_l1, own_l2, log_decay, length, decay, powers)
 
 
 @numba.njit(**INNER, forceinline=True)
@@ -591,6 +660,8 @@ EPOCHS = (
     _epoch_of(MOMENTUM, "run_momentum"),
     _epoch_of(NESTEROV, "run_nesterov"),
     _epoch_of(FTRL, "run_ftrl"),
+    _epoch_of(RMSPROP, "run_rmsprop"),
+    _epoch_of(ADAM, "run_adam"),
 )
 
 
@@ -600,7 +671,7 @@ def begin(rule, theta, vectors, n_outputs, t):
     They begin with a line of the cache, so that none lies in two.
     """
     n = theta.size // n_outputs
-    size, kept = width(rule, n_outputs), 2 if rule == FTRL else 1
+    size, kept = width(rule, n_outputs), n_vectors(rule)
     longer = np.zeros(n * size + LINE_BYTES // 8)
     start = -longer.ctypes.data % LINE_BYTES // 8
     records = longer[start : start + n * size]

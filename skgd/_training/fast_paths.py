@@ -11,7 +11,15 @@ import numpy as np
 from skgd._input.boundary import check_sizes, check_updates
 from skgd._input.rows import as_vector
 from skgd._training.state import LateRule, Lazy
-from skgd.optimizers import FTRL, AdaGrad, Momentum, Nesterov
+from skgd.optimizers import (
+    FTRL,
+    AdaGrad,
+    Adam,
+    AdamW,
+    Momentum,
+    Nesterov,
+    RMSProp,
+)
 
 # Rules whose updates of absent features are made up for, by their numbers there.
 RULES = {
@@ -19,7 +27,29 @@ RULES = {
     Momentum: "MOMENTUM",
     Nesterov: "NESTEROV",
     FTRL: "FTRL",
+    RMSProp: "RMSPROP",
+    Adam: "ADAM",
+    AdamW: "ADAM",
 }
+
+
+def can_wait(stepper):
+    """Whether an update needs to touch only the features that its rows name."""
+    rule = stepper.optimizer
+    if getattr(rule, "amsgrad", False) or stepper.clip_norm < math.inf:
+        return False
+    if isinstance(rule, RMSProp) and (rule.momentum or rule.centered):
+        return False
+    objective = stepper.objective
+    return type(rule) in RULES and objective.prox is None and objective.uniform
+
+
+def kernel_parameters(stepper):
+    """What the compiled rule takes as `p`; see ``csr_rules.Course``."""
+    if isinstance(stepper.optimizer, Adam):
+        beta_1, beta_2, epsilon, _ = stepper.p
+        return np.array([beta_1, beta_2, epsilon, stepper.optimizer.weight_decay])
+    return stepper.p
 
 
 def epoch_kernel(bound, stepper, batch_size):
@@ -53,15 +83,7 @@ def _shortest_way(bound, stepper, batch_size):
         return _dowg_on_nonzeros_only(bound, stepper, batch_size)
     if bound.is_csr and stepper.is_gd and bound.objective.model.raw:
         return _nonzeros_only(bound, stepper, batch_size)
-    objective = bound.objective
-    if (
-        bound.is_csr
-        and objective.model.raw
-        and objective.prox is None
-        and objective.uniform
-        and type(stepper.optimizer) in RULES
-        and stepper.clip_norm == math.inf
-    ):
+    if bound.is_csr and bound.objective.model.raw and can_wait(stepper):
         return _rule_on_nonzeros_only(bound, stepper, batch_size)
     is_plain = stepper.is_gd and stepper.optimizer.row_step is None
     if batch_size == 1 and is_plain and _has_rows_in_place(bound):
@@ -288,13 +310,14 @@ def _rule_on_nonzeros_only(bound, stepper, batch_size):
     n_records = (stepper.n // n_outputs) * csr_rules.width(number, n_outputs)
     distinct = bool(bound.rows.X.has_canonical_format)
     powers = np.empty(csr_rules.POWERS)
+    p = kernel_parameters(stepper)
     waits_by_powers = rule in (Momentum, Nesterov)
     _check_scores(bound, batch_size)
 
     def kept(state, rate):
         return LateRule.of(
             state,
-            late_key(rule, stepper.p, l1, l2, rate),
+            late_key(rule, p, l1, l2, rate),
             lambda: csr_rules.begin(
                 number, state.theta, state.vectors, n_outputs, state.step
             ),
@@ -305,9 +328,9 @@ def _rule_on_nonzeros_only(bound, stepper, batch_size):
         unequal = rates.min() != rates.max()
         if state.average.size or (waits_by_powers and (l1 or unequal)):
             return _every_weight(bound, stepper, batch_size)(state, order, rates)
-        (_, p, *_), *_ = stepper.update(state)
+        stepper.update(state)
         if rule is FTRL:
-            begin_ftrl(state, stepper.p, float(rates[0]))
+            begin_ftrl(state, p, float(rates[0]))
         late = kept(state, float(rates[0]))
         n_weights = stepper.n - n_outputs
         gradient = csr_rules.room_for_gradient(

@@ -8,7 +8,13 @@ made when somebody asks. The arithmetic is that of the same kernels in an epoch.
 import numpy as np
 
 from skgd._input.boundary import check_sizes, check_state
-from skgd._training.fast_paths import RULES, begin_ftrl, late_key
+from skgd._training.fast_paths import (
+    RULES,
+    begin_ftrl,
+    can_wait,
+    kernel_parameters,
+    late_key,
+)
 from skgd._training.state import LateRule, Lazy, State, Waiting
 from skgd.optimizers import FTRL, Momentum, Nesterov
 
@@ -179,7 +185,8 @@ class StepsOfRules(InPlace):
         self.l2 = float(objective.l2.max(initial=0.0))
         self.width = csr_rules.width(self.number, self.n_outputs)
         self.powers = np.empty(csr_rules.POWERS)
-        self.key = late_key(self.rule, stepper.p, self.l1, self.l2, float(rates[0]))
+        self.p = kernel_parameters(stepper)
+        self.key = late_key(self.rule, self.p, self.l1, self.l2, float(rates[0]))
         self.begin, self.late = csr_rules.begin, csr_rules.Late
         self.room_for_gradient = csr_rules.room_for_gradient
         self.gradient = np.empty(0)
@@ -192,7 +199,7 @@ class StepsOfRules(InPlace):
         self.stepper.update(state)
         rate = float(self.rates[0])
         if self.rule is FTRL:
-            begin_ftrl(state, self.stepper.p, rate)
+            begin_ftrl(state, self.p, rate)
 
         def begin():
             return self.begin(
@@ -258,7 +265,7 @@ class StepsOfRules(InPlace):
             self.bound.cost,
             theta,
             vectors,
-            self.stepper.p,
+            self.p,
             tuple(late),
             (self.l1, self.l2),
             self.rates,
@@ -395,13 +402,9 @@ def steps_in_place(bound, stepper, state, plan):
             return None
         return PlainSteps(bound, stepper, rates, batch_size)
     rule = type(stepper.optimizer)
-    if (
-        rule not in RULES
-        or bound.objective.prox is not None
-        or not bound.objective.uniform
-        or stepper.clip_norm < np.inf
-        or state.average.size
-        or (rule in (Momentum, Nesterov) and bound.objective.l1.size)
-    ):
+    by_powers = rule in (Momentum, Nesterov)
+    if not can_wait(stepper) or state.average.size:
+        return None
+    if by_powers and bound.objective.l1.size:
         return None
     return StepsOfRules(bound, stepper, rates, batch_size)

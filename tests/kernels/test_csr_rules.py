@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sparse_rows import random_csr
 
 from skgd import GDClassifier, GDRegressor
-from skgd.optimizers import FTRL, AdaGrad
+from skgd.optimizers import FTRL, AdaGrad, Adam, AdamW, RMSProp
 
 
 def rows(n=120, d=60, seed=0):
@@ -36,6 +36,12 @@ def targets(X, rng, n_outputs=1):
     [
         {"optimizer": "adagrad"},
         {"optimizer": AdaGrad(initial_accumulator_value=0.2)},
+        {"optimizer": "rmsprop"},
+        {"optimizer": RMSProp(rho=0.5, epsilon=1e-3), "lr_schedule": "cosine"},
+        {"optimizer": RMSProp(momentum=0.5), "penalty": "l2", "alpha": 0.05},
+        {"optimizer": RMSProp(centered=True)},
+        {"optimizer": Adam(amsgrad=True), "penalty": "l2", "alpha": 0.05},
+        {"optimizer": "adam", "average": 5},
         {"optimizer": "momentum"},
         {"optimizer": "momentum", "penalty": "l2", "alpha": 0.05},
         {"optimizer": "nesterov"},
@@ -95,6 +101,110 @@ def test_adagrad_follows_the_penalty_as_a_flow():
         b -= lr * slope / (np.sqrt(b_total) + 1e-10)
     assert_allclose(model.coef_, w, rtol=1e-9, atol=1e-12)
     assert_allclose(model.intercept_, b, rtol=1e-9)
+
+
+class SlowRule:
+    """Adam or RMSProp of weights that wait for their features, one by one."""
+
+    def __init__(self, rule, n, l1, l2):
+        self.rule, self.l1, self.l2 = rule, l1, l2
+        self.m, self.v, self.w = np.zeros(n), np.zeros(n), np.zeros(n)
+        self.since = np.zeros(n)
+        self.t = 0
+
+    def flow(self, j, length):
+        rule, own = self.rule, self.l1 + self.l2 * abs(self.w[j])
+        v = self.v[j]
+        if isinstance(rule, Adam):
+            v = v / (1 - rule.beta_2**self.t)
+        size = np.sqrt(max(v, own**2)) + rule.epsilon
+        self.w[j] = shrunk(self.w[j], self.l1, self.l2, length / size)
+
+    def step(self, gradient, touched, lr):
+        rule = self.rule
+        self.t += 1
+        for j in np.flatnonzero(touched):
+            g = gradient[j]
+            if isinstance(rule, Adam):
+                self.w[j] *= 1 - lr * rule.weight_decay
+                self.m[j] = rule.beta_1 * self.m[j] + (1 - rule.beta_1) * g
+                self.v[j] = rule.beta_2 * self.v[j] + (1 - rule.beta_2) * g**2
+                m = self.m[j] / (1 - rule.beta_1**self.t)
+                v = self.v[j] / (1 - rule.beta_2**self.t)
+            else:
+                self.v[j] = rule.rho * self.v[j] + (1 - rule.rho) * g**2
+                m, v = g, self.v[j]
+            self.w[j] -= lr * m / (np.sqrt(v) + rule.epsilon)
+            self.flow(j, lr)
+            self.since[j] = 0.0
+
+    def catch_up(self, asked, lr):
+        """What happened to the features since they were touched."""
+        for j in np.flatnonzero(asked):
+            waited = self.since[j]
+            if isinstance(self.rule, Adam):
+                self.w[j] *= (1 - lr * self.rule.weight_decay) ** waited
+            if waited:
+                self.flow(j, waited * lr)
+            if isinstance(self.rule, RMSProp):
+                self.v[j] *= self.rule.rho**waited
+            self.since[j] = 0.0
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+@pytest.mark.parametrize("batch_size", [1, 7])
+@pytest.mark.parametrize("l1_ratio", [None, 0.0, 1.0, 0.4])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        RMSProp(),
+        RMSProp(rho=0.7, epsilon=1e-3),
+        Adam(),
+        Adam(beta_1=0.0, beta_2=0.9, epsilon=1e-3),
+        AdamW(weight_decay=0.3),
+    ],
+    ids=str,
+)
+def test_weights_wait_for_their_features(rule, l1_ratio, batch_size, n_outputs):
+    X, rng = rows()
+    y = targets(X, rng, n_outputs)
+    lr, alpha = 0.05, 0.02
+    model = GDRegressor(
+        lr=lr,
+        batch_size=batch_size,
+        optimizer=rule,
+        penalty=None if l1_ratio is None else "elasticnet",
+        alpha=alpha,
+        l1_ratio=l1_ratio or 0.0,
+        max_iter=2,
+        tol=None,
+        shuffle=False,
+    ).fit(X, y)
+    l1 = l2 = 0.0
+    if l1_ratio is not None:
+        l1, l2 = alpha * l1_ratio, alpha * (1 - l1_ratio)
+    n, d = X.shape
+    dense, y = X.toarray(), np.reshape(y, (n, -1))
+    named = np.zeros(dense.shape, dtype=bool)
+    named[np.repeat(np.arange(n), np.diff(X.indptr)), X.indices] = True
+    for k in range(n_outputs):
+        weights = SlowRule(rule, d, l1, l2)
+        intercept = SlowRule(clone(rule), 1, 0.0, 0.0)
+        if isinstance(rule, AdamW):
+            intercept.rule.weight_decay = 0.0
+        for _ in range(2):
+            for start in range(0, n, batch_size):
+                batch = slice(start, start + batch_size)
+                touched = named[batch].any(axis=0)
+                weights.catch_up(touched, lr)
+                residual = dense[batch] @ weights.w + intercept.w - y[batch, k]
+                weights.since[~touched] += 1
+                weights.step(dense[batch].T @ residual / len(residual), touched, lr)
+                intercept.step([residual.mean()], [True], lr)
+        weights.catch_up(np.ones(d, dtype=bool), lr)
+        coef = np.atleast_2d(model.coef_)[k]
+        assert_allclose(coef, weights.w, rtol=1e-9, atol=1e-12)
+        assert_allclose(np.ravel(model.intercept_)[k], intercept.w[0], rtol=1e-9)
 
 
 def test_ftrl_is_that_of_the_paper():
