@@ -194,19 +194,24 @@ def epochs(repeats, quick):
     X, y = zipf_text(n, d, 40)
     theirs = sgd_fit(SGDClassifier, X, y, loss="log_loss", penalty=None)
     plain = {"solver": "sgd", "penalty": None}
+    penalised = {"penalty": "l2", "alpha": 1e-4}
     ours = {
         "plain steps": ({"lr": 0.01}, 1 / 0.7),
         'lr="auto"': ({"lr": "auto", "tol": None}, 1 / 1.3),
         "AdaGrad": ({"optimizer": "adagrad", "lr": 0.1}, 1 / 1.5),
         "FTRL": ({"optimizer": FTRL(), "lr": 0.1}, 1 / 1.5),
         "momentum": ({"optimizer": "momentum", "lr": 0.001}, 1 / 2.5),
+        "RMSProp": ({"optimizer": "rmsprop", "lr": 0.001}, 1 / 2.5),
+        "Adam": ({"optimizer": "adam", "lr": 0.001}, 1 / 2.5),
+        "AdaGrad, l2": ({"optimizer": "adagrad", "lr": 0.1, **penalised}, 1 / 1.5),
+        "Adam, l2": ({"optimizer": "adam", "lr": 0.001, **penalised}, 1 / 2.5),
     }
     rows = [
         comparison(
             name,
             {
                 "SGDClassifier": theirs,
-                "skgd": skgd_fit(GDClassifier, X, y, **plain, **kind),
+                "skgd": skgd_fit(GDClassifier, X, y, **plain | kind),
             },
             target,
             repeats=repeats,

@@ -651,6 +651,10 @@ class Adam(Optimizer):
 
     Notes
     -----
+    Linear models on CSR rows with a float `lr` move the moments of a weight when a row
+    names its column, and not before, unless `amsgrad` asks for all: an update costs
+    what its rows have nonzeros.  Penalties then act as a flow.
+
     ``lr="auto"`` is 0.01.  Source: Kingma and Ba (2015), Adam: a method for stochastic
     optimization, whose defaults these are; amsgrad: Reddi, Kale and Kumar (2018), On
     the convergence of Adam and beyond.

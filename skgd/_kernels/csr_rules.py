@@ -40,8 +40,9 @@ WEIGHT, FIRST, SECOND = 0, 1, 2
 RECORDS_AHEAD = 2
 CACHE_BYTES = 1 << 20
 
-# Powers of two up to which a feature may wait, and the entries of each power.
-POWERS = (62, 4)
+# Powers of a matrix for each digit of a wait, to the base of 16, and their entries.
+DIGITS, BASE = 16, 16
+POWERS = (DIGITS * BASE, 4)
 
 # Velocities below it move nothing, and their powers would be numbers that a processor
 # is slow at.
@@ -195,14 +196,15 @@ def _after_waiting(rule, course, w, first, second, waited, passed, moment):
     elif first != 0.0 or w != 0.0:
         powers = course.powers
         n_steps = np.int64(waited)
-        bit = 0
+        place = 0
         while n_steps > 0:
-            if n_steps & 1:
-                new_w = powers[bit, 0] * w + powers[bit, 1] * first
-                first = powers[bit, 2] * w + powers[bit, 3] * first
-                w = new_w
-            n_steps >>= 1
-            bit += 1
+            # No look at whether the digit is zero: it would be guessed wrong too often.
+            at = place + n_steps % BASE
+            new_w = powers[at, 0] * w + powers[at, 1] * first
+            first = powers[at, 2] * w + powers[at, 3] * first
+            w = new_w
+            n_steps //= BASE
+            place += BASE
     return w, first
 
 
@@ -294,13 +296,16 @@ def _move(rule, course, records, at, k, n_outputs, g, moment):
 
 @numba.njit(**INNER)
 def _powers(rule, momentum, rate, l2, powers):
-    """M, M^2, M^4, ..., M what an update does to (weight, buffer)."""
+    """I, M, ..., M^15, I, M^16, M^32, ...; M is an update of (weight, buffer)."""
     a, b, c, d = 1.0 - rate * l2, -rate * momentum, l2, momentum
     if rule == NESTEROV:
         a, b = 1.0 - rate * l2 * (1.0 + momentum), -rate * momentum * momentum
-    for k in range(powers.shape[0]):
-        powers[k, 0], powers[k, 1], powers[k, 2], powers[k, 3] = a, b, c, d
-        a, b, c, d = a * a + b * c, b * (a + d), c * (a + d), b * c + d * d
+    for place in range(0, powers.shape[0], BASE):
+        e, f, g, h = 1.0, 0.0, 0.0, 1.0
+        for k in range(place, place + BASE):
+            powers[k, 0], powers[k, 1], powers[k, 2], powers[k, 3] = e, f, g, h
+            e, f, g, h = a * e + b * g, a * f + b * h, c * e + d * g, c * f + d * h
+        a, b, c, d = e, f, g, h
 
 
 @numba.njit(**INNER)

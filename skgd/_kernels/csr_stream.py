@@ -77,6 +77,10 @@ def implicit_score(loss, p, y, weight, z, derivative, q):
     return u
 
 
+# Below it four terms of the series of the exponential have all digits.
+LITTLE = 1e-3
+
+
 @numba.njit(**INNER, forceinline=True)
 def shrunk(w, l1, l2, length):
     """A weight after the flow dw = -(l2 w + l1 sign w) dt for the time `length`."""
@@ -84,10 +88,14 @@ def shrunk(w, l1, l2, length):
         return 0.0
     size = abs(w)
     if l2 > 0.0:
-        decay = exp_not_positive(-l2 * length)
-        size *= decay
+        x = l2 * length
+        if x < LITTLE:
+            lost = x * (1.0 - x * (0.5 - x * (1.0 / 6.0 - x * (1.0 / 24.0))))
+        else:
+            lost = 1.0 - exp_not_positive(-x)
+        size -= size * lost
         if l1 > 0.0:
-            size -= l1 / l2 * (1.0 - decay)
+            size -= l1 / l2 * lost
     else:
         size -= l1 * length
     return math.copysign(max(size, 0.0), w)

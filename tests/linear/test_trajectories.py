@@ -316,8 +316,12 @@ def test_penalties_and_averaging(output, solver, is_sparse, penalty, average):
 @on_every_path
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_optimizers(output, solver, is_sparse, optimizer):
-    # On sparse rows AdaGrad takes penalties as a flow; see test_sparse_rules.py.
-    flows = is_sparse and solver != "batch" and optimizer == "adagrad"
+    # On sparse rows these take penalties as a flow, and the moments of Adam wait for
+    # their features; see test_csr_rules.py.
+    few = is_sparse and solver != "batch"
+    if few and optimizer in ("adam", "adamw"):
+        pytest.skip("moments wait for their features")
+    flows = few and optimizer in ("adagrad", "rmsprop")
     compare(
         output,
         solver,
