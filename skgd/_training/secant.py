@@ -8,6 +8,7 @@ is decided here; what proves it comes from the caller.
 import math
 
 import numpy as np
+from scipy import sparse
 
 from skgd._input.boundary import check_state
 from skgd._training.full_gradient import ROUNDING, FullGradientDescent
@@ -20,6 +21,11 @@ from skgd.penalties import penalty_value
 PAIRS = 50
 PROXIMAL_PAIRS = 10
 PAIR_BUDGET = 20_000_000
+
+# Columns of sparse rows from which those without an entry are looked for, and left out
+# of the vectors of the search if the others are no more than this share.
+MANY_COLUMNS = 4096
+WORTHWHILE_SHARE = 0.8
 
 # Losses with kinks make more of them: curvature sits in few rows and moves.
 KINK_PAIRS = 100
@@ -122,11 +128,6 @@ class SecantDescent(FullGradientDescent):
         self.constant = constant
         self.evidence = evidence
 
-    def _n_vectors(self, n):
-        from skgd._kernels import secant
-
-        return secant.FIRST_PAIR + 2 * self.n_pairs(n)
-
     def n_pairs(self, n):
         """Pairs kept in a search of `n` parameters altogether."""
         return max(1, min(self.pairs, PAIR_BUDGET // (2 * n)))
@@ -134,13 +135,9 @@ class SecantDescent(FullGradientDescent):
     def start(self, n, dtype):
         """Vectors, scalars and step sizes of a run over n parameters.
 
-        Each search has its part of both, one after the other.
+        The searches have their own.
         """
-        from skgd._kernels import secant
-
-        vectors = np.zeros((self._n_vectors(n), n))
-        scalars = np.zeros(self.n_searches * len(secant.SCALARS))
-        return vectors, scalars, np.zeros(n, dtype)
+        return np.empty((0, n)), np.empty(0), np.zeros(n, dtype)
 
     def on(self, bound, on_step=None):
         """The epoch of this method over bound rows."""
@@ -176,12 +173,21 @@ class SecantEpoch:
             self.recorded = bound.with_objective(
                 RecordedObjective.of(objective, widths.copy())
             )
-        size = objective.model.size
-        l1 = self._columns(objective.l1) if objective.l1.size else None
-        direct = secant.proximal_newton if objective.l1.size else secant.newton
         self.advance = compiling.kernel(secant.advance, secant.signature())
-        n = self.n_rows_of_theta
-        self.workspace = (np.empty(n), np.empty(n), np.empty(descent.n_pairs(size)))
+        self.kept = None
+        self.searches = None
+        self.moved, self.verdict = False, None
+
+    def _prepare(self):
+        """What the compiled step needs; returns its vectors and scalars."""
+        from skgd._kernels import compiling, secant
+
+        descent, objective = self.descent, self.bound.objective
+        l1 = self._searched(objective.l1) if objective.l1.size else None
+        direct = secant.proximal_newton if objective.l1.size else secant.newton
+        n = self.n_rows_of_theta if self.kept is None else self.kept.size
+        pairs = descent.n_pairs(n * descent.n_searches)
+        self.workspace = (np.empty(n), np.empty(n), np.empty(pairs))
         models = [
             secant.Model(
                 direct=compiling.address(direct, secant.direction_signature()),
@@ -195,21 +201,42 @@ class SecantEpoch:
             for k in range(descent.n_searches)
         ]
         self.models = [tuple(model) for model in models]
-        self.searches = None
-        self.moved, self.verdict = False, None
+        vectors = np.zeros((descent.n_searches, secant.FIRST_PAIR + 2 * pairs, n))
+        return vectors, np.zeros((descent.n_searches, len(secant.SCALARS)))
 
     def _columns(self, vector):
         """A vector of parameters with a column for each search."""
         return vector.reshape(self.n_rows_of_theta, self.descent.n_searches)
+
+    def _searched(self, vector):
+        """The part of a vector of parameters that the searches move, by columns."""
+        columns = self._columns(vector)
+        return columns if self.kept is None else columns[self.kept]
+
+    def put(self, vector, columns):
+        """Write what the searches found into a vector of parameters."""
+        self._columns(vector)[slice(None) if self.kept is None else self.kept] = columns
+
+    def whole(self, column):
+        """One search's part of the parameters, with those that it leaves at zero."""
+        if self.kept is None:
+            return column
+        answer = np.zeros(self.n_rows_of_theta)
+        answer[self.kept] = column
+        return answer
+
+    def part(self, column):
+        """The other way."""
+        return column if self.kept is None or column is None else column[self.kept]
 
     def run(self, state):
         """One pass in place; returns (objective of the answer, step)."""
         values, gradient = self._evaluate(state.theta)
         if self.searches is None:
             values, gradient = self._begin(state, values, gradient)
-        trials = self._columns(state.theta.astype(np.float64))
-        answer = self._columns(state.average)
-        gradient = self._columns(gradient)
+        trials = self._searched(state.theta.astype(np.float64))
+        answers = np.empty(trials.shape)
+        gradient = self._searched(gradient)
         self.moved = False
         for k, search in enumerate(self.searches):
             if search.reason is None:
@@ -218,8 +245,9 @@ class SecantEpoch:
                 if search.take(trial, slope, *values[k]):
                     self.moved = True
                 trials[:, k] = trial
-                answer[:, k] = search.point
-        state.theta[:] = trials.ravel()
+            answers[:, k] = search.point
+        self.put(state.average, answers)
+        self.put(state.theta, trials)
         state.step += 1
         reasons = {search.reason for search in self.searches}
         if None not in reasons:
@@ -247,9 +275,9 @@ class SecantEpoch:
     def _penalties(self, theta):
         objective = self.bound.objective
         n = self.descent.n_searches
-        columns = self._columns(theta)
+        columns = self._searched(theta)
         strengths = [
-            self._columns(s) if s.size else np.empty((0, n))
+            self._searched(s) if s.size else np.empty((0, n))
             for s in (objective.l1, objective.l2)
         ]
         return np.array(
@@ -261,11 +289,7 @@ class SecantEpoch:
 
     def _begin(self, state, values, gradient):
         descent, model = self.descent, self.bound.objective.model
-        from skgd._kernels import secant
-
-        n_vectors = descent._n_vectors(model.size)
-        n_scalars = descent.n_searches * len(secant.SCALARS)
-        check_state(state, model.size, n_vectors, n_scalars)
+        check_state(state, model.size, 0, 0)
         constant = descent.constant
         if constant is None:
             constant = np.zeros(model.size, model.dtype)
@@ -278,13 +302,33 @@ class SecantEpoch:
         if model.mean is not None and model.mean.size:
             offsets = float(np.max(np.abs(model.mean) * model.scale, initial=0.0))
         precision = np.finfo(model.dtype).eps * max(1.0, offsets)
-        vectors = state.vectors.reshape(descent.n_searches, -1, self.n_rows_of_theta)
-        scalars = state.scalars.reshape(descent.n_searches, -1)
+        self.kept = self._used(state.theta, constant)
+        vectors, scalars = self._prepare()
         self.searches = [
             Search(self, k, vectors[k], scalars[k], float(worst[k, 1]), precision)
             for k in range(descent.n_searches)
         ]
         return values, gradient
+
+    def _used(self, theta, constant):
+        """Numbers of the rows of theta that may move; None for all of them.
+
+        A weight at zero whose column has no entries stays there, and vectors of the
+        search would cost as much for it as for the others.
+        """
+        bound, model = self.bound.whole, self.bound.objective.model
+        if bound is None or not sparse.issparse(bound.rows.X):
+            return None
+        if model.n_features < MANY_COLUMNS:
+            return None
+        moves = np.zeros(model.n_features + 1, dtype=bool)
+        moves[bound.rows.X.indices] = True
+        moves[-1] = True
+        moves = np.repeat(moves, self.n_rows_of_theta // len(moves))
+        for point in (theta, constant):
+            moves |= self._columns(point).any(axis=1)
+        kept = np.flatnonzero(moves)
+        return kept if kept.size <= WORTHWHILE_SHARE * moves.size else None
 
     def _first(self, state, values, gradient, worst, gradient_there):
         """What to start from, given values and gradients there and at the constant."""
@@ -507,7 +551,8 @@ class Search:
                 return self._no_more_newton()
         found = self.expected = None
         if not self.is_parabola:
-            found = self.evidence.newton_step(self.epoch.bound, self.point, self.output)
+            point = self.epoch.whole(self.point)
+            found = self.evidence.newton_step(self.epoch.bound, point, self.output)
             if found is None:
                 # Hardly curved somewhere: there are no good steps.
                 return self._no_more_newton()
@@ -537,8 +582,9 @@ class Search:
     def _certificate(self):
         if self.evidence is None:
             return None
+        point = self.epoch.whole(self.point)
         return self.evidence.certificate(
-            self.epoch.bound, self.point, self.output, self.target
+            self.epoch.bound, point, self.output, self.target
         )
 
     def _is_proven(self, certificate):
@@ -649,7 +695,7 @@ class Search:
     # ---- Newton steps ------------------------------------------------------------
 
     def _try_newton(self, trial, step):
-        at = self.at
+        at, step = self.at, self.epoch.part(step)
         self.newton = [self.point.copy(), self.scalars[at.VALUE], step, 1.0]
         self.scalars[at.CHANGED] = 1.0
         trial[:] = self.point + step
