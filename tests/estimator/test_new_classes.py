@@ -30,6 +30,7 @@ WAYS = {
     "float hinge": GDClassifier(loss="hinge", lr=0.01, solver="sgd"),
     "network": MLPGD((5,), random_state=0),
     "float network": MLPGD((5,), random_state=0, lr=0.01, optimizer="momentum"),
+    "ensemble": MLPGD((5,), n_ensemble=2, random_state=0),
     "network hinge": MLPGD((5,), random_state=0, loss="squared_hinge"),
 }
 
