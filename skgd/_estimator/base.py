@@ -706,8 +706,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         if X_val is None and y_val is None:
             if not self.early_stopping:
                 return rows, None
-            labels = task.labels(rows.targets)
             fraction = self.validation_fraction
+            labels = task.strata(rows.targets, rows.order, fraction)
             seed = self._split_seed(rows, rng)
             rows, held_out = hold_out(rows, labels, fraction, seed)
             return rows, replace(held_out, given=given)

@@ -180,8 +180,9 @@ STOPPING = {
         ["boolean"],
         "bool",
         """Hold out `validation_fraction` of the rows (stratified by class in
-        classification), stop when `scoring` on them no longer improves, and restore the
-        weights of the best epoch. Passing `X_val` and `y_val` to `fit` does the same on
+        classification, by the rarest label of each row where there are several), stop
+        when `scoring` on them no longer improves, and restore the weights of the best
+        epoch. Passing `X_val` and `y_val` to `fit` does the same on
         rows of your own. With `warm_start` the same rows are held out as long as X, y,
         the weights and the fraction are the same.""",
     ),
@@ -436,6 +437,9 @@ NETWORK_TRAINING = {
     "batch_size": SOLVER_BATCH["batch_size"]._replace(
         text="""Rows per update of `solver="minibatch"`; the other solvers ignore it.
         'auto' is min(32, n_rows): of the usual sizes the one that learnt most per pass.
+        In `partial_fit` under ``lr="auto"`` rows make updates one by one, because a row
+        of a stream is met once; in networks of w >= 16,384 weights, whose update takes
+        longer than the gradient of a row, min(32, w // 8192) do so together.
         The last batch of an epoch may be smaller and is averaged over its own size."""
     ),
     "lr": RATE["lr"]._replace(
