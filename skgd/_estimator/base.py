@@ -943,6 +943,10 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         """Raw scores of checked features, one column per output."""
         raise NotImplementedError
 
+    def _scores_of_each(self, X):
+        """The same of each network of an ensemble, or of the only model: a list."""
+        return [self._scores(X)]
+
     def _prepare_next(self, plan, bound, horizon):
         """Prepare calls of partial_fit like the last one, where that pays."""
 

@@ -378,11 +378,12 @@ NEW_CLASSES = {
         or add a class. The new class gets an output of its own, with weights of zero
         and, if there are intercepts, the constant score of a class as frequent as the
         others; what was learnt of these stays, and so do their probabilities relative
-        to each other. Means of the weights begin anew from there. The single score z of
-        two classes becomes -z/2 and z/2 when a third one comes, under losses of single
-        classes -z and z. `classes` need not be named in the first call then, which may
-        have a single class, and later calls may name more. Only of `partial_fit` and
-        labels; `fit` and `fit_batches` know theirs from the start.""",
+        to each other (in each network of an ensemble). Means of the weights begin anew
+        from there. The single score z of two classes becomes -z/2 and z/2 when a third
+        one comes, under losses of single classes -z and z. `classes` need not be named
+        in the first call then, which may have a single class, and later calls may name
+        more. Only of `partial_fit` and labels; `fit` and `fit_batches` know theirs from
+        the start.""",
     ),
 }
 

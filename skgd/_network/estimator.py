@@ -381,6 +381,10 @@ class MLPGD(LogProbabilities, NetworkGD):
         ]
         return together(np.stack(scores), self._averaged())
 
+    def _scores_of_each(self, X):
+        weights = self._together("coefs_", "intercepts_")
+        return [self._scores_of_member(X, *member) for member in members_of(*weights)]
+
     def _averaged(self):
         """What of the members of an ensemble is averaged; see ``ensemble.py``."""
         return averaged(self._task, self._loss)

@@ -132,7 +132,7 @@ class Network:
         return network
 
     def constant(self, scores):
-        """Parameters of scores that are the same for all rows."""
+        """Parameters of scores that are the same for all rows, of each member."""
         theta = np.zeros(self.size, self.dtype)
         _, intercepts = self.split(theta)
         intercepts[-1][...] = scores
