@@ -133,7 +133,7 @@ def run(repeats=5, quick=False):
             ),
             measured(
                 "MLPGD of 100 units, 30 columns",
-                MLPGD((100,), **short),
+                MLPGD((100,), n_ensemble=1, **short),
                 MLPClassifier((100,), **short),
                 *problem(500, 30),
                 repeats,

@@ -1,8 +1,9 @@
 """Held-out loss of networks with their defaults, and without one ingredient of them.
 
 MLPGD on raw numbers and one-hot columns against scikit-learn's networks on scaled
-columns and targets, its boosted trees and its linear models; ``--ablation`` replaces
-one choice of the defaults after the other. How fast networks are is in ``mlp.py``.
+columns and targets, its boosted trees and its linear models; ``--peers`` has RealMLP
+and TabM beside them, where pytabkit is installed, and ``--ablation`` replaces one
+choice of the defaults after the other. How fast networks are is in ``mlp.py``.
 """
 
 import importlib.util
@@ -35,6 +36,9 @@ from skgd._network.automatic import automatic_alpha
 # Rows of a table that are looked at, and the share of them that judges.
 MOST_ROWS = 2400
 HELD_OUT = 0.27
+
+# Splits by which the defaults were chosen; others judge.
+CHOSEN_BY = 3
 
 # A difference in R2 or log loss that counts as one, and one that would be a failure.
 SAME = 0.002
@@ -114,29 +118,42 @@ def tables_of(path, quick):
             ("classification", "MIXED_CLASSES"),
         ):
             for name, make in getattr(module, attribute, {}).items():
-                found[name] = task, lambda make=make: encoded(*make())
+                found[name] = task, make
     return found
 
 
-def encoded(X, y):
-    """A data frame as numbers."""
+def encoded(X, y, frame=False):
+    """A data frame as numbers, or as one of numbers and categories."""
     import pandas as pd
 
     X = X.copy()
     for column in X.columns:
         if pd.api.types.is_numeric_dtype(X[column]):
-            X[column] = X[column].astype(float).fillna(X[column].median())
+            median = X[column].median()
+            X[column] = X[column].astype(float).fillna(median).fillna(0.0)
+        elif frame:
+            X[column] = X[column].astype(str).astype("category")
+    if frame:
+        return X, np.asarray(y)
     X = np.nan_to_num(pd.get_dummies(X, dtype=float).to_numpy(float))
     return X, np.asarray(y)
 
 
-def split(task, make, seed):
-    """Training and held-out rows: X, X_new, y, y_new."""
+def split(task, make, seed, frame=False):
+    """Training and held-out rows: X, X_new, y, y_new; X a data frame if it is to be."""
     X, y = make()
-    X, y = np.asarray(X, float), np.asarray(y)
+    if hasattr(X, "columns"):
+        X, y = encoded(X, y, frame)
+    else:
+        X, y = np.asarray(X, float), np.asarray(y)
+    if frame:
+        import pandas as pd
+
+        X = pd.DataFrame(X)
+        X.columns = X.columns.astype(str)
     if len(X) > MOST_ROWS:
         rows = np.random.default_rng(0).permutation(len(X))[:MOST_ROWS]
-        X, y = X[rows], y[rows]
+        X, y = X.iloc[rows] if frame else X[rows], y[rows]
     labels = None
     if task == "regression":
         y = y.astype(float)
@@ -196,13 +213,25 @@ def peers(task):
 # What scikit-learn's network is called in the summary, for either task.
 REFERENCE = "MLP*"
 
-ENSEMBLE = "n_ensemble=4"
+ONE = "n_ensemble=1"
 
 
 def ours(task):
-    """Name -> network: the defaults, and what the guide recommends beyond them."""
+    """Name -> network: the defaults, and a network alone."""
     fixed = {"loss": LOSS[task], "random_state": 0}
-    return {"default": MLPGD(**fixed), ENSEMBLE: MLPGD(n_ensemble=4, **fixed)}
+    return {"default": MLPGD(**fixed), ONE: MLPGD(n_ensemble=1, **fixed)}
+
+
+def of_pytabkit(task):
+    """Name -> the best published networks for tables, in PyTorch; empty without it."""
+    if importlib.util.find_spec("pytabkit") is None:
+        return {}
+    import pytabkit
+
+    kind = "Regressor" if task == "regression" else "Classifier"
+    names = {"RealMLP-TD-S": "RealMLP_TD_S_", "TabM": "TabM_D_"}
+    fixed = {"device": "cpu", "random_state": 0, "n_threads": 1}
+    return {n: getattr(pytabkit, start + kind)(**fixed) for n, start in names.items()}
 
 
 @contextmanager
@@ -217,13 +246,19 @@ def replaced(constant, value):
 
 
 def ablations(task, n, d):
-    """(ingredient, network that lacks it or has another, context of its fit)."""
+    """(ingredient, network that lacks it or has another, context of its fit).
 
-    def network(*sizes, **parameters):
-        return MLPGD(*sizes, loss=LOSS[task], random_state=0, **parameters)
+    Below the default they are of one network, where differences cost a quarter.
+    """
+
+    def network(*sizes, n_ensemble=1, **parameters):
+        fixed = {"loss": LOSS[task], "n_ensemble": n_ensemble, "random_state": 0}
+        return MLPGD(*sizes, **fixed, **parameters)
 
     auto = automatic_alpha(n, d)
-    yield "**the default**", network(), nullcontext()
+    default = MLPGD(loss=LOSS[task], random_state=0)
+    yield "**the default**", default, nullcontext()
+    yield ONE, network(), nullcontext()
     for what, parameters in {
         "alpha: 1e-4": {"alpha": 1e-4},
         "alpha: 1e-2": {"alpha": 1e-2},
@@ -237,6 +272,11 @@ def ablations(task, n, d):
         "scales: no entry is brought within 8",
         network(),
         replaced("LONGEST_REACH", np.inf),
+    )
+    yield (
+        "scales: the standard deviation, whatever the tail",
+        network(),
+        replaced("LONG_TAIL", np.inf),
     )
     yield (
         "scales: wide tables are not made smaller",
@@ -269,7 +309,6 @@ def ablations(task, n, d):
     yield "units: 32", network((32,)), nullcontext()
     yield "units: 400", network((400,)), nullcontext()
     yield "layers: two of 100", network((100, 100)), nullcontext()
-    yield ENSEMBLE, network(n_ensemble=4), nullcontext()
     equal = network(n_ensemble=4, alpha=auto)
     yield "n_ensemble=4, one strength for all", equal, nullcontext()
 
@@ -329,23 +368,25 @@ def mean_of(found):
     return tuple(None if c[0] is None else float(np.mean(c)) for c in columns)
 
 
-def held_out(repeats, quick, tables, methods):
+def held_out(seeds, quick, tables, methods, kinds_of_peers=(peers,)):
     """What methods reach on all tables, means over splits.
 
     Parameters
     ----------
-    repeats : int
-        Splits of each table.
+    seeds : sequence of int
+        Of the splits of each table.
     quick : bool
         Whether one table of each task will do.
     tables : str or None
         A module of further tables.
     methods : callable(task, n, d) -> iterable of (name, network, context)
+    kinds_of_peers : sequence of callable(task) -> dict of name to estimator
+        Those of `of_pytabkit` see data frames.
 
     Returns
     -------
     results : dict of table to dict of method to `measured`
-        Those of `peers`, which do not change, are kept between runs.
+        Those of peers, which do not change, are kept between runs.
     kinds : dict of table to task
     shapes : dict of table to (rows trained on, columns)
     """
@@ -354,7 +395,7 @@ def held_out(repeats, quick, tables, methods):
     for name, (task, make) in tables_of(tables, quick).items():
         kinds[name] = task
         found = {}
-        for seed in range(repeats):
+        for seed in seeds:
             parts = split(task, make, seed)
             shapes[name] = parts[0].shape
             if not found:
@@ -362,14 +403,18 @@ def held_out(repeats, quick, tables, methods):
             for method, model, context in methods(task, *parts[0].shape):
                 measure = measured(task, model, parts, context)
                 found.setdefault(method, []).append(measure)
-            for peer, model in peers(task).items():
-                key = f"{name}/{peer}/{seed}"
-                if key not in kept:
-                    kept[key] = measured(task, model, parts)
-                method = (
-                    REFERENCE if peer in ("MLPClassifier", "MLPRegressor") else peer
-                )
-                found.setdefault(method, []).append(kept[key])
+            for kind in kinds_of_peers:
+                if kind is of_pytabkit:
+                    parts = split(task, make, seed, frame=True)
+                else:
+                    parts = split(task, make, seed)
+                for peer, model in kind(task).items():
+                    key = f"{name}/{peer}/{seed}"
+                    if key not in kept:
+                        kept[key] = measured(task, model, parts)
+                    alike = peer in ("MLPClassifier", "MLPRegressor")
+                    method = REFERENCE if alike else peer
+                    found.setdefault(method, []).append(kept[key])
         results[name] = {method: mean_of(values) for method, values in found.items()}
         if not quick:
             KEPT.parent.mkdir(exist_ok=True)
@@ -383,6 +428,11 @@ AGAINST = (
 )
 
 
+def judging(repeats):
+    """Seeds of splits that no default was chosen by."""
+    return range(CHOSEN_BY, CHOSEN_BY + repeats)
+
+
 def run(repeats=5, quick=False, tables=None):
     """All tables of this suite; `repeats` is the number of splits of each table."""
 
@@ -390,8 +440,8 @@ def run(repeats=5, quick=False, tables=None):
         for name, model in ours(task).items():
             yield name, model, nullcontext()
 
-    results, kinds, shapes = held_out(repeats, quick, tables, methods)
-    names = ("default", ENSEMBLE, REFERENCE, "MLP, early stopping")
+    results, kinds, shapes = held_out(judging(repeats), quick, tables, methods)
+    names = ("default", ONE, REFERENCE, "MLP, early stopping")
     names += ("HistGradientBoosting", "linear")
     shown = []
     for name, found in results.items():
@@ -409,14 +459,35 @@ def run(repeats=5, quick=False, tables=None):
             "Networks with their defaults, all tables",
             summary(results, kinds, REFERENCE),
             AGAINST + (" In a quick run one table of each task." if quick else ""),
-            ["pytabkit (RealMLP, TabM): not compared"],
         ),
     ]
 
 
+def run_peers(repeats=2, quick=False, tables=None):
+    """RealMLP and TabM beside the default."""
+    if not of_pytabkit("regression"):
+        missing = ["pytabkit (RealMLP, TabM)"]
+        return [Table("Networks for tables in PyTorch", [], missing=missing)]
+
+    def methods(task, n, d):
+        for name, model in ours(task).items():
+            yield name, model, nullcontext()
+
+    seeds, both = judging(repeats), (of_pytabkit, peers)
+    results, kinds, _ = held_out(seeds, quick, tables, methods, both)
+    only = ("default", ONE, *of_pytabkit("regression"), REFERENCE, *PEERS)
+    results = {t: {name: one[name] for name in only} for t, one in results.items()}
+    note = (
+        f"{len(results)} tables, {repeats} splits; RealMLP and TabM see categories as "
+        "categories. " + AGAINST
+    )
+    rows = summary(results, kinds, REFERENCE)
+    return [Table("Networks for tables in PyTorch", rows, note)]
+
+
 def run_ablation(repeats=3, quick=False, tables=None):
     """Replace one choice of the defaults after the other."""
-    results, kinds, _ = held_out(repeats, quick, tables, ablations)
+    results, kinds, _ = held_out(range(repeats), quick, tables, ablations)
     only = [name for name in next(iter(results.values())) if name not in PEERS]
     results = {t: {name: one[name] for name in only} for t, one in results.items()}
     return [
@@ -433,4 +504,4 @@ PEERS = ("MLP, early stopping", "HistGradientBoosting", "linear")
 
 
 if __name__ == "__main__":
-    alone(run, __doc__, ablation=run_ablation)
+    alone(run, __doc__, ablation=run_ablation, peers=run_peers)

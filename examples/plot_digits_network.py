@@ -20,7 +20,9 @@ X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, test_size=0.3, stratify=y, random_state=0
 )
-network = MLPGD(hidden_layer_sizes=(32,), max_iter=30, tol=None, random_state=0)
+network = MLPGD(
+    hidden_layer_sizes=(32,), n_ensemble=1, max_iter=30, tol=None, random_state=0
+)
 network.fit(X_train, y_train)
 print(f"{network.score(X_test, y_test):.3f} of the new digits are read correctly")
 

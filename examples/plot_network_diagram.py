@@ -23,7 +23,11 @@ from skgd.display import NetworkDisplay, animate
 X, y = load_iris(return_X_y=True)
 X = scale(X)
 model = MLPGD(
-    hidden_layer_sizes=(5,), activation="sigmoid", max_iter=100, random_state=0
+    hidden_layer_sizes=(5,),
+    activation="sigmoid",
+    n_ensemble=1,
+    max_iter=100,
+    random_state=0,
 ).fit(X, y)
 inputs, hidden, scores = model.activations(X[:1])
 by_hand = 1 / (1 + np.exp(-(X[:1] @ model.coefs_[0] + model.intercepts_[0])))

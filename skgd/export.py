@@ -46,11 +46,11 @@ def to_sklearn(model):
     Returns
     -------
     estimator
-        With the same predictions: labels and predicted numbers to the bit,
-        probabilities to 2e-16. Estimators of this package that are not fitted, such as
-        the templates that an ensemble keeps, become scikit-learn's of the same loss and
-        strength, which `fit` of the copy would train by methods of their own. A
-        `StreamingPipeline` becomes a `Pipeline`.
+        With the same predictions: labels and predicted numbers to the bit, those of
+        ensembles of networks to rounding, probabilities to 2e-16. Estimators of this
+        package that are not fitted, such as the templates that an ensemble keeps,
+        become scikit-learn's of the same loss and strength, which `fit` of the copy
+        would train by methods of their own. A `StreamingPipeline` becomes a `Pipeline`.
 
     Raises
     ------

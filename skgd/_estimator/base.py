@@ -707,8 +707,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         if X_val is None and y_val is None:
             if not self.early_stopping:
                 return rows, None
-            labels = task.labels(rows.targets)
             fraction = self.validation_fraction
+            labels = task.strata(rows.targets, rows.order, fraction)
             seed = self._split_seed(rows, rng)
             rows, held_out = hold_out(rows, labels, fraction, seed)
             return rows, replace(held_out, given=given)
@@ -944,6 +944,10 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
     def _scores(self, X):
         """Raw scores of checked features, one column per output."""
         raise NotImplementedError
+
+    def _scores_of_each(self, X):
+        """The same of each network of an ensemble, or of the only model: a list."""
+        return [self._scores(X)]
 
     def _prepare_next(self, plan, bound, horizon):
         """Prepare calls of partial_fit like the last one, where that pays."""

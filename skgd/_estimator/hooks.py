@@ -82,6 +82,9 @@ class Hooks(Protocol):
     def _scores(self, X):
         """Raw scores of checked features, one column for each output. Required."""
 
+    def _scores_of_each(self, X):
+        """The scores of each network of an ensemble, a list; by default `_scores`."""
+
     def _prepare_next(self, plan, bound, horizon):
         """Prepare calls of ``partial_fit`` like the last one, where that pays."""
 

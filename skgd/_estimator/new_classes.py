@@ -129,7 +129,9 @@ def extended(estimator, classes, X):
     task = Classification(classes, least=1)
     start = np.zeros(task.n_outputs)
     if estimator.fit_intercept and outputs.is_new.any():
-        start = _start(outputs, loss, estimator._scores(X))
+        starts = [_start(outputs, loss, z) for z in estimator._scores_of_each(X)]
+        # Scores of one network say nothing of where those of another are.
+        start = starts[0] if len(starts) == 1 else np.array(starts)
     wider = model.with_scores(task.n_outputs)
     state = _extended_state(estimator, model, wider, state, outputs, start)
     return {"_task": task, "_model": wider, "_state": state}

@@ -61,8 +61,9 @@ class OtherForms:
         estimator
             `LogisticRegression` for log_loss, `SGDClassifier` for losses of margins,
             `LinearRegression`, `PoissonRegressor`, `GammaRegressor`, `MLPClassifier`,
-            `MLPRegressor`. Labels and predicted numbers are the same to the bit,
-            probabilities to 2e-16.
+            `MLPRegressor`; of an ensemble of networks `VotingClassifier` or
+            `VotingRegressor`. Labels and predicted numbers are the same to the bit,
+            those of an ensemble to rounding, and probabilities to 2e-16.
 
         Raises
         ------

@@ -181,8 +181,9 @@ STOPPING = {
         ["boolean"],
         "bool",
         """Hold out `validation_fraction` of the rows (stratified by class in
-        classification), stop when `scoring` on them no longer improves, and restore the
-        weights of the best epoch. Passing `X_val` and `y_val` to `fit` does the same on
+        classification, by the rarest label of each row where there are several), stop
+        when `scoring` on them no longer improves, and restore the weights of the best
+        epoch. Passing `X_val` and `y_val` to `fit` does the same on
         rows of your own. With `warm_start` the same rows are held out as long as X, y,
         the weights and the fraction are the same.""",
     ),
@@ -326,12 +327,16 @@ NETWORK = {
         """Train on columns of mean 0 and variance 1, and on targets of mean 0 and
         variance 1 where the prediction is the score itself; under a loss that bounds
         the pull of outliers by the median and 1.48 times the median distance from it.
-        A column with an entry more than 8 standard deviations from its mean, such as a
-        rare level, is scaled by an eighth of that distance, and with d > 128 columns
-        all are made d/128 times smaller. The scaling is folded into the first and the
+        A column with an entry more than 8 standard deviations from its mean and most
+        entries equal, such as a rare level, is scaled by an eighth of that distance.
+        One whose entries differ may reach 50; and where its standard deviation s is
+        more than 4 times that of a normal column with its quartiles, q, as under a long
+        tail, it is scaled by the geometric mean of s and 4 q. With d > 128 columns all
+        are made d/128 times smaller. The scaling is folded into the first and the
         last layer: `coefs_` and `intercepts_` act on X as given. Sparse input stays
         sparse. `partial_fit` goes by the rows seen so far: what the network sees of a
-        row changes with them, and what it has learnt stays. Without intercepts
+        row changes with them, and what it has learnt stays; quartiles are those of the
+        `fit` before it, if there was one. Without intercepts
         columns and targets are not centred: the root mean square takes the place of
         the deviation.""",
     ),
@@ -374,11 +379,12 @@ NEW_CLASSES = {
         or add a class. The new class gets an output of its own, with weights of zero
         and, if there are intercepts, the constant score of a class as frequent as the
         others; what was learnt of these stays, and so do their probabilities relative
-        to each other. Means of the weights begin anew from there. The single score z of
-        two classes becomes -z/2 and z/2 when a third one comes, under losses of single
-        classes -z and z. `classes` need not be named in the first call then, which may
-        have a single class, and later calls may name more. Only of `partial_fit` and
-        labels; `fit` and `fit_batches` know theirs from the start.""",
+        to each other (in each network of an ensemble). Means of the weights begin anew
+        from there. The single score z of two classes becomes -z/2 and z/2 when a third
+        one comes, under losses of single classes -z and z. `classes` need not be named
+        in the first call then, which may have a single class, and later calls may name
+        more. Only of `partial_fit` and labels; `fit` and `fit_batches` know theirs from
+        the start.""",
     ),
 }
 
@@ -397,20 +403,25 @@ CLASS_WEIGHT = {
 
 NETWORK_TRAINING = {
     "n_ensemble": Parameter(
-        1,
-        [_AT_LEAST_ONE],
-        "int",
+        "auto",
+        [StrOptions({"auto"}), _AT_LEAST_ONE],
+        "'auto' or int",
         """Networks that are trained side by side and predict the mean of their
         predictions: of probabilities under "log_loss", of numbers in regression, of
         scores under other losses of classes. Each has first weights of its own and, in
         `fit`, an order of its own to see the rows in. 4 take three to four times as
-        long as one and predict better on most tables; see the guide. The first is the
+        long as one and predict better on most tables; see the guide. 'auto' is 4 where
+        everything is left to the network: ``lr="auto"``, ``alpha="auto"`` and
+        ``standardize=True``, in `fit` and `fit_batches`, as long as four have at most
+        200,000 weights and 10,000 rows to learn from. It is 1 in all other cases: with
+        a rate or a penalty of your own, in a stream that `partial_fit` begins, for
+        large networks, many rows, and no hidden layers. The first is the
         network that the same `random_state` gives alone, if that makes as many epochs.
         Under ``alpha="auto"`` every fourth has a quarter of the strength of the others.
-        `coefs_` and `intercepts_` have an axis for the members in front, and `members_`
-        are the networks one by one. `history_` and early stopping go by the mean of
-        their losses, and `clip_norm` bounds the root mean square of the norms of their
-        gradients.""",
+        `coefs_` and `intercepts_` have an axis for the members in front where there is
+        more than one, and `members_` are the networks one by one. `history_` and early
+        stopping go by the mean of their losses, and `clip_norm` bounds the root mean
+        square of the norms of their gradients.""",
     ),
     "alpha": GRADIENT["alpha"]._replace(
         default="auto",
@@ -428,6 +439,9 @@ NETWORK_TRAINING = {
     "batch_size": SOLVER_BATCH["batch_size"]._replace(
         text="""Rows per update of `solver="minibatch"`; the other solvers ignore it.
         'auto' is min(32, n_rows): of the usual sizes the one that learnt most per pass.
+        In `partial_fit` under ``lr="auto"`` rows make updates one by one, because a row
+        of a stream is met once; in networks of w >= 16,384 weights, whose update takes
+        longer than the gradient of a row, min(32, w // 8192) do so together.
         The last batch of an epoch may be smaller and is averaged over its own size."""
     ),
     "lr": RATE["lr"]._replace(

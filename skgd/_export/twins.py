@@ -7,7 +7,8 @@ set here, and nowhere else.
 import numpy as np
 from sklearn import linear_model, neural_network
 from sklearn.base import is_regressor
-from sklearn.preprocessing import LabelBinarizer
+from sklearn.ensemble import VotingClassifier, VotingRegressor
+from sklearn.preprocessing import LabelBinarizer, LabelEncoder
 
 from skgd._export.fitted import Fitted
 from skgd._input.sparse import as_matrix
@@ -57,7 +58,8 @@ def twin(estimator):
         If scikit-learn has none.
     """
     fitted = Fitted.of(estimator)
-    _check_alone(len(fitted.members))
+    if len(fitted.members) > 1:
+        return _together(estimator, fitted)
     regression = fitted.task.name == "regression"
     if fitted.is_network:
         sizes = [len(b) for _, b in fitted.layers[:-1]]
@@ -69,10 +71,42 @@ def twin(estimator):
         other = _linear(fitted.loss, regression, estimator.alpha)
         _set_coefficients(other, estimator, fitted)
     other.n_features_in_ = fitted.n_features
-    if hasattr(estimator, "feature_names_in_"):
-        other.feature_names_in_ = estimator.feature_names_in_.copy()
+    _set_names(other, estimator)
     other.n_iter_ = estimator.n_iter_
     return other
+
+
+def _set_names(other, estimator):
+    if hasattr(estimator, "feature_names_in_"):
+        other.feature_names_in_ = estimator.feature_names_in_.copy()
+
+
+def _together(estimator, fitted):
+    """The mean of the networks of an ensemble."""
+    n_targets = fitted.task.n_targets
+    if n_targets > 1:
+        raise ValueError(
+            "scikit-learn's VotingClassifier and VotingRegressor, its means of "
+            f"networks, have one target, this ensemble has {n_targets}: use "
+            "to_onnx(), or export the networks in members_ one by one."
+        )
+    members = [twin(member) for member in estimator.members_]
+    other = _voting(members)
+    other.estimators_ = members
+    other.named_estimators_ = dict(other.estimators)
+    _set_names(other, estimator)
+    if isinstance(other, VotingClassifier):
+        other.le_ = LabelEncoder().fit(fitted.task.classes)
+        # It would make strings of a fixed length of objects.
+        other.classes_ = other.le_.classes_ = fitted.task.classes.copy()
+    return other
+
+
+def _voting(members):
+    named = [(f"network{k}", member) for k, member in enumerate(members)]
+    if is_regressor(members[0]):
+        return VotingRegressor(named)
+    return VotingClassifier(named, voting="soft")
 
 
 def template(estimator):
@@ -99,19 +133,14 @@ def template(estimator):
     alpha = ALPHA if isinstance(alpha, str) else alpha
     if not hasattr(estimator, "hidden_layer_sizes"):
         return _linear(loss, regression, alpha)
-    _check_alone(estimator.n_ensemble)
     sizes = estimator._hidden_layer_sizes()
     activations = estimator._activations(len(sizes))
-    return _network(loss, regression, activations, sizes, alpha)
-
-
-def _check_alone(n_networks):
-    if n_networks > 1:
-        raise ValueError(
-            "scikit-learn's MLPClassifier and MLPRegressor are one network, this is an "
-            f"ensemble with n_ensemble={n_networks}: use to_onnx(), or export the "
-            "networks in members_ one by one."
-        )
+    # How many "auto" makes of it depends on the rows.
+    n_members = estimator.n_ensemble if estimator.n_ensemble != "auto" else 1
+    members = [
+        _network(loss, regression, activations, sizes, alpha) for _ in range(n_members)
+    ]
+    return members[0] if n_members == 1 else _voting(members)
 
 
 def _linear(loss, regression, alpha):

@@ -72,6 +72,10 @@ class Regression:
         """Classes to stratify by: none."""
         return None
 
+    def strata(self, targets, order, fraction):
+        """What the rows that are held out are stratified by: nothing."""
+        return None
+
     def class_weights(self, class_weight, targets, sample_weight):
         return None
 
@@ -107,6 +111,37 @@ class Multilabel:
     def labels(self, targets):
         """Classes to stratify by: combinations are too many."""
         return None
+
+    def strata(self, targets, order, fraction):
+        """The rarest label of each row, so that both parts have rows of it.
+
+        Rows without labels, and those of labels too rare for both parts, are together.
+
+        Parameters
+        ----------
+        targets : array of shape (n_rows, n_labels)
+        order : int array
+            Numbers of the rows that count.
+        fraction : float
+            Share of them that is held out.
+
+        Returns
+        -------
+        int array of shape (n_rows,)
+        """
+        has = targets[order] > 0.0
+        counts = has.sum(axis=0)
+        rarest = np.where(has, counts, len(order) + 1).argmin(axis=1)
+        rarest[~has.any(axis=1)] = self.n_outputs
+        sizes = np.bincount(rarest, minlength=self.n_outputs + 1)
+        least = max(2.0, 1.0 / min(fraction, 1.0 - fraction))
+        rarest[sizes[rarest] < least] = self.n_outputs
+        sizes = np.bincount(rarest, minlength=self.n_outputs + 1)
+        if sizes[-1] < least:
+            rarest[rarest == self.n_outputs] = sizes.argmax()
+        strata = np.zeros(len(targets), int)
+        strata[order] = rarest
+        return strata
 
     def class_weights(self, class_weight, targets, sample_weight):
         if class_weight is not None:
@@ -201,6 +236,10 @@ class Classification:
     def labels(self, targets):
         """Classes to stratify by, as the user knows them."""
         return self.classes[self._index(targets)]
+
+    def strata(self, targets, order, fraction):
+        """What the rows that are held out are stratified by: their classes."""
+        return self.labels(targets)
 
     def _index(self, targets):
         """Which of `classes` encoded targets stand for."""

@@ -4,6 +4,7 @@ Decides numbers only; what a plan is made of is put together in ``training.py``.
 """
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -51,8 +52,18 @@ STRONGEST = 0.03
 # those loses little on the others. See the experiment, too.
 MEMBER_STRENGTHS = (1.0, 1.0, 1.0, 0.25)
 
+# Networks of n_ensemble="auto", and the weights they may have together and rows they
+# may learn from: beyond, one takes a second or more, and more rows leave less to gain.
+MEMBERS = 4
+MOST_WEIGHTS = 200_000
+MOST_ROWS = 10_000
+
 # Calls of partial_fit after which the schedules that need an end have come to it.
 STREAM_EPOCHS = 1000
+
+# Weights of a network in a stream above which a row does not make an update of its own:
+# the update of the weights would take longer than their gradient.
+WEIGHTS_OF_A_ROW = 8192
 
 # Gradients between the moving point and its mean (Defazio et al., 2024). Later points
 # weigh more, as the fourth power of their number: of 0, 2, 4 and 8 it was the best on
@@ -85,6 +96,23 @@ def automatic_epochs(solver, n_rows, batch_size):
         return FULL_BATCH_EPOCHS
     n_updates = -(-n_rows // batch_size)
     return max(EPOCHS, min(MOST_EPOCHS, -(-UPDATES // n_updates)))
+
+
+def stream_batch_size(n_weights):
+    """Rows of a chunk that make an update, where nobody says how many.
+
+    A row of a stream is met once, and more is learnt from each when it is alone.
+
+    Parameters
+    ----------
+    n_weights : int
+        Of one network.
+
+    Returns
+    -------
+    int
+    """
+    return max(1, min(BATCH_SIZE, n_weights // WEIGHTS_OF_A_ROW))
 
 
 def automatic_alpha(n_rows, n_features):
@@ -126,6 +154,27 @@ def member_strengths(strength, n_members):
     array of shape (n_members,)
     """
     return strength * np.resize(MEMBER_STRENGTHS, n_members)
+
+
+def automatic_members(widths, n_rows):
+    """Networks that are trained side by side where nobody says how many.
+
+    Parameters
+    ----------
+    widths : tuple of int
+        Units of each layer.
+    n_rows : int or None
+        None where nobody can know.
+
+    Returns
+    -------
+    int
+    """
+    weights = sum(a * b for a, b in pairwise(widths))
+    if len(widths) == 2 or n_rows is None or n_rows > MOST_ROWS:
+        # Without hidden layers all members would be the same.
+        return 1
+    return MEMBERS if MEMBERS * weights <= MOST_WEIGHTS else 1
 
 
 def automatic_rate(optimizer, solver, batch_size, n_hidden, curvature):

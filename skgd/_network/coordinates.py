@@ -13,10 +13,17 @@ from skgd._kernels.forgetting import left
 from skgd._registry import SAVED
 from skgd.losses import AbsoluteError
 
-# No entry is more than this many units from the mean of its column. The standard
-# deviation alone would make one row in a thousand reach 30, and what few rows say would
-# move the weights more than all others.
+# Where most entries are one number, none is more than this many units from the mean of
+# its column. The standard deviation alone would make one row in a thousand reach 30,
+# and what few rows say would move the weights more than all others.
 LONGEST_REACH = 8.0
+
+# Where they are not, the standard deviation may be that of a few huge ones, which would
+# leave no difference between the others: one that is more than so many times the spread
+# of the middle half is made smaller, to its geometric mean with so many times that.
+LONG_TAIL = 4.0
+# And no entry is more than so many units from the mean.
+LONGEST_TAIL = 50.0
 
 # Columns above which each is made smaller, so that all together move the units as far
 # in a step as so many do.
@@ -185,11 +192,15 @@ class Scaling:
         None for a classifier.
     kept : Kept or None
         Some of the targets.
+    middle : array of shape (n_features,) or None
+        `middle_spread` of the rows of a fit, which later rows do not change; None in a
+        stream, which begins with too few to tell.
     """
 
     features: Moments
     targets: Moments | None = None
     kept: Kept | None = None
+    middle: np.ndarray | None = None
 
     @classmethod
     def empty(cls, n_features, n_targets):
@@ -205,18 +216,19 @@ class Scaling:
         if targets is not None:
             targets = targets.reduced(share)
             kept = replace(kept, weights=share * kept.weights)
-        return Scaling(self.features.reduced(share), targets, kept)
+        return Scaling(self.features.reduced(share), targets, kept, self.middle)
 
     def updated(self, rows, half_life=math.inf):
         """With the rows taken in; this object stays as it is."""
         features = Moments.of(rows, self.features, half_life)
         if self.targets is None:
-            return Scaling(features)
+            return replace(self, features=features)
         y, weights = rows.visited_targets(), rows.visited_weights()
         targets = getattr(rows, "target_moments", None)
         if targets is None:
             targets = self.targets.copy().update(y, weights, half_life=half_life)
-        return Scaling(features, targets, self.kept.updated(y, weights, half_life))
+        kept = self.kept.updated(y, weights, half_life)
+        return Scaling(features, targets, kept, self.middle)
 
     def location_and_spread(self, loss):
         """The constant scores that stand for the targets, and the spread of those.
@@ -253,10 +265,32 @@ class Scaling:
         squares = np.square(loss.gradient(y, centre)).mean(axis=1)
         return np.sqrt(np.average(squares, weights=weights))
 
+    def _scales(self, features):
+        """One over what stands for the spread of each column; 0 for a constant one.
+
+        `features` are the moments about what the columns are centred at.
+        """
+        mean, variance = features.mean, features.variance
+        varies = exceeds_rounding(variance, mean)
+        spread, reach = np.sqrt(variance[varies]), features.reach(mean)[varies]
+        furthest = LONGEST_REACH
+        if self.middle is not None:
+            middle = self.middle[varies]
+            centre = self.features.mean[varies]
+            deviation = np.sqrt(self.features.variance[varies])
+            differ = exceeds_rounding(np.square(middle), centre)
+            furthest = np.where(differ, LONGEST_TAIL, furthest)
+            usual = LONG_TAIL * middle
+            long = differ & (usual < deviation)
+            spread[long] *= np.sqrt(usual[long] / deviation[long])
+        scale = np.zeros_like(variance)
+        scale[varies] = 1.0 / np.maximum(spread, reach / furthest)
+        return scale
+
     def coordinates(self, loss, n_outputs, centred):
         """The coordinates for a loss; about zero if they may not be `centred`."""
         features = self.features if centred else about_zero(self.features)
-        mean, scale = features.mean, _scale_of(features)
+        mean, scale = features.mean, self._scales(features)
         width = max(1.0, len(scale) / MANY_COLUMNS)
         shift, spread, unit = np.zeros(n_outputs), np.ones(n_outputs), 1.0
         measure = np.ones(n_outputs)
@@ -278,17 +312,6 @@ def about_zero(moments):
     squares = moments.variance + np.square(moments.mean)
     zero = np.zeros_like(moments.mean)
     return replace(moments, mean=zero, variance=squares)
-
-
-def _scale_of(moments):
-    """One over the spread, or over an eighth of the reach where that is more."""
-    mean, variance = moments.mean, moments.variance
-    scale = np.zeros_like(variance)
-    varies = exceeds_rounding(variance, mean)
-    reach = moments.reach(mean)[varies]
-    spread = np.maximum(np.sqrt(variance[varies]), reach / LONGEST_REACH)
-    scale[varies] = 1.0 / spread
-    return scale
 
 
 def _measure(loss, spread):

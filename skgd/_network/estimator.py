@@ -85,8 +85,8 @@ class MLPGD(LogProbabilities, NetworkGD):
         Labels, sorted; for multilabel y, the number of each column. Only of a
         classifier.
     coefs_ : list of arrays of shape (fan_in, fan_out)
-        Weights of each layer, the first for the features as given; of an ensemble of
-        shape (n_ensemble, fan_in, fan_out). Predictions and
+        Weights of each layer, the first for the features as given; of an ensemble, as
+        the defaults make one, of shape (n_ensemble, fan_in, fan_out). Predictions and
         `gradient` use these arrays, also if you have changed them; further training
         goes on from what was learnt, not from such changes, which can be handed to
         `fit` as `coefs_init` and `intercepts_init`.
@@ -134,12 +134,14 @@ class MLPGD(LogProbabilities, NetworkGD):
     >>> model = MLPGD(hidden_layer_sizes=(20,), random_state=0).fit(X, y)
     >>> model.score(X, y)
     1.0
-    >>> [W.shape for W in model.coefs_]
-    [(13, 20), (20, 3)]
 
-    A forward pass by hand gives the scores:
+    With everything left to it, that is the mean of four networks. A forward pass of one
+    by hand gives its scores:
 
     >>> import numpy as np
+    >>> model = MLPGD((20,), n_ensemble=1, random_state=0).fit(X, y)
+    >>> [W.shape for W in model.coefs_]
+    [(13, 20), (20, 3)]
     >>> a = X
     >>> for W, b in zip(model.coefs_[:-1], model.intercepts_[:-1]):
     ...     a = np.maximum(a @ W + b, 0)
@@ -307,7 +309,7 @@ class MLPGD(LogProbabilities, NetworkGD):
         >>> from sklearn.datasets import load_wine
         >>> from skgd import MLPGD
         >>> X, y = load_wine(return_X_y=True)
-        >>> model = MLPGD(hidden_layer_sizes=(20,), random_state=0).fit(X, y)
+        >>> model = MLPGD((20,), n_ensemble=1, random_state=0).fit(X, y)
         >>> [a.shape for a in model.activations(X[:5])]
         [(5, 13), (5, 20), (5, 3)]
         """
@@ -378,6 +380,10 @@ class MLPGD(LogProbabilities, NetworkGD):
             for member in members_of(coefs, intercepts)
         ]
         return together(np.stack(scores), self._averaged())
+
+    def _scores_of_each(self, X):
+        weights = self._together("coefs_", "intercepts_")
+        return [self._scores_of_member(X, *member) for member in members_of(*weights)]
 
     def _averaged(self):
         """What of the members of an ensemble is averaged; see ``ensemble.py``."""

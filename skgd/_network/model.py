@@ -125,15 +125,17 @@ class Network:
             self.dtype,
             replace(c, shift=zeros, spread=ones, measure=ones),
             self.fit_intercept,
+            self.n_members,
         )
         network.scaling, network.curvature = self.scaling, self.curvature
         network.alpha, network.stream = self.alpha, self.stream
         return network
 
     def constant(self, scores):
-        """Parameters of scores that are the same for all rows."""
+        """Parameters of scores that are the same for all rows, of each member."""
         theta = np.zeros(self.size, self.dtype)
-        theta[self.size - self.n_outputs :] = scores
+        _, intercepts = self.split(theta)
+        intercepts[-1][...] = scores
         return theta
 
     def from_outputs(self, vector, model, source, factor, fresh):

@@ -155,10 +155,10 @@ class NetworkUpdate(PreparedUpdate):
     def _scaling_after(self, scaling, weights):
         features = self.moments.after(scaling.features, self.X, weights)
         if scaling.targets is None:
-            return Scaling(features)
+            return replace(scaling, features=features)
         targets = self.target_moments.after(scaling.targets, self.targets, weights)
         kept = scaling.kept.updated(self.targets, weights, self.half_life)
-        return Scaling(features, targets, kept)
+        return Scaling(features, targets, kept, scaling.middle)
 
     def _move_to(self, c):
         """Write coordinates to where the kernel reads them; returns them as it does."""

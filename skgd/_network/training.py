@@ -31,14 +31,17 @@ from skgd._network.automatic import (
     LinearDecay,
     automatic_alpha,
     automatic_epochs,
+    automatic_members,
     automatic_rate,
     largest_curvature,
     member_strengths,
+    stream_batch_size,
 )
 from skgd._network.coordinates import Coordinates, Scaling
 from skgd._network.ensemble import members_of
 from skgd._network.model import Network
 from skgd._network.prepared_update import prepared
+from skgd._network.quartiles import middle_spread
 from skgd._training.objective import Objective, best_constants
 from skgd._training.plan import Plan, rows_per_update
 from skgd._training.state import Averaging
@@ -124,7 +127,7 @@ class NetworkGD(BaseGD):
             "fit_intercept": bool(self.fit_intercept),
             "standardize": bool(self.standardize),
             "loss": type(get_loss(self.loss, task.name)),
-            "n_ensemble": int(self.n_ensemble),
+            "n_ensemble": self.n_ensemble,
         }
 
     def _measures_rows(self):
@@ -178,7 +181,7 @@ class NetworkGD(BaseGD):
         validate_given(loss, self.loss)
         optimizer, schedule = self._rule_and_schedule()
         averaging = Averaging(start=int(self.average))
-        lr = self.lr
+        lr, batch_size = self.lr, self.batch_size
         if lr == "auto":
             if not streaming:
                 first = self._state.epoch if model is not None else 0
@@ -191,8 +194,7 @@ class NetworkGD(BaseGD):
                     parameters |= {"beta_1": 0.0}
                     optimizer = type(optimizer)(**parameters)
         if model is None:
-            half_life = self._half_life if streaming else math.inf
-            model = self._new_network(task, loss, rows, half_life)
+            model = self._new_network(task, loss, rows, streaming)
         elif streaming and self.standardize:
             model = self._network_after(model, rows, loss)
         strength = self.alpha
@@ -203,20 +205,23 @@ class NetworkGD(BaseGD):
         model.alpha = float(strength)
         strengths = self._strengths(model.alpha, model.n_members)
         objective = self._objective(task, loss, model, strengths)
+        if lr == "auto" and streaming and batch_size == "auto":
+            batch_size = stream_batch_size(model.n_weights)
+        n_together = self._rows_per_update(len(rows), batch_size)
         if lr == "auto":
             lr = automatic_rate(
                 optimizer,
                 self.solver,
-                self.batch_size,
+                batch_size,
                 len(model.activations),
-                lambda: self._curvature(objective, rows),
+                lambda: self._curvature(objective, rows, n_together),
             )
         return Plan(
             objective=objective,
             optimizer=optimizer,
             schedule=schedule,
             solver=self.solver,
-            batch_size=self._rows_per_update(len(rows)),
+            batch_size=n_together,
             lr=float(lr),
             averaging=averaging,
             clip_norm=self._longest_gradient(model),
@@ -243,15 +248,15 @@ class NetworkGD(BaseGD):
             return self._state.averaging
         return replace(SCHEDULE_FREE, start=self._state.step + 1)
 
-    def _rows_per_update(self, n_rows):
-        return rows_per_update(self.solver, self.batch_size, n_rows, BATCH_SIZE)
+    def _rows_per_update(self, n_rows, batch_size):
+        return rows_per_update(self.solver, batch_size, n_rows, BATCH_SIZE)
 
     def _most_epochs(self, n_rows):
         if self.max_iter != "auto":
             return self.max_iter
         if n_rows is None:
             return STREAM_EPOCHS
-        batch_size = self._rows_per_update(n_rows)
+        batch_size = self._rows_per_update(n_rows, self.batch_size)
         return automatic_epochs(self.solver, n_rows, batch_size)
 
     def _objective(self, task, loss, model, alpha):
@@ -264,14 +269,12 @@ class NetworkGD(BaseGD):
             uniform=bool(np.ptp(alpha) == 0.0),
         )
 
-    def _curvature(self, objective, rows):
+    def _curvature(self, objective, rows, n_together):
         """Measured once for a network, and kept with it."""
         model = objective.model
         if model.curvature is None:
             constant = self._best_constants(objective, rows)
-            model.curvature = largest_curvature(
-                objective, rows, constant, self._rows_per_update(len(rows))
-            )
+            model.curvature = largest_curvature(objective, rows, constant, n_together)
         return model.curvature
 
     def _best_constants(self, objective, rows):
@@ -282,29 +285,41 @@ class NetworkGD(BaseGD):
             return best * model.coordinates.measure
         return np.zeros(objective.model.n_outputs)
 
-    def _new_network(self, task, loss, rows, half_life):
+    def _new_network(self, task, loss, rows, streaming):
         hidden = self._hidden_layer_sizes()
         n_features = rows.X.shape[1]
         if self.standardize:
             is_regression = task.name == "regression"
             scaling = Scaling.empty(
                 n_features, task.n_targets if is_regression else None
-            ).updated(rows, half_life)
+            ).updated(rows, self._half_life if streaming else math.inf)
+            if not streaming:
+                scaling = replace(scaling, middle=middle_spread(rows))
             coordinates = self._coordinates(scaling, rows, loss, task.n_outputs)
         else:
             scaling = None
             coordinates = Coordinates.raw(n_features, task.n_outputs)
+        widths = (n_features, *hidden, task.n_outputs)
         network = Network(
-            (n_features, *hidden, task.n_outputs),
+            widths,
             self._activations(len(hidden)),
             self._dropout(len(hidden)),
             rows.X.dtype,
             coordinates,
             bool(self.fit_intercept),
-            int(self.n_ensemble),
+            self._n_members(widths, None if streaming else len(rows)),
         )
         network.scaling = scaling
         return network
+
+    def _n_members(self, widths, n_rows):
+        """Networks of an ensemble; `n_rows` is None where nobody can know."""
+        if self.n_ensemble != "auto":
+            return int(self.n_ensemble)
+        if not (self.lr == "auto" and self.alpha == "auto" and self.standardize):
+            # Who has chosen some of it means one network, as in a textbook.
+            return 1
+        return automatic_members(widths, n_rows)
 
     def _network_after(self, model, rows, loss):
         """The network in the coordinates of all rows seen, those of `rows` included."""
@@ -336,6 +351,12 @@ class NetworkGD(BaseGD):
             )
         for layer, part in enumerate(value):
             shape = parts[layer].shape
+            if model.n_members > 1 and np.ndim(part) == len(shape) - 1:
+                raise ValueError(
+                    f"{name} is for one network, and this is an ensemble of "
+                    f"{model.n_members}: set n_ensemble=1, or stack the starts of its "
+                    "members along a first axis."
+                )
             parts[layer] = check_start(part, shape, f"{name}[{layer}]")
         return model.theta(coefs, intercepts)
 

@@ -48,7 +48,7 @@ class NetworkDisplay:
     >>> from skgd import MLPGD
     >>> from skgd.display import NetworkDisplay
     >>> X, y = load_iris(return_X_y=True, as_frame=True)
-    >>> model = MLPGD(hidden_layer_sizes=(5,), random_state=0).fit(X, y)
+    >>> model = MLPGD((5,), n_ensemble=1, random_state=0).fit(X, y)
     >>> display = NetworkDisplay.from_estimator(model, X.iloc[:1])
     >>> [len(layer) for layer in display.activations[0]]
     [4, 5, 3]
@@ -154,7 +154,7 @@ class NetworkDisplay:
         if is_ensemble(model.coefs_):
             raise ValueError(
                 f"This is an ensemble of {len(model.coefs_[0])} networks: show one of "
-                "its members_."
+                "its members_, or train one network, with n_ensemble=1."
             )
         frames = [with_weights(model, np.asarray(point)) for point in points]
         activations = None

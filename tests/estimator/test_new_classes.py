@@ -30,6 +30,7 @@ WAYS = {
     "float hinge": GDClassifier(loss="hinge", lr=0.01, solver="sgd"),
     "network": MLPGD((5,), random_state=0),
     "float network": MLPGD((5,), random_state=0, lr=0.01, optimizer="momentum"),
+    "ensemble": MLPGD((5,), n_ensemble=2, random_state=0),
     "network hinge": MLPGD((5,), random_state=0, loss="squared_hinge"),
 }
 
@@ -82,13 +83,23 @@ def test_what_is_known_of_the_others_stays(known, way, kind):
     model = learnt(made(way), form(X[:80]), y[:80], classes=known)
     new = ["a", "c", "g"]
     rows = form(X[80:])
-    before = chances(model, rows)
+    before = [chances(one, rows) for one in networks(model)]
     # Rows of no weight teach nothing, and the classes are known all the same.
     model = widened(model, new, rows, y[80:])
     assert_array_equal(model.classes_, sorted([*known, *new]))
-    after = chances(model, rows)
-    assert after.shape == (40, len(known) + 3)
+    after = [chances(one, rows) for one in networks(model)]
     places = np.searchsorted(model.classes_, known)
+    for was, is_now in zip(before, after, strict=True):
+        assert_known_is_the_same(model, way, known, places, was, is_now)
+
+
+def networks(model):
+    """Those of an ensemble, or the model itself."""
+    return getattr(model, "members_", [model])
+
+
+def assert_known_is_the_same(model, way, known, places, before, after):
+    assert after.shape == (40, len(known) + 3)
     if hasattr(model, "predict_proba"):
         assert_allclose(after.sum(axis=1), 1.0)
         share = after[:, places].sum(axis=1, keepdims=True)
@@ -125,6 +136,7 @@ def test_one_class_is_the_first_of_two(first, way, kind):
     if first == 0 or way not in (
         "auto adam",
         "network",
+        "ensemble",
         "float network",
         "network hinge",
     ):
@@ -153,7 +165,7 @@ def test_a_stream_that_names_nothing(way, kind):
         learnt(told, X, y, chunk, classes=np.unique(y))
     assert_array_equal(model.classes_, np.unique(y))
     # A network learns slowly from few single rows, and from a start of its own.
-    slack = 0.15 if "network" in way else 0.06
+    slack = 0.15 if "network" in way or way == "ensemble" else 0.06
     assert model.score(X, y) > told.score(X, y) - slack
     if way == "network hinge":
         # Five hidden units, shaped by ten classes against the rest, learn a late one

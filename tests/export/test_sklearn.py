@@ -7,9 +7,10 @@ import sys
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification, make_multilabel_classification
-from sklearn.ensemble import StackingClassifier, VotingRegressor
+from sklearn.ensemble import StackingClassifier, VotingClassifier, VotingRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import (
@@ -110,9 +111,8 @@ def test_network_classifiers(activation, hidden, kind):
     else:
         n_classes = 3 if kind == "three" else 2
         X, y = classes(n_classes, ["x", "y"] if kind == "strings" else None)
-    model = MLPGD(
-        hidden_layer_sizes=hidden, activation=activation, max_iter=5, random_state=0
-    ).fit(X, y)
+    settings = {"n_ensemble": 1, "max_iter": 5, "random_state": 0}
+    model = MLPGD(hidden, activation=activation, **settings).fit(X, y)
     same_classifier(model, X)
 
 
@@ -122,10 +122,39 @@ def test_network_classifiers(activation, hidden, kind):
 @pytest.mark.parametrize("n_targets", [1, 2])
 def test_network_regressors(loss, n_targets):
     X, y = numbers(n_targets)
-    model = MLPGD(loss=loss, hidden_layer_sizes=(5,), max_iter=5, random_state=0).fit(
-        X, y
-    )
+    settings = {"n_ensemble": 1, "max_iter": 5, "random_state": 0}
+    model = MLPGD((5,), loss=loss, **settings).fit(X, y)
     np.testing.assert_array_equal(model.to_sklearn().predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("kind", ["binary", "strings", "three"])
+def test_the_mean_of_several_classifiers(kind):
+    X, y = classes(
+        3 if kind == "three" else 2, ["x", "y"] if kind == "strings" else None
+    )
+    model = MLPGD((5,), max_iter=5, random_state=0).fit(X, y)
+    assert len(model.members_) == 4
+    other = same_classifier(model, X)
+    assert isinstance(other, VotingClassifier)
+    assert other.n_features_in_ == 6
+    assert clone(other).fit(X, y).predict(X).shape == y.shape
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+def test_the_mean_of_several_regressors(loss):
+    X, y = numbers(1)
+    model = MLPGD((5,), loss=loss, max_iter=5, random_state=0).fit(X, y)
+    other = model.to_sklearn()
+    assert isinstance(other, VotingRegressor)
+    np.testing.assert_allclose(other.predict(X), model.predict(X), rtol=1e-12)
+    assert clone(other).fit(X, y).predict(X).shape == y.shape
+
+
+def test_means_that_scikit_learn_does_not_have():
+    X, y = numbers(2)
+    model = MLPGD((5,), loss="squared_error", max_iter=5, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="this ensemble has 2"):
+        model.to_sklearn()
 
 
 @pytest.mark.parametrize("activation", ["leaky_relu", "elu", "gelu", "silu"])

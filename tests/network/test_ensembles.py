@@ -22,7 +22,6 @@ from skgd._training.epochs import shuffle_kernel
 from skgd._training.own_orders import seed_of
 from skgd.callbacks import StepRecorder
 from skgd.display import NetworkDisplay
-from skgd.export import to_sklearn
 from skgd.losses import Loss
 
 X, Y = load_wine(return_X_y=True)
@@ -464,8 +463,6 @@ def test_what_is_of_one_network_is_refused_by_name():
     model = ensemble(2).fit(X, Y)
     refused = [
         lambda: model.activations(X),
-        model.to_sklearn,
-        lambda: to_sklearn(model),
         lambda: NetworkDisplay.from_estimator(model, X[:1]),
     ]
     for call in refused:

@@ -54,7 +54,7 @@ def forward(model, X):
 def test_multiclass():
     X, y = WINE
     labels = np.array(["c", "a", "b"])[y]
-    model = MLPGD(random_state=0).fit(X, labels)
+    model = MLPGD(n_ensemble=1, random_state=0).fit(X, labels)
     assert_array_equal(model.classes_, ["a", "b", "c"])
     scores = model.decision_function(X)
     assert_allclose(scores, forward(model, X), rtol=1e-9)
@@ -67,7 +67,7 @@ def test_multiclass():
 
 def test_binary():
     X, y = WINE[0], WINE[1] == 1
-    model = MLPGD(random_state=0).fit(X, y)
+    model = MLPGD(n_ensemble=1, random_state=0).fit(X, y)
     scores = model.decision_function(X)
     assert scores.shape == (len(X),)
     assert_allclose(scores, forward(model, X)[:, 0], rtol=1e-9)
@@ -105,8 +105,8 @@ def test_margin_losses_train_one_against_the_rest(loss):
 @pytest.mark.parametrize("y", [DIABETES[1], TARGETS], ids=["one", "two"])
 def test_regression(y):
     X = DIABETES[0]
-    model = MLPGD(loss="squared_error", random_state=0, max_iter=20).fit(X, y)
-    predicted = model.predict(X)
+    model = MLPGD(loss="squared_error", n_ensemble=1, max_iter=20, random_state=0)
+    predicted = model.fit(X, y).predict(X)
     assert predicted.shape == y.shape
     assert_allclose(predicted.reshape(len(X), -1), forward(model, X), rtol=1e-9)
     assert model.score(X, y) == r2_score(y, predicted) > 0.5
@@ -125,7 +125,7 @@ def test_losses_of_distance_learn_in_any_unit(loss):
 @pytest.mark.parametrize("loss", ["poisson", "gamma"])
 def test_losses_with_log_link(loss):
     X, y = DIABETES
-    model = MLPGD(loss=loss, random_state=0, max_iter=30).fit(X, y)
+    model = MLPGD(loss=loss, n_ensemble=1, random_state=0, max_iter=30).fit(X, y)
     assert_allclose(model.predict(X), np.exp(forward(model, X)[:, 0]), rtol=1e-9)
     assert model.score(X, y) > 0.5
 
@@ -304,7 +304,7 @@ def test_units_and_offsets_do_not_matter():
 
 def test_constant_columns_have_no_weight():
     X = np.c_[WINE[0], np.full(len(WINE[0]), 1e9)]
-    model = MLPGD(random_state=0, max_iter=5).fit(X, WINE[1])
+    model = MLPGD(n_ensemble=1, random_state=0, max_iter=5).fit(X, WINE[1])
     assert_array_equal(model.coefs_[0][-1], 0.0)
     assert_allclose(model.decision_function(X), forward(model, X))
 
@@ -331,7 +331,7 @@ def test_float32_stays_float32():
 @pytest.mark.parametrize("standardize", [False, True])
 def test_starts_where_told(standardize):
     X, y = DIABETES
-    source = MLPGD(loss="squared_error", hidden_layer_sizes=(6,), max_iter=3).fit(X, y)
+    source = MLPGD((6,), loss="squared_error", n_ensemble=1, max_iter=3).fit(X, y)
     model = MLPGD(
         loss="squared_error",
         hidden_layer_sizes=(6,),
@@ -354,7 +354,7 @@ def test_starts_where_told(standardize):
 )
 def test_bad_starts(name, value, message):
     with pytest.raises(ValueError, match=message):
-        MLPGD(hidden_layer_sizes=(5,)).fit(*WINE, **{name: value})
+        MLPGD((5,), n_ensemble=1).fit(*WINE, **{name: value})
 
 
 @pytest.mark.parametrize(
@@ -578,9 +578,8 @@ def test_bad_targets():
 
 def test_one_activation_for_each_layer():
     X, y = WINE
-    model = MLPGD(
-        hidden_layer_sizes=(8, 6), activation=["tanh", LeakyReLU(0.2)], max_iter=3
-    ).fit(X, y)
+    activations = ["tanh", LeakyReLU(0.2)]
+    model = MLPGD((8, 6), activation=activations, n_ensemble=1, max_iter=3).fit(X, y)
     hidden = Tanh().value(X @ model.coefs_[0] + model.intercepts_[0])
     z = hidden @ model.coefs_[1] + model.intercepts_[1]
     scores = np.where(z > 0, z, 0.2 * z) @ model.coefs_[2] + model.intercepts_[2]

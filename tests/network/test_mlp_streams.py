@@ -12,6 +12,7 @@ from sklearn.metrics import r2_score
 
 from skgd import MLPGD, GDClassifier, GDRegressor
 from skgd._input.rows import Rows
+from skgd._input.targets import Multilabel
 from skgd._network.coordinates import Scaling
 
 WINE = load_wine(return_X_y=True)
@@ -220,3 +221,102 @@ def test_a_network_whose_fit_comes_first_forgets_it():
         np.abs(one.predict(X[2600:]) - y[2600:]).mean() for one in (model, plain)
     )
     assert error < 0.5 * error_of_plain
+
+
+# ---- what else a stream or a later call must not spoil -------------------------------
+
+
+@pytest.mark.parametrize(("n", "share"), [(2000, 0.85), (20_000, 0.98)])
+def test_a_stream_that_does_not_change_comes_near_the_fit(n, share):
+    X, y = make_friedman1(n + 2000, 10, noise=0.5, random_state=0)
+    new, y_new = X[n:], y[n:]
+    model = MLPGD(loss="squared_error", random_state=0)
+    for i in range(0, n, 32):
+        rows = slice(i, min(i + 32, n))
+        model.partial_fit(X[rows], y[rows])
+    fitted = MLPGD(loss="squared_error", n_ensemble=1, random_state=0)
+    fitted.fit(X[:n], y[:n])
+    assert model.score(new, y_new) > share * fitted.score(new, y_new)
+
+
+def test_rows_of_a_chunk_are_learnt_one_by_one():
+    X, y = WINE
+    model = MLPGD((5,), random_state=0)
+    calls = [
+        model.partial_fit(X[i : i + 20], y[i : i + 20], classes=[0, 1, 2]).t_
+        for i in range(0, 60, 20)
+    ]
+    assert calls == [20, 40, 60]
+    named = clone(model).set_params(batch_size=10)
+    assert named.partial_fit(X[:20], y[:20], classes=[0, 1, 2]).t_ == 2
+    float_rate = clone(model).set_params(lr=0.01)
+    assert float_rate.partial_fit(X[:20], y[:20], classes=[0, 1, 2]).t_ == 1
+
+
+@pytest.mark.parametrize(("units", "n_together"), [(900, 1), (1300, 2), (26_000, 32)])
+def test_large_networks_take_rows_together(units, n_together):
+    X = np.random.default_rng(0).normal(size=(64, 12))
+    y = X[:, 0]
+    model = MLPGD((units,), loss="squared_error", random_state=0).partial_fit(X, y)
+    assert model.t_ == 64 // n_together
+
+
+def test_coefficients_changed_by_hand_predict_and_are_not_trained_on():
+    X, y = WINE
+    model = MLPGD((5,), random_state=0).partial_fit(X, y, classes=[0, 1, 2])
+    twin = pickle.loads(pickle.dumps(model))
+    model.coefs_[0] = model.coefs_[0] * 0.0
+    assert np.ptp(model.decision_function(X), axis=0).max() == 0.0
+    assert_array_equal(
+        model.partial_fit(X, y).coefs_[0], twin.partial_fit(X, y).coefs_[0]
+    )
+
+
+@pytest.mark.parametrize("wrong", ["X", "y", "weights"])
+def test_a_refused_call_does_not_move_the_masks(wrong):
+    X, y = WINE
+    model = MLPGD((5,), dropout=0.5, random_state=0)
+    model.partial_fit(X[:50], y[:50], classes=[0, 1, 2])
+    twin = pickle.loads(pickle.dumps(model))
+    given = {"X": X[:50].copy(), "y": y[:50].copy(), "sample_weight": np.ones(50)}
+    if wrong == "X":
+        given["X"][49, 3] = np.nan
+    elif wrong == "y":
+        given["y"][49] = 7
+    else:
+        given["sample_weight"][49] = -1.0
+    with pytest.raises(ValueError, match=r"NaN|7|negative|Negative"):
+        model.partial_fit(**given)
+    model.partial_fit(X[50:], y[50:])
+    twin.partial_fit(X[50:], y[50:])
+    assert_array_equal(model.coefs_[0], twin.coefs_[0])
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.3])
+def test_both_parts_have_rows_of_a_rare_label(fraction):
+    rng = np.random.default_rng(0)
+    n = 300
+    X = rng.normal(size=(n, 4))
+    Y = (rng.random((n, 3)) < [0.6, 0.4, 0.3]).astype(int)
+    rare = np.zeros(n, int)
+    rare[rng.choice(n, 12, replace=False)] = 1
+    Y = np.c_[Y, rare]
+    for seed in range(20):
+        model = MLPGD((2,), early_stopping=True, validation_fraction=fraction)
+        model.set_params(max_iter=1, tol=None, random_state=seed)
+        task = Multilabel(Y)
+        rows = Rows.of(X, Y, task.encode(Y))
+        rng = np.random.default_rng(seed)
+        training, held_out = model._split(rows, task, None, (None, None, None), rng)
+        assert len(held_out) == round(fraction * n)
+        expected = rare.sum() * fraction
+        assert abs(rare[held_out.order].sum() - expected) < 1.0
+        assert sorted([*training.order, *held_out.order]) == list(range(n))
+    model.fit(X, Y)
+
+
+@pytest.mark.parametrize("Y", [np.eye(5, dtype=int)[[0, 1, 2, 3, 4, 0]], [[0, 0]] * 6])
+def test_indicators_too_rare_to_stratify_by(Y):
+    X = np.random.default_rng(0).normal(size=(6, 2))
+    model = MLPGD((2,), early_stopping=True, max_iter=2, random_state=0)
+    assert model.fit(X, np.array(Y)).predict(X).shape == np.shape(Y)

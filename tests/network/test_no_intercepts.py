@@ -106,7 +106,7 @@ def test_a_linear_network_finds_the_least_squares_through_the_origin():
 
 def test_what_intercepts_are_given_stays():
     given = [np.array([0.5, -1.0, 2.0]), np.array([3.0])]
-    model = network(max_iter=3).fit(X, Y, intercepts_init=given)
+    model = network(max_iter=3, n_ensemble=1).fit(X, Y, intercepts_init=given)
     for b, was in zip(model.intercepts_, given, strict=True):
         assert_allclose(b, was, rtol=1e-14)
 

@@ -612,7 +612,7 @@ def moving_displays():
             kind=kind
         )
     yield FunctionDisplay.from_descent(lambda x: x * x, 1.0, lr=0.1, max_iter=4)
-    network = MLPGD((3,), max_iter=5, random_state=0)
+    network = MLPGD((3,), n_ensemble=1, max_iter=5, random_state=0)
     yield NetworkDisplay.from_training(network, X, y, row=X[:1], max_steps=10)
 
 
@@ -769,7 +769,7 @@ for ask in (
 @pytest.fixture(scope="module")
 def network():
     X, y = load_iris(return_X_y=True)
-    model = MLPGD(hidden_layer_sizes=(4,), max_iter=5, tol=None, random_state=0)
+    model = MLPGD((4,), n_ensemble=1, max_iter=5, tol=None, random_state=0)
     return model, X, y
 
 
@@ -995,7 +995,7 @@ def test_graph_is_no_interpreter(expression):
 
 def test_network_display():
     X, y = load_iris(return_X_y=True, as_frame=True)
-    model = MLPGD(hidden_layer_sizes=(5,), max_iter=3, random_state=0).fit(X, y)
+    model = MLPGD((5,), n_ensemble=1, max_iter=3, random_state=0).fit(X, y)
     display = NetworkDisplay.from_estimator(model, X.iloc[:1])
     assert display.input_names == list(X.columns)
     assert display.output_names == ["0", "1", "2"]
@@ -1013,7 +1013,7 @@ def test_network_display_of_a_training():
     X, y = load_iris(return_X_y=True)
     model = make_pipeline(
         StandardScaler(),
-        MLPGD(hidden_layer_sizes=(20,), max_iter=3, random_state=0),
+        MLPGD((20,), n_ensemble=1, max_iter=3, random_state=0),
     )
     display = NetworkDisplay.from_training(model, X, y, max_steps=10)
     assert len(display.weights) == display.n_frames

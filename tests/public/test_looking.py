@@ -71,9 +71,9 @@ def test_a_step_down_the_gradient_is_the_step_of_fit():
 
 @pytest.mark.parametrize("rows", [X, sparse.csr_array(X)], ids=["dense", "sparse"])
 def test_activations_are_the_forward_pass(rows):
-    model = MLPGD(
-        hidden_layer_sizes=(5, 3), activation=["tanh", "relu"], max_iter=2
-    ).fit(rows, TARGETS["three classes"])
+    model = MLPGD((5, 3), activation=["tanh", "relu"], n_ensemble=1, max_iter=2).fit(
+        rows, TARGETS["three classes"]
+    )
     given, first, second, scores = model.activations(rows)
     assert given.shape == X.shape
     assert_allclose(first, np.tanh(X @ model.coefs_[0] + model.intercepts_[0]))
