@@ -213,7 +213,7 @@ def _dot(strengths, theta, sizes):
     takes less time than to wake them. Pieces stay in the cache, too.
     """
     if theta.size <= PIECE:
-        return float(np.dot(strengths, sizes(theta)))
+        return float(strengths.dot(sizes(theta)))
     total = 0.0
     for start in range(0, theta.size, PIECE):
         piece = slice(start, start + PIECE)
