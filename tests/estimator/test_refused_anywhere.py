@@ -1,4 +1,4 @@
-"""Rows that are refused, anywhere in a stream, change nothing: not a bit, ever after."""
+"""Refused rows, anywhere in a stream, change nothing: not a bit, ever after."""
 
 import numpy as np
 import pytest
