@@ -35,9 +35,13 @@ def _targets(rng, scores):
 
 
 def _columns(rng, n_rows, n_columns):
-    """Normal columns in units that differ by powers of ten, with offsets."""
+    """Normal columns in units that differ by powers of ten, with offsets.
+
+    None has a unit below one, in which the penalty of a classifier would weigh on its
+    coefficient: peers are penalised behind a scaler, if at all.
+    """
     X = rng.normal(size=(n_rows, n_columns))
-    units = 10.0 ** rng.integers(-3, 4, n_columns)
+    units = 10.0 ** rng.integers(0, 7, n_columns)
     return X, X * units + units * rng.normal(size=n_columns)
 
 

@@ -17,6 +17,7 @@ from skgd._linear.automatic import scores_have_units
 from skgd._linear.model import REFRESH
 from skgd._linear.prepared_sparse import LinearUpdate, prepared_sparse
 from skgd._training.fast_paths import epoch_kernel
+from skgd._training.plan import shortening_of
 from skgd.optimizers import DoWG
 
 NOTHING = nullcontext()
@@ -41,16 +42,26 @@ class Quick(BlockUpdate, LinearUpdate):
 
     def __init__(self, estimator, plan, bound, horizon):
         from skgd._kernels.fixed import (
+            FixedCall,
             FixedCalls,
             all_finite,
             finite_squares,
             look_at,
         )
+        from skgd._kernels.shortening import compiled_shorten
 
         super().__init__(estimator, plan, bound.rows.X.shape, horizon)
         model = self.model
         self.keep_rows(model.dtype)
-        rows = Rows.of(self.X, self.targets, self.targets, self.weights)
+        weights, shortens = self.weights, []
+        if plan.longest_row < math.inf:
+            # Moments are of the weights as given.
+            weights = np.ones(self.shape[0])
+            given = shortening_of(
+                model, self.X, self.weights, plan.longest_row, weights
+            )
+            shortens = [FixedCall(compiled_shorten(model.dtype), given)]
+        rows = Rows.of(self.X, self.targets, self.targets, weights)
         self.bound = bound
         bound.move_to(rows)
         self.stepper = plan.stepper(plan.objective)
@@ -80,7 +91,9 @@ class Quick(BlockUpdate, LinearUpdate):
                 looks.append(look_at(finite_squares, point))
         before, *after = looks
         self.looks = [look.result[:1] for look in looks]
-        self.calls = FixedCalls([before, *self.moment_calls, self.updates.call, *after])
+        self.calls = FixedCalls(
+            [before, *self.moment_calls, *shortens, self.updates.call, *after]
+        )
         objective = plan.objective
         self.is_penalised = bool(
             objective.l2.any() or objective.l1.any() or objective.prox is not None
