@@ -5,6 +5,7 @@ each array is unpacked anew. Here that is done once. What a call changes it chan
 memory: arrays, and cells that stand for single numbers.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -13,7 +14,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from .cache import native_address
-from .compiling import INDEX, address, kernel, matrix, numba_type, remembered, vector
+from .compiling import INDEX, address, kernel, matrix, numba_type, vector
 from .memory import borrowed
 from .pointers import caller
 
@@ -121,17 +122,32 @@ def finite_squares(vector):
 
 def look_at(question, array):
     """A `FixedCall` of one of the two above; its `result[0]` is the answer."""
-    kind = vector(numba_type(array.dtype))
-    return FixedCall(kernel(question, types.int64(kind)), (array.reshape(-1),))
+    return FixedCall(_question(question, array.dtype), (array.reshape(-1),))
 
 
-@remembered
-def _entrance(arguments, returned):
-    """The address of `enter` for types of arguments and of the result."""
-    signature = types.int64(
-        types.CPointer(arguments), types.intp, types.CPointer(returned)
+# What is compiled is found by what is at hand: types made anew would be kept for ever.
+
+
+@functools.cache
+def _question(question, dtype):
+    return kernel(question, types.int64(vector(numba_type(dtype))))
+
+
+@functools.cache
+def _ways_to(function):
+    """`lay_down` for the arguments of a function, addresses of `enter` and its own."""
+    (signature,) = function.nopython_signatures
+    arguments = types.Tuple(signature.args)
+    lay = kernel(lay_down, types.int64(arguments, types.intp, vector(INDEX)))
+    entrance = types.int64(
+        types.CPointer(arguments), types.intp, types.CPointer(signature.return_type)
     )
-    return address(enter, signature)
+    return lay, address(enter, entrance), native_address(function)
+
+
+@functools.cache
+def _caller():
+    return kernel(call_each, types.int64(matrix(INDEX)))
 
 
 class FixedCall:
@@ -150,9 +166,7 @@ class FixedCall:
     """
 
     def __init__(self, function, arguments):
-        (signature,) = function.nopython_signatures
-        kind = types.Tuple(signature.args)
-        lay = kernel(lay_down, types.int64(kind, types.intp, vector(INDEX)))
+        lay, entrance, its_address = _ways_to(function)
         self.arguments = arguments
         self._fields = np.zeros(len(arguments), np.int64)
         # Aligned to 16 bytes, more than which no number asks for.
@@ -160,9 +174,9 @@ class FixedCall:
         lay(arguments, self._memory.ctypes.data, self._fields)
         self.result = np.zeros(8, np.int64)
         self.entry = (
-            _entrance(kind, signature.return_type),
+            entrance,
             self._memory.ctypes.data,
-            native_address(function),
+            its_address,
             self.result.ctypes.data,
         )
 
@@ -187,7 +201,7 @@ class FixedCalls:
     def __init__(self, calls):
         self.calls = calls
         self._entries = np.array([one.entry for one in calls], np.int64).reshape(-1, 4)
-        self._run = kernel(call_each, types.int64(matrix(INDEX)))
+        self._run = _caller()
 
     def __call__(self):
         """Make the calls; False if one raised an exception: none is made after it."""

@@ -111,3 +111,16 @@ def test_looks(dtype):
         looks = [look_at(question, array) for question in (all_finite, finite_squares)]
         assert FixedCalls(looks)()
         assert [look.result[0] for look in looks] == [finite, tame]
+
+
+def test_nothing_is_remembered_of_calls():
+    """Each call that is fixed finds what was compiled for the first."""
+    from skgd._kernels import fixed
+
+    parts(), look_at(all_finite, np.ones(3))
+    sizes = [one.cache_info().misses for one in (fixed._ways_to, fixed._question)]
+    for _ in range(3):
+        parts(), look_at(all_finite, np.ones(3))
+    assert sizes == [
+        one.cache_info().misses for one in (fixed._ways_to, fixed._question)
+    ]
