@@ -187,6 +187,9 @@ class PreparedUpdate:
         The fitted attributes that hold theta.
     """
 
+    # What `make` is given; None when it has been called.
+    to_make = None
+
     def __init__(self, estimator, plan, shape, horizon, weight_names):
         self.plan = plan
         self.shape = shape
@@ -254,6 +257,8 @@ class PreparedUpdate:
     def run(self, estimator, X, y, classes=None, sample_weight=None):
         """One update; False, with nothing done, if the usual way must be taken."""
         with self.lock:
+            if not self.is_ready_for(estimator, X):
+                return False
             if (
                 not self.still_holds(estimator)
                 or (classes is not None and not self._are_known(classes))
@@ -265,6 +270,27 @@ class PreparedUpdate:
             if self.check_target is not None:
                 self.check_target(self.targets)
             return self._update(estimator, sample_weight is not None)
+
+    def is_ready_for(self, estimator, X):
+        """Whether everything has been made that is needed, which is done in time.
+
+        Where chunks are of any number of rows, most of what was prepared is never used.
+        """
+        if self.to_make is None:
+            return True
+        try:
+            shape = X.shape if hasattr(X, "shape") else np.shape(X)
+        except ValueError:
+            return False
+        if shape != self.shape or not self.still_holds(estimator):
+            return False
+        self.make(estimator, *self.to_make)
+        self.to_make = None
+        return True
+
+    def make(self, estimator, *to_make):
+        """Make what takes long, at the first call that it is for."""
+        raise NotImplementedError
 
     def _are_known(self, classes):
         known = self.task.classes

@@ -41,6 +41,10 @@ class Quick(BlockUpdate, LinearUpdate):
     """
 
     def __init__(self, estimator, plan, bound, horizon):
+        super().__init__(estimator, plan, bound.rows.X.shape, horizon)
+        self.to_make = (bound,)
+
+    def make(self, estimator, bound):
         from skgd._kernels.fixed import (
             FixedCall,
             FixedCalls,
@@ -50,8 +54,7 @@ class Quick(BlockUpdate, LinearUpdate):
         )
         from skgd._kernels.shortening import compiled_shorten
 
-        super().__init__(estimator, plan, bound.rows.X.shape, horizon)
-        model = self.model
+        model, plan = self.model, self.plan
         self.keep_rows(model.dtype)
         weights, shortens = self.weights, []
         if plan.longest_row < math.inf:

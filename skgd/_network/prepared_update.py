@@ -50,7 +50,10 @@ class NetworkUpdate(BlockUpdate):
     def __init__(self, estimator, plan, bound, horizon):
         shape = bound.rows.X.shape
         super().__init__(estimator, plan, shape, horizon, ("coefs_", "intercepts_"))
-        network = self.model
+        self.to_make = (bound,)
+
+    def make(self, estimator, bound):
+        plan, network = self.plan, self.model
         # In the units in which the loss compares them.
         self.measured = np.zeros_like(self.targets)
         # A network of its own, whose arrays the kernel reads: they are written to.
@@ -64,7 +67,7 @@ class NetworkUpdate(BlockUpdate):
         self.stepper = plan.stepper(self.objective)
         self.advance = epoch_kernel(self.bound, self.stepper, plan.batch_size)
         largest = max(fan_in * fan_out for fan_in, fan_out in network.shapes)
-        self.is_large = shape[0] * largest > FEW_NUMBERS
+        self.is_large = self.shape[0] * largest > FEW_NUMBERS
         self.half_life = estimator._half_life
         moments = {}
         if network.scaling is not None:
