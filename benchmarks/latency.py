@@ -256,8 +256,8 @@ def table_of_forms(n_rows):
             rows.append(row)
     note = (
         f"Medians, in turns of {BLOCK} calls; {N_FEATURES} columns. `predicts` is "
-        "predict_proba, and a ratio is to scikit-learn's time: linear models stand beside SGDClassifier, "
-        f"networks of {HIDDEN[0]} units beside MLPClassifier."
+        "predict_proba, and a ratio is to scikit-learn's time: linear models stand "
+        f"beside SGDClassifier, networks of {HIDDEN[0]} units beside MLPClassifier."
     )
     return Table("One row in every form", rows, note)
 
