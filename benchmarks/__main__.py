@@ -28,6 +28,7 @@ SUITES = (
     "mlp",
     "networks",
     "latency",
+    "streams",
     "quality",
     "raw_tables",
     "certificate",

@@ -1,8 +1,9 @@
 """Latency of learning as rows arrive: here, in scikit-learn, river, Vowpal Wabbit.
 
-One row at a time, and 32 at a time; and one row in every form in which rows arrive,
-learnt, or predicted and then learnt, beside scikit-learn. Throughput of whole epochs is
-the matter of ``epochs.py`` and ``vowpal_wabbit.py``.
+One row at a time, and 32 at a time; one row in every form in which rows arrive, learnt
+and predicted, beside scikit-learn; and the loop of a service, which tests and then
+trains, beside river. Throughput of whole epochs is the matter of ``epochs.py`` and
+``vowpal_wabbit.py``, and what is learnt that of ``streams.py``.
 """
 
 import statistics
@@ -19,13 +20,17 @@ from benchmarks._report import Table
 from benchmarks.vowpal_wabbit import lines
 from skgd import MLPGD, GDClassifier
 
-N_FEATURES = 20
+N_FEATURES = 10
 WARM_UP = 50
-HIDDEN = (32,)
+BLOCK = 50
+HIDDEN = (20,)
 
 # Of sparse rows: as many columns as words, and as many nonzeros as a short text has.
 SPARSE_COLUMNS = 1 << 17
 NONZEROS = 30
+
+# A network moves all its weights, so that its rows have fewer.
+NETWORK_COLUMNS = 300
 
 OURS = {
     "GDClassifier(lr=0.01)": {"lr": 0.01},
@@ -94,15 +99,25 @@ def learners(X, y, size):
     return tasks, missing
 
 
-def microseconds(tasks, n_parts):
-    """Name -> median over the parts, the learners taking turns part by part."""
+def durations(tasks, n_parts):
+    """Name -> microseconds of each part, the learners taking turns block by block.
+
+    A stream is one call after the other of the same kind; of two learners that take
+    turns call by call, each finds the caches of the processor full of the other.
+    """
     seconds = {name: [] for name in tasks}
-    for i in range(n_parts):
+    for first in range(0, n_parts, BLOCK):
         for name, learn in tasks.items():
-            start = clock()
-            learn(i)
-            seconds[name].append(clock() - start)
-    return {n: 1e6 * statistics.median(s[WARM_UP:]) for n, s in seconds.items()}
+            for i in range(first, min(first + BLOCK, n_parts)):
+                start = clock()
+                learn(i)
+                seconds[name].append(1e6 * (clock() - start))
+    return {name: found[WARM_UP:] for name, found in seconds.items()}
+
+
+def microseconds(tasks, n_parts):
+    """Name -> median over the parts, the learners taking turns block by block."""
+    return {n: statistics.median(s) for n, s in durations(tasks, n_parts).items()}
 
 
 def table(size, n_parts):
@@ -131,10 +146,15 @@ def forms(X):
     """
     by_column = np.asfortranarray(X)
     narrow = X.astype(np.float32)
+    wide = np.zeros((len(X), 2 * X.shape[1]))
+    wide[:, ::2] = X
+    whole = np.round(10.0 * X).astype(np.int64)
     made = {
         "NumPy, row by row": [X[i : i + 1] for i in range(len(X))],
         "DataFrame.to_numpy()": [by_column[i : i + 1] for i in range(len(X))],
+        "strided": [wide[i : i + 1, ::2] for i in range(len(X))],
         "float32": [narrow[i : i + 1] for i in range(len(X))],
+        "int64": [whole[i : i + 1] for i in range(len(X))],
         "list": [X[i : i + 1].tolist() for i in range(len(X))],
     }
     if optional("pandas"):
@@ -145,34 +165,55 @@ def forms(X):
     return made
 
 
-def sparse_rows(n_rows, seed=0):
+def sparse_rows(n_rows, n_columns, seed=0):
     """CSR matrices of one row each, of a vocabulary of many words."""
     rng = np.random.default_rng(seed)
     pointers = np.array([0, NONZEROS], np.int32)
-    shape = (1, SPARSE_COLUMNS)
+    shape = (1, n_columns)
     rows = []
     for _ in range(n_rows):
-        words = rng.choice(SPARSE_COLUMNS, NONZEROS, replace=False)
+        words = rng.choice(n_columns, NONZEROS, replace=False)
         columns = np.sort(words).astype(np.int32)
         values = rng.uniform(size=NONZEROS)
         rows.append(sparse.csr_matrix((values, columns, pointers), shape=shape))
     return rows
 
 
-def learning(model, rows, y, predicts=False):
-    """callable(i) that learns row i, and predicts it before if asked to."""
+def in_turns(model, rows, y):
+    """callables(i) that predict row i and learn it, to be called in turns."""
     classes = np.unique(y)
     targets = [y[i : i + 1] for i in range(len(y))]
     model.partial_fit(rows[0], targets[0], classes=classes)
+    return (
+        lambda i: model.predict_proba(rows[i]),
+        lambda i: model.partial_fit(rows[i], targets[i]),
+    )
 
-    def learn(i):
-        model.partial_fit(rows[i], targets[i])
 
-    def predict_and_learn(i):
-        model.predict(rows[i])
-        model.partial_fit(rows[i], targets[i])
+def test_then_train(model, rows, y):
+    """callable(i) that does both."""
+    predict, learn = in_turns(model, rows, y)
 
-    return predict_and_learn if predicts else learn
+    def both(i):
+        predict(i)
+        learn(i)
+
+    return both
+
+
+def river_test_then_train(X, y):
+    """The same of river's logistic regression behind its scaler; dicts are there."""
+    from river import linear_model, preprocessing
+
+    model = preprocessing.StandardScaler() | linear_model.LogisticRegression()
+    rows = [dict(enumerate(row)) for row in X.tolist()]
+    labels = [bool(label) for label in y]
+
+    def both(i):
+        model.predict_proba_one(rows[i])
+        model.learn_one(rows[i], labels[i])
+
+    return both
 
 
 def pairs():
@@ -190,37 +231,64 @@ def pairs():
     }
 
 
-def table_of_forms(n_rows, predicts):
-    """One row in each form, ours beside scikit-learn's, taking turns row by row."""
+def table_of_forms(n_rows):
+    """One row in each form, ours beside scikit-learn's."""
     X, y = dense(n_rows, N_FEATURES)
     by_form = forms(X)
-    by_form[f"CSR, {NONZEROS} of {SPARSE_COLUMNS}"] = sparse_rows(n_rows)
+    sparse_form = f"CSR, {NONZEROS} of {SPARSE_COLUMNS:,}"
+    by_form[sparse_form] = sparse_rows(n_rows, SPARSE_COLUMNS)
+    few = sparse_rows(n_rows, NETWORK_COLUMNS)
     rows = []
     for form, made in by_form.items():
         for name, (ours, theirs) in pairs().items():
-            if form.startswith("CSR") and name == "network":
-                continue
-            tasks = {
-                "ours": learning(ours, made, y, predicts),
-                "theirs": learning(theirs, made, y, predicts),
-            }
+            shown = form
+            if form == sparse_form and name == "network":
+                shown, made = f"CSR, {NONZEROS} of {NETWORK_COLUMNS:,}", few
+            tasks = {}
+            for whose, model in {"ours": ours, "theirs": theirs}.items():
+                predict, learn = in_turns(model, made, y)
+                tasks |= {f"{whose}, predicts": predict, f"{whose}, learns": learn}
             found = microseconds(tasks, n_rows)
-            rows.append(
-                {
-                    "row": form,
-                    "model": name,
-                    "us": found["ours"],
-                    "scikit-learn, us": found["theirs"],
-                    "ratio": found["ours"] / found["theirs"],
-                }
-            )
-    verb = "predicted, then learnt" if predicts else "learnt"
+            row = {"row": shown, "model": name}
+            for verb in ("learns", "predicts"):
+                mine, other = found[f"ours, {verb}"], found[f"theirs, {verb}"]
+                row |= {f"{verb}, us": mine, f"{verb}, ratio": mine / other}
+            rows.append(row)
     note = (
-        "Median of a call, both taking turns row by row. Linear models stand beside "
-        f"SGDClassifier, networks of {HIDDEN[0]} units beside MLPClassifier. A network "
-        "of CSR rows has no short way here and is left out."
+        f"Medians, in turns of {BLOCK} calls; {N_FEATURES} columns. `predicts` is "
+        "predict_proba, and a ratio is to scikit-learn's time: linear models stand "
+        f"beside SGDClassifier, networks of {HIDDEN[0]} units beside MLPClassifier."
     )
-    return Table(f"One row in every form, {verb}", rows, note)
+    return Table("One row in every form", rows, note)
+
+
+def table_of_loops(n_rows):
+    """The loop of a service: predict_proba and partial_fit of the same row."""
+    X, y = dense(n_rows, N_FEATURES)
+    rows = [X[i : i + 1] for i in range(n_rows)]
+    tasks, missing = {}, []
+    for name, (ours, theirs) in pairs().items():
+        for model in (ours, theirs):
+            whose = f"{type(model).__name__}, {name}"
+            tasks[whose] = test_then_train(model, rows, y)
+    if optional("river"):
+        tasks["river, StandardScaler | LogisticRegression"] = river_test_then_train(
+            X, y
+        )
+    else:
+        missing.append("river")
+    found = durations(tasks, n_rows)
+    shown = [
+        {
+            "learner": name,
+            "median, us": statistics.median(seconds),
+            "least, us": min(seconds),
+        }
+        for name, seconds in found.items()
+    ]
+    note = "predict_proba, then partial_fit, of one row; rows and dicts are there."
+    title = f"Test, then train: one row of {N_FEATURES} columns"
+    return Table(title, shown, note, missing)
 
 
 def run(repeats=5, quick=False):
@@ -230,8 +298,8 @@ def run(repeats=5, quick=False):
     return [
         table(1, n_parts),
         table(32, n_parts),
-        table_of_forms(n_rows, predicts=False),
-        table_of_forms(n_rows, predicts=True),
+        table_of_forms(n_rows),
+        table_of_loops(n_parts),
     ]
 
 

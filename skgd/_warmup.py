@@ -93,5 +93,8 @@ def _train(cls, X, y):
         # A rate of one's own takes other loops than lr="auto".
         for lr in ("auto", 0.01):
             model = cls(lr=lr, max_iter=2)
-            model.partial_fit(X, y, **first).partial_fit(X[:1], y[:1])
+            model.partial_fit(X, y, **first)
+            # The second call of one row takes the way that the first has prepared.
+            for i in range(2):
+                model.partial_fit(X[i : i + 1], y[i : i + 1])
             cls(lr=lr, max_iter=2, batch_size=32).fit(X, y)

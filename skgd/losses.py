@@ -415,7 +415,9 @@ class Loss(BaseEstimator):
         """
         z = np.asarray(z)
         if z.ndim == 1:
-            both = np.empty((z.size, 2), np.result_type(z.dtype, np.float32))
+            is_float = z.dtype == np.float64 or z.dtype == np.float32
+            dtype = z.dtype if is_float else np.result_type(z.dtype, np.float32)
+            both = np.empty((z.size, 2), dtype)
             both[:, 0], both[:, 1] = self.probability(-z), self.probability(z)
             return both
         claim = self.probability(z)

@@ -636,14 +636,18 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
 
         Another thread may be learning.
         """
+        attributes = attributes_of(self)
+        late = attributes.get(LATE)
+        if late is not None and names[0] not in attributes:
+            return late.weights(attributes, *names)
         try:
             # In one step of the interpreter.
-            return operator.itemgetter(*names)(attributes_of(self))
+            return operator.itemgetter(*names)(attributes)
         except KeyError:
             late = attributes_of(self).get(LATE)
             if late is None:
                 return tuple(getattr(self, name) for name in names)
-            return late.weights(attributes_of(self), names)
+            return late.weights(attributes_of(self), *names)
 
     def _further_rows(self, X, y, task, dtype, trusted=False):
         """Checked rows of a stream in the precision of its first ones."""

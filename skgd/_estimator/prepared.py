@@ -106,8 +106,9 @@ class Left:
     Attributes
     ----------
     update : PreparedUpdate
-    state : State
-    model : LinearModel or Network
+    state : State or None
+    model : LinearModel or Network or None
+        None until somebody asks the update for them.
     value, rate, seconds : float
         Entries of the history.
     calls : tuple
@@ -116,6 +117,10 @@ class Left:
         Whether some of the attributes have been put where they belong.
     made : dict or None
         The weights, once they have been made.
+    step : int
+        Updates made.
+    kept : object
+        What state and model are made of where they are None.
     """
 
     update: object
@@ -127,6 +132,8 @@ class Left:
     calls: tuple = NO_CALLS
     shown: bool = False
     made: dict | None = None
+    step: int = 0
+    kept: object = None
 
     @property
     def names(self):
@@ -155,11 +162,13 @@ class Left:
             self.made = self.update.weights_of(self)
         return self.made
 
-    def weights(self, attributes, names):
-        """The weights of these names, those that a user has set included."""
-        with self.update.lock:
-            made = self._weights()
-        return tuple(attributes.get(name, made[name]) for name in names)
+    def weights(self, attributes, first, second):
+        """The weights of two names, those that a user has set included."""
+        made = self.made
+        if made is None:
+            with self.update.lock:
+                made = self._weights()
+        return attributes.get(first, made[first]), attributes.get(second, made[second])
 
 
 class PreparedUpdate:
@@ -177,6 +186,9 @@ class PreparedUpdate:
     weight_names : tuple of str
         The fitted attributes that hold theta.
     """
+
+    # What `make` is given; None when it has been called.
+    to_make = None
 
     def __init__(self, estimator, plan, shape, horizon, weight_names):
         self.plan = plan
@@ -198,7 +210,7 @@ class PreparedUpdate:
         self.encoder = Encoder(self.task)
         # Zeros are targets of any kind.
         self.targets = np.zeros((shape[0], self.task.n_targets))
-        self.weights = np.ones(shape[0])
+        self.weights, self.weighs = np.ones(shape[0]), False
         self.loss = plan.objective.loss
         self.check_target = None
         if type(self.loss).check_target is not Loss.check_target:
@@ -207,6 +219,10 @@ class PreparedUpdate:
         self.predicts_scores = self.task.classes is not None or self.loss.identity_link
         # One thread learns, and others may look at what it left.
         self.lock = threading.RLock()
+
+    def keep_rows(self, dtype):
+        """Make room for dense rows."""
+        self.X = np.zeros(self.shape, dtype)
 
     def highest_after(self, value, highest):
         """The highest objective by now; None where the usual way has to look at it.
@@ -241,6 +257,8 @@ class PreparedUpdate:
     def run(self, estimator, X, y, classes=None, sample_weight=None):
         """One update; False, with nothing done, if the usual way must be taken."""
         with self.lock:
+            if not self.is_ready_for(estimator, X):
+                return False
             if (
                 not self.still_holds(estimator)
                 or (classes is not None and not self._are_known(classes))
@@ -252,6 +270,27 @@ class PreparedUpdate:
             if self.check_target is not None:
                 self.check_target(self.targets)
             return self._update(estimator, sample_weight is not None)
+
+    def is_ready_for(self, estimator, X):
+        """Whether everything has been made that is needed, which is done in time.
+
+        Where chunks are of any number of rows, most of what was prepared is never used.
+        """
+        if self.to_make is None:
+            return True
+        try:
+            shape = X.shape if hasattr(X, "shape") else np.shape(X)
+        except ValueError:
+            return False
+        if shape != self.shape or not self.still_holds(estimator):
+            return False
+        self.make(estimator, *self.to_make)
+        self.to_make = None
+        return True
+
+    def make(self, estimator, *to_make):
+        """Make what takes long, at the first call that it is for."""
+        raise NotImplementedError
 
     def _are_known(self, classes):
         known = self.task.classes
@@ -267,7 +306,11 @@ class PreparedUpdate:
         NaN compares as false.
         """
         if sample_weight is None:
+            if self.weighs:
+                self.weights.fill(1.0)
+                self.weighs = False
             return True
+        self.weighs = True
         weights = as_plain_vector(sample_weight)
         if type(weights) is list:
             weights = np.array(weights)
@@ -285,6 +328,17 @@ class PreparedUpdate:
         """Whether X is of the right form, and kept for the update."""
         current = attributes_of(estimator)
         names = current.get("feature_names_in_")
+        if (
+            type(X) is np.ndarray
+            and X.shape == self.shape
+            and names is None
+            and (X.dtype is self.X.dtype or self._exactly(X.dtype))
+            and current["n_features_in_"] == self.shape[1]
+        ):
+            # Whether all are finite is asked in compiled code.
+            self.X[...] = X
+            if self.check_target is None or np.isfinite(self.X).all():
+                return True
         X = plain_rows(X, current["n_features_in_"], names)
         if X is None or X.shape != self.shape:
             return False
@@ -295,14 +349,19 @@ class PreparedUpdate:
             self.X[...] = X
         return bool(np.isfinite(self.X).all())
 
+    def _exactly(self, dtype):
+        """Whether numbers of a type become those of X in one step."""
+        return (
+            self.X.dtype == np.float64 and dtype.kind in NUMBERS and dtype.itemsize <= 8
+        )
+
     def _update(self, estimator, weighted):
         started = time.perf_counter()
         attributes = attributes_of(estimator)
         late = attributes.get(LATE)
         left = None
         try:
-            with np.errstate(over="ignore", invalid="ignore"):
-                left = self.step(attributes, weighted)
+            left = self.step(attributes, weighted)
             if left is None:
                 return False
             left.seconds = time.perf_counter() - started
@@ -327,8 +386,8 @@ class PreparedUpdate:
         late = attributes.get(LATE)
         state, model = attributes.get("_state"), attributes.get("_model")
         if late is not None:
-            state = late.state if state is None else state
-            model = late.model if model is None else model
+            state = late.update.state_of(late) if state is None else state
+            model = late.update.model_of(late) if model is None else model
         return state, model
 
     def rates_at(self, state):
@@ -371,16 +430,20 @@ class PreparedUpdate:
         """The state to go on from."""
         return left.state
 
+    def model_of(self, left):
+        """The model to go on from."""
+        return left.model
+
     def steps_of(self, left):
         """Updates made, at no cost."""
-        return left.state.step
+        return left.step
 
     def report_of(self, left):
         """All other attributes that a call leaves, by name."""
         state, value = self.state_of(left), left.value
         return {
             "_state": state,
-            "_model": left.model,
+            "_model": self.model_of(left),
             "n_iter_": 1,
             "t_": state.step,
             "lr_": self.plan.rate_used([left.rate]),

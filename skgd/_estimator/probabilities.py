@@ -1,5 +1,6 @@
 """Probabilities of classes, where the loss has them."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,18 @@ from sklearn.utils.metaestimators import available_if
 from skgd.losses import get_loss
 
 
+def _of(loss):
+    return get_loss(loss, "classification").probabilities
+
+
+_of_name = functools.lru_cache(_of)
+
+
 def has_probabilities(estimator):
     """True; AttributeError for a loss whose scores say nothing of probabilities."""
-    if not get_loss(estimator.loss, "classification").probabilities:
+    loss = estimator.loss
+    # A name is looked up once: it takes longer than a prediction of one row.
+    if not (_of_name if type(loss) is str else _of)(loss):
         raise AttributeError(f"loss={estimator.loss!r} does not give probabilities")
     return True
 

@@ -94,6 +94,8 @@ class Moments:
                 X, weights = X[order], weights[order]
             if half_life < math.inf:
                 return self._update_forgetting(X, weights, half_life)
+            if len(weights) == 1 and weights[0] == 1.0:
+                return self._add_sparse_row(X)
             # The helper works in X's precision, and wants weights in it.
             mean, variance = mean_variance_axis(
                 X.astype(np.float64, copy=False),
@@ -108,6 +110,14 @@ class Moments:
         rows = EVERY_ROW if order is None else order
         chunks = MomentsOfChunks(X.dtype, n_features, half_life)
         vars(self).update(vars(chunks.after(self, X, weights, rows)))
+        return self
+
+    def _add_sparse_row(self, X):
+        """Take in a row of weight one, which is its own mean: without a detour."""
+        row = np.zeros(X.shape[1])
+        row[X.indices] = X.data
+        self._merge(1.0, row, np.zeros_like(row))
+        self.low, self.high = np.minimum(self.low, row), np.maximum(self.high, row)
         return self
 
     def _update_forgetting(self, X, weights, half_life):
@@ -194,22 +204,50 @@ class MomentsOfChunks:
 
         `order` has the rows that count; empty stands for all of them.
         """
-        from skgd._kernels.moments import Columns, Table
+        from skgd._kernels.moments import Columns
 
-        vector, step = as_vector(X)
-        table = Table(X=X, vector=vector, step=step, weights=weights, order=order)
         columns = Columns(
             mean=before.mean.copy(),
             variance=before.variance.copy(),
             low=before.low.copy(),
             high=before.high.copy(),
         )
-        given = tuple(table), before.weight
+        given = self._arguments(X, weights, order, before.weight, tuple(columns))
+        return Moments(self._kernel(*given), *columns)
+
+    def fixed(self, X, weights, columns):
+        """The same for rows that change where they lie, and columns that do.
+
+        Parameters
+        ----------
+        X, weights : arrays
+        columns : tuple of arrays
+            mean, variance, low and high.
+
+        Returns
+        -------
+        call : skgd._kernels.fixed.FixedCall
+        weight : float64 array of shape (1,)
+            Of the rows before the call, and after it.
+        """
+        from skgd._kernels.fixed import FixedCall
+
+        call = FixedCall(
+            self._kernel, self._arguments(X, weights, EVERY_ROW, 0.0, tuple(columns))
+        )
+        weight = call.cell(1, np.float64)
+        call.returns_into(weight)
+        return call, weight
+
+    def _arguments(self, X, weights, order, weight, columns):
+        """What the kernel is given."""
+        from skgd._kernels.moments import Table
+
+        vector, step = as_vector(X)
+        table = Table(X=X, vector=vector, step=step, weights=weights, order=order)
         if self._half_life < math.inf:
-            weight = self._kernel(*given, self._half_life, tuple(columns))
-        else:
-            weight = self._kernel(*given, tuple(columns), self._workspace)
-        return Moments(weight, *columns)
+            return tuple(table), weight, self._half_life, columns
+        return tuple(table), weight, columns, self._workspace
 
 
 def exceeds_rounding(variance, mean):

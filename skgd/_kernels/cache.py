@@ -267,3 +267,13 @@ def compiled_function(function, signature, options, keep=True):
     dispatcher.compile(signature)
     dispatcher.disable_compile()
     return dispatcher
+
+
+def native_address(dispatcher):
+    """Machine address of the one function that a dispatcher has compiled.
+
+    Other compiled code calls it there, by the convention of compiled code.
+    """
+    (compiled,) = dispatcher.overloads.values()
+    name = compiled.fndesc.llvm_func_name
+    return compiled.library.get_pointer_to_function(name)

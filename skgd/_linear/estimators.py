@@ -292,7 +292,7 @@ class LinearGD(BaseGD):
         rows = self._plain_rows(X)
         if rows is not None:
             scores = None
-            if sparse.issparse(rows):
+            if type(rows) is not np.ndarray:
                 scores = self._late_scores(rows)
             return self._scores(rows) if scores is None else scores
         check_is_fitted(self, "coef_")
@@ -371,6 +371,8 @@ class LinearGD(BaseGD):
     def _scores(self, X):
         """X @ coef_.T + intercept_, one column per output."""
         coef, intercept = self._together("coef_", "intercept_")
+        if type(coef) is np.ndarray and type(X) is np.ndarray:
+            return X @ (coef if coef.ndim > 1 else np.atleast_2d(coef)).T + intercept
         coef = coef if sparse.issparse(coef) else np.atleast_2d(coef)
         if type(X) is np.ndarray:
             return X @ coef.T + intercept

@@ -221,13 +221,19 @@ class LinearModel:
         coef = theta[: self.n_weights].reshape(self.n_features, self.n_outputs)
         intercept = theta[self.n_weights :]
         if self.scale is not None:
-            coef = coef * self.scale.astype(np.float64)[:, None]
+            coef = coef * self.scale.astype(np.float64, copy=False)[:, None]
         if self.mean is not None:
-            intercept = intercept - self.mean.astype(np.float64) @ coef
+            intercept = intercept - self.mean.astype(np.float64, copy=False) @ coef
         return coef.T, intercept
 
     def coefficients(self, theta):
         """Raw coefficients (outputs, features) and intercepts (outputs,) of theta."""
+        if self.raw:
+            coef = theta[: self.n_weights].reshape(self.n_features, self.n_outputs)
+            return (
+                np.array(coef.T, self.dtype, order="C"),
+                theta[self.n_weights :].astype(self.dtype),
+            )
         coef, intercept = self.exact_coefficients(theta)
         return (
             np.ascontiguousarray(coef, dtype=self.dtype),
@@ -268,10 +274,12 @@ class LinearModel:
         """
         if seen.features.weight > REFRESH * self.moments.weight:
             return True
-        if not forgets:
-            return False
+        return forgets and self.reaches_too_far(seen.features)
+
+    def reaches_too_far(self, moments):
+        """Whether an entry of a column is too many units away from the mean."""
         mean = 0.0 if self.mean is None else self.mean
-        reach = seen.features.reach(mean) * self.scale
+        reach = moments.reach(mean) * self.scale
         return bool(reach.max(initial=0.0) > TOO_FAR)
 
     def translated(self, theta, model):

@@ -26,6 +26,7 @@ from skgd._linear.automatic import (
     choose,
     dual_ascent_pays,
     dual_kind,
+    scores_have_units,
     spread_of_most,
     target_spread,
 )
@@ -42,9 +43,13 @@ from skgd._training.objective import Objective, best_constants
 from skgd._training.plan import Plan, rows_per_update
 from skgd._training.proximal import Proximal
 from skgd._training.state import Averaging
+from skgd.losses import Huber
 from skgd.optimizers import GD
 from skgd.penalties import get_penalty
 from skgd.schedules import Constant
+
+# How many times the error of a row may be what one step takes off it.
+OVERSHOOT = 2.0
 
 # Up to this many rows a full gradient costs about as much as the bookkeeping of an
 # epoch.
@@ -274,6 +279,11 @@ def _found_rate(asked, rows, model, batch_size, streaming):
         streaming,
     )
     choice = choose(situation, asked.optimizer, estimator.average, search)
+    longest_row = math.inf
+    dense_rows = batch_size == 1 and not sparse.issparse(rows.X)
+    has_units = scores_have_units(asked.task, asked.loss)
+    if streaming and dense_rows and has_units and type(asked.optimizer) is GD:
+        longest_row = _longest_row(asked.loss, choice.optimizer, curvature)
     averaging = choice.averaging
     if streaming and before is not None:
         averaging = _mean_after(estimator._state, averaging, before)
@@ -287,7 +297,20 @@ def _found_rate(asked, rows, model, batch_size, streaming):
         last_step=choice.last_step,
         constant=constant,
         guarded=choice.guarded and not streaming,
+        longest_row=longest_row,
     )
+
+
+def _longest_row(loss, rule, curvature):
+    """1 + |z|^2 of a row whose own error the longest step of DoWG only turns around.
+
+    A longer row would be overshot, and with it all that the others taught: it weighs
+    less, by as much. Losses of bounded slope cannot be thrown far by a row.
+    """
+    bounded = loss.residual_slopes() is not None or isinstance(loss, Huber)
+    if bounded or loss.curvature is None or not math.isfinite(rule.longest):
+        return math.inf
+    return OVERSHOOT / (rule.longest * curvature)
 
 
 def _mean_after(state, averaging, model):

@@ -101,6 +101,7 @@ class SparseUpdate(LinearUpdate):
         self.entries = values, columns, pointers, rising
         return True
 
+    @np.errstate(over="ignore", invalid="ignore")
     def step(self, attributes, weighted):
         self.saved = None
         state, late = attributes.get("_state"), attributes.get(LATE)
@@ -110,7 +111,9 @@ class SparseUpdate(LinearUpdate):
             self.n_seen, self.highest = state.n_seen, state.highest
         elif late is None or late.update is not self:
             return None
-        _, model = self.last(attributes)
+        model = attributes.get("_model")
+        if model is None:
+            model = late.update.model_of(late)
         values, columns, pointers, rising = self.entries
         # No more than all of them can have been touched.
         touched = columns if columns.size <= self.every.size else self.every

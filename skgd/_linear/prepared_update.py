@@ -1,7 +1,6 @@
 """Prepared updates of a linear model from few dense rows.
 
-The arithmetic is that of ``_training/epochs.py``, on copies of the state, so that
-whoever holds an earlier one sees it unchanged.
+The arithmetic is that of ``_training/epochs.py``.
 """
 
 import math
@@ -9,13 +8,16 @@ from contextlib import nullcontext
 
 import numpy as np
 
-from skgd._estimator.prepared import Left, can_be_prepared, takes_long
-from skgd._input.moments import MomentsOfChunks, Seen
+from skgd._estimator.prepared import can_be_prepared, takes_long
+from skgd._estimator.prepared_block import COLUMNS, BlockUpdate
+from skgd._input.moments import Moments, MomentsOfChunks, Seen
 from skgd._input.rows import Rows
 from skgd._kernels.forgetting import left
 from skgd._linear.automatic import scores_have_units
+from skgd._linear.model import REFRESH
 from skgd._linear.prepared_sparse import LinearUpdate, prepared_sparse
 from skgd._training.fast_paths import epoch_kernel
+from skgd._training.plan import shortening_of
 from skgd.optimizers import DoWG
 
 NOTHING = nullcontext()
@@ -24,7 +26,7 @@ NOTHING = nullcontext()
 FEW_NUMBERS = 1 << 14
 
 
-class Quick(LinearUpdate):
+class Quick(BlockUpdate, LinearUpdate):
     """An update from the dense rows of one call, prepared for the next calls.
 
     Parameters
@@ -40,26 +42,69 @@ class Quick(LinearUpdate):
 
     def __init__(self, estimator, plan, bound, horizon):
         super().__init__(estimator, plan, bound.rows.X.shape, horizon)
-        model = self.model
-        self.X = np.zeros(self.shape, model.dtype)
-        rows = Rows.of(self.X, self.targets, self.targets)
-        self.rows = rows, Rows.of(self.X, self.targets, self.targets, self.weights)
+        self.to_make = (bound,)
+
+    def make(self, estimator, bound):
+        from skgd._kernels.fixed import (
+            FixedCall,
+            FixedCalls,
+            all_finite,
+            finite_squares,
+            look_at,
+        )
+        from skgd._kernels.shortening import compiled_shorten
+
+        model, plan = self.model, self.plan
+        self.keep_rows(model.dtype)
+        weights, shortens = self.weights, []
+        if plan.longest_row < math.inf:
+            # Moments are of the weights as given.
+            weights = np.ones(self.shape[0])
+            given = shortening_of(
+                model, self.X, self.weights, plan.longest_row, weights
+            )
+            shortens = [FixedCall(compiled_shorten(model.dtype), given)]
+        rows = Rows.of(self.X, self.targets, self.targets, weights)
         self.bound = bound
         bound.move_to(rows)
         self.stepper = plan.stepper(plan.objective)
-        self.advance = epoch_kernel(bound, self.stepper, plan.batch_size)
         few = self.X.size * model.n_outputs <= FEW_NUMBERS
         self.multiplies = model.multiplies_matrices and not few
-        self.moments = self.target_moments = None
         half_life = estimator._half_life
         self.forgets = half_life < math.inf
         self.left = left(half_life, self.shape[0])
+        moments = {}
         if not model.raw:
-            self.moments = MomentsOfChunks(model.dtype, self.shape[1], half_life)
+            chunks = MomentsOfChunks(model.dtype, self.shape[1], half_life)
+            moments["features"] = self._seen.features, chunks, self.X
             if scores_have_units(self.task, self.loss):
-                self.target_moments = MomentsOfChunks(
+                chunks = MomentsOfChunks(
                     np.dtype(np.float64), self.task.n_targets, half_life
                 )
+                moments["targets"] = self._seen.targets, chunks, self.targets
+        self.lay_out(estimator._state, moments)
+        if moments:
+            views = (self.block.views[f"features {name}"] for name in COLUMNS)
+            self.columns = Moments(0.0, *views)
+        self.go_on_with(estimator._model)
+        self.fix_updates(epoch_kernel(bound, self.stepper, plan.batch_size), rows.order)
+        looks = [look_at(all_finite, self.X)]
+        for point in (self.state.theta, self.state.average):
+            if point.size:
+                looks.append(look_at(finite_squares, point))
+        before, *after = looks
+        self.looks = [look.result[:1] for look in looks]
+        self.calls = FixedCalls(
+            [before, *self.moment_calls, *shortens, self.updates.call, *after]
+        )
+        objective = plan.objective
+        self.is_penalised = bool(
+            objective.l2.any() or objective.l1.any() or objective.prox is not None
+        )
+
+    @property
+    def _seen(self):
+        return self.model.seen
 
     def goes_on_from(self, model):
         return (
@@ -68,61 +113,69 @@ class Quick(LinearUpdate):
             or (not self.model.raw and model.scale is self.model.scale)
         )
 
-    def _seen_after(self, seen, weights):
-        features = self.moments.after(seen.features, self.X, weights)
-        targets = seen.targets
-        if self.target_moments is not None:
-            targets = self.target_moments.after(targets, self.targets, weights)
-        return Seen(features, targets, seen.spread, seen.curvature)
+    def moments_of(self, model):
+        seen = model.seen
+        return {name: getattr(seen, name) for name in self.weights_seen}
+
+    def further(self):
+        return self.made_from
+
+    def go_on_as(self, others):
+        self.made_from = others
+
+    def go_on_with(self, model):
+        """The weight of the rows of which the coordinates were made, and the model."""
+        weight = 0.0 if self.model.raw else model.moments.weight
+        self.made_from = model, weight
+
+    def model_with(self, moments, others):
+        model, weight = others
+        if not moments:
+            return model
+        seen = model.seen
+        targets = moments.get("targets", seen.targets)
+        seen = Seen(moments["features"], targets, seen.spread, seen.curvature)
+        model = model.having_seen(seen)
+        if weight != model.moments.weight:
+            model.moments = model.moments.reduced(weight / model.moments.weight)
+            model.moments.weight = weight
+        return model
+
+    def _is_out_of_date(self):
+        """As ``LinearModel.is_out_of_date``, after the rows were taken in."""
+        model, weight = self.made_from
+        if self.forgets:
+            weight *= self.left
+            self.made_from = model, weight
+        seen = self.weights_seen["features"].item()
+        if seen > REFRESH * weight:
+            return True
+        return self.forgets and self.model.reaches_too_far(self.columns)
 
     def step(self, attributes, weighted):
-        state, model = self.last(attributes)
-        if state is None:
+        if not self.is_ready(attributes):
             return None
-        rows = self.rows[weighted]
-        self.bound.rows = rows
-        if self.moments is not None:
-            seen = self._seen_after(model.seen, rows.weights)
-            model = model.having_seen(seen, self.left)
-            if model.is_out_of_date(seen, self.forgets):
+        if self.multiplies:
+            with self.plan.blas_threads():
+                total = self.advanced(self.calls)
+        else:
+            total = self.advanced(self.calls)
+        if total is None or (self.moment_calls and self._is_out_of_date()):
+            return None
+        for look in self.looks:
+            if not look.item():
                 return None
-        state = state.copy()
-        rates = self.rates_at(state)
-        with self.plan.blas_threads() if self.multiplies else NOTHING:
-            total, _ = self.advance(state, rows.order, rates)
-        if not math.isfinite(total) or not _is_tame(state):
-            return None
-        value = total / len(self.targets) + self.plan.objective.penalty(state.theta)
-        if not math.isfinite(value):
-            return None
-        highest = self.highest_after(value, state.highest)
-        if highest is None:
-            return None
-        state.step += self.n_updates
-        state.epoch += 1
-        state.n_seen += len(self.targets)
-        if not (self.predicts_scores or self._predicts(state)):
-            return None
-        state.highest = highest
-        if self.plan.schedule.watches_losses:
-            state.losses = [*state.losses, value]
-        return Left(self, state, model, value, self.stepper.rate(state, rates), 0.0)
+        value = total / self.shape[0]
+        if self.is_penalised:
+            value += self.plan.objective.penalty(self.state.theta)
+            if not math.isfinite(value):
+                return None
+        return self.left_by(value)
 
-    def _predicts(self, state):
-        """Whether predictions for the rows are finite that are no scores."""
-        coef, intercept = self.model.coefficients(state.answer())
-        return self.are_predicted(self.X @ coef.T + intercept)
-
-    def answer_of(self, left):
-        return left.state.answer()
-
-
-def _is_tame(state):
-    """Whether the squares of all points have finite sums: then nothing overflows."""
-    theta, average = state.theta, state.average
-    if not math.isfinite(theta.dot(theta)):
-        return False
-    return not average.size or math.isfinite(average.dot(average))
+    def predicts(self):
+        with np.errstate(over="ignore", invalid="ignore"):
+            coef, intercept = self.model.coefficients(self.state.answer())
+            return self.are_predicted(self.X @ coef.T + intercept)
 
 
 def prepared(estimator, plan, bound, horizon):

@@ -59,7 +59,8 @@ def epoch_kernel(bound, stepper, batch_size):
     -------
     callable(state, order, rates) -> (sum of losses, number of updates)
         `order` holds numbers of the bound rows. One with `several` can make more than
-        one pass in a call; see ``_every_weight``.
+        one pass in a call; see ``_every_weight``. One with `fixed` can be called again
+        and again with the same arrays: callable(state, order, rates) -> `FixedUpdate`.
     """
     kernel = _shortest_way(bound, stepper, batch_size)
 
@@ -71,9 +72,41 @@ def epoch_kernel(bound, stepper, batch_size):
         return run
 
     run = checked(kernel)
-    if hasattr(kernel, "several"):
-        run.several = checked(kernel.several)
+    for other in ("several", "fixed"):
+        if hasattr(kernel, other):
+            setattr(run, other, checked(getattr(kernel, other)))
     return run
+
+
+class FixedUpdate:
+    """The updates by rows that change where they lie, and of a state that does.
+
+    Parameters
+    ----------
+    kernel : callable of ``compiling.kernel``
+    arguments : tuple
+    step : int or None
+        Which of the arguments is the number of updates made before, if one is.
+    total : float64 array of shape (1,) or None
+        Where the sum of the losses is left; None for what the kernel returns first.
+
+    Attributes
+    ----------
+    call : skgd._kernels.fixed.FixedCall
+    step : int64 array of shape (1,)
+        The number of updates made before: to be written.
+    total : float64 array of shape (1,)
+        The sum of the losses: to be read.
+    """
+
+    def __init__(self, kernel, arguments, step=None, total=None):
+        from skgd._kernels.fixed import FixedCall
+
+        self.call = FixedCall(kernel, arguments)
+        self.step = np.zeros(1, np.int64)
+        if step is not None:
+            self.step = self.call.cell(step, np.int64)
+        self.total = self.call.result[:1].view(np.float64) if total is None else total
 
 
 def _shortest_way(bound, stepper, batch_size):
@@ -119,8 +152,8 @@ def _every_weight(bound, stepper, batch_size):
     kernel = bound.loops.any_rule
     gradient = np.empty(stepper.n, bound.objective.model.dtype)
 
-    def run(state, order, rates, passes):
-        return kernel(
+    def arguments(state, order, rates, passes):
+        return (
             bound.block,
             bound.rows_of(bound.data, order),
             batch_size,
@@ -133,7 +166,15 @@ def _every_weight(bound, stepper, batch_size):
             passes,
         )
 
-    return _with_passes(run, gradient.dtype)
+    def fixed(state, order, rates):
+        once = _one_pass(gradient.dtype)
+        *_, losses = once
+        given = arguments(state, order, rates, once)
+        return FixedUpdate(kernel, given, step=-2, total=losses)
+
+    run = _with_passes(lambda *given: kernel(*arguments(*given)), gradient.dtype)
+    run.fixed = fixed
+    return run
 
 
 def _one_pass(dtype):
@@ -214,10 +255,8 @@ def _one_row(bound, stepper):
     kernel = bound.loops.single_rows
     strengths = stepper.strengths
 
-    def run(state, order, rates):
-        if not state.averaging.weighs_equally:
-            return _every_weight(bound, stepper, 1)(state, order, rates)
-        return kernel(
+    def arguments(state, order, rates):
+        return (
             bound.rows_of(bound.data, order),
             bound.cost,
             state.theta,
@@ -227,6 +266,17 @@ def _one_row(bound, stepper):
             state.step,
         )
 
+    def run(state, order, rates):
+        if not state.averaging.weighs_equally:
+            return _every_weight(bound, stepper, 1)(state, order, rates)
+        return kernel(*arguments(state, order, rates))
+
+    def fixed(state, order, rates):
+        if not state.averaging.weighs_equally:
+            return _every_weight(bound, stepper, 1).fixed(state, order, rates)
+        return FixedUpdate(kernel, arguments(state, order, rates), step=-1)
+
+    run.fixed = fixed
     return run
 
 
@@ -235,12 +285,21 @@ def _one_row_for_each_output(bound, stepper):
     kernel = bound.loops.single_rows_of_outputs
     strengths = stepper.strengths
 
+    def arguments(state, order, rates):
+        rows = bound.rows_of(bound.data, order)
+        return rows, bound.cost, state.theta, strengths, rates
+
     def run(state, order, rates):
         if state.average.size:
             return _every_weight(bound, stepper, 1)(state, order, rates)
-        rows = bound.rows_of(bound.data, order)
-        return kernel(rows, bound.cost, state.theta, strengths, rates)
+        return kernel(*arguments(state, order, rates))
 
+    def fixed(state, order, rates):
+        if state.average.size:
+            return _every_weight(bound, stepper, 1).fixed(state, order, rates)
+        return FixedUpdate(kernel, arguments(state, order, rates))
+
+    run.fixed = fixed
     return run
 
 

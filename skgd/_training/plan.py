@@ -5,7 +5,7 @@ The one place that decides which objective, rule, rate and kind of epoch a call 
 
 import math
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import joblib
 import numpy as np
@@ -19,6 +19,26 @@ from skgd._training.objective import Objective
 from skgd._training.state import Averaging
 from skgd._training.threads import one_blas_thread
 from skgd.losses import EpsilonInsensitive, Hinge
+
+
+def shortened(rows, model, longest):
+    """Rows that weigh less where they are longer, in the coordinates of a model."""
+    if longest == math.inf:
+        return rows
+    from skgd._kernels.shortening import compiled_shorten
+
+    weights = np.empty(rows.X.shape[0])
+    compiled_shorten(model.dtype)(
+        *shortening_of(model, rows.X, rows.weights, longest, weights)
+    )
+    return replace(rows, weights=weights)
+
+
+def shortening_of(model, X, weights, longest, shortened):
+    """What compiled code is given to write shortened weights."""
+    zero = np.zeros(model.n_features, model.dtype)
+    mean = zero if model.mean is None else model.mean
+    return X, mean, model.scale, float(model.fit_intercept), weights, longest, shortened
 
 
 @dataclass
@@ -49,6 +69,9 @@ class Plan:
         Whether epochs that raise the objective of all rows are taken back.
     half_life : float
         Rows after which half of what the rule has added up is forgotten.
+    longest_row : float
+        Squares, those of a row's features and of the constant one, from which on a row
+        weighs less; of dense rows of a linear model in its coordinates.
     """
 
     objective: Objective
@@ -65,6 +88,7 @@ class Plan:
     constant: np.ndarray | None = None
     guarded: bool = False
     half_life: float = math.inf
+    longest_row: float = math.inf
 
     @property
     def model(self):
@@ -72,6 +96,7 @@ class Plan:
 
     def bind(self, rows):
         """The objective over the training rows."""
+        rows = shortened(rows, self.model, self.longest_row)
         return self.objective.bind(rows, self.block_rows(rows.X), self.n_jobs)
 
     def table(self, rows):

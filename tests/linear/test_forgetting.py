@@ -114,6 +114,8 @@ class SlowStream:
         self.t += 1
         row = np.append((x - self.mean) * self.scale, 1.0)
         at = self.z + 0.8 * (self.mean_of_z - self.z)
+        # A row whose longest step would take off more than twice its error weighs less.
+        s *= min(1.0, 2.0 / (self.longest * (row @ row)))
         gradient = s * (row @ at - y) * row
         if self.t > 1:
             self.origin = self.z + self.kept * (self.origin - self.z)

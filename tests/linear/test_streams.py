@@ -153,3 +153,38 @@ def test_a_saved_stream_after_fit_goes_on_alike():
                 model = pickle.loads(pickle.dumps(model))
         models.append(model)
     np.testing.assert_array_equal(models[0].coef_, models[1].coef_)
+
+
+# ---- rows that are much longer than others -------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("chunk", [1, 32])
+@pytest.mark.parametrize("loss", ["squared_error", "squared_epsilon_insensitive"])
+def test_heavy_rows_do_not_throw_a_stream_off(loss, chunk, seed):
+    """A row a hundred units long overshot itself, and undid what others had taught."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_t(2.0, size=(1500, 8))
+    y = 50.0 + 10.0 * (X @ rng.normal(size=8)) + 5.0 * rng.normal(size=1500)
+    model = GDRegressor(loss)
+    for start in range(0, 1500, chunk):
+        part = slice(start, start + chunk)
+        model.partial_fit(X[part], y[part])
+    missed = np.median(np.abs(model.predict(X) - y))
+    constant = np.median(np.abs(y - np.median(y)))
+    assert missed < 0.5 * constant
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_heavy_rows_of_prepared_updates(weighted):
+    rng = np.random.default_rng(0)
+    X = rng.standard_t(1.5, size=(200, 3)) * [1.0, 100.0, 1e-3]
+    y = X @ [1.0, 0.01, 1e3] + rng.normal(size=200)
+    quick, usual = GDRegressor(), GDRegressor()
+    for i in range(200):
+        others = {"sample_weight": rng.uniform(0.5, 2.0, 1)} if weighted else {}
+        quick.partial_fit(X[i : i + 1], y[i : i + 1], **others)
+        vars(usual).pop("_quick", None)
+        usual.partial_fit(X[i : i + 1], y[i : i + 1], **others)
+    assert np.array_equal(quick.coef_, usual.coef_)
+    assert quick._state.theta.tobytes() == usual._state.theta.tobytes()
