@@ -66,10 +66,11 @@ AUTO_BATCH_SIZE = 64
 # How far above the start the objective may end before the run counts as failed.
 SLACK = 1.001
 
-# What tol="auto" is; the latter is that of scikit-learn's SGDClassifier, a thousandth
-# for each of five epochs, as a share of log(2), where a log loss starts.
+# What tol="auto" is; the latter two are the thousandth of scikit-learn's SGD* for each of
+# five epochs: of classes as a share of log(2), where a log loss starts.
 TOL = 1e-4
-TOL_OF_FIXED_RATES = 7e-3
+TOL_OF_FIXED_RATES = 5e-3
+TOL_OF_FIXED_RATES_OF_CLASSES = 7e-3
 
 # A rate this far below the largest stable one is the reason for standing still.
 TOO_SMALL = 0.01
@@ -800,7 +801,10 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         """`tol` as a number, or None."""
         if self.tol != "auto":
             return self.tol
-        return TOL if self.lr == "auto" else TOL_OF_FIXED_RATES
+        if self.lr == "auto":
+            return TOL
+        classes = is_classifier(self)
+        return TOL_OF_FIXED_RATES_OF_CLASSES if classes else TOL_OF_FIXED_RATES
 
     def _limits(self, starts, bound, held_out):
         start = _highest(bound.value_of_sample, starts)

@@ -161,10 +161,10 @@ STOPPING = {
         training stops when `n_iter_no_change` epochs together have not brought the
         objective below its best value by more than `tol` times the objective at
         the start. Relative, so that the units of y do not matter. With `early_stopping`
-        or validation rows, those are watched instead. 'auto' is 1e-4, but 7e-3 for a
-        float `lr`, so that the slow ones of a grid of rates end early: what
-        `SGDClassifier` has, a thousandth for each of five epochs, as a share of
-        log(2). None runs all epochs, or until
+        or validation rows, those are watched instead. 'auto' is 1e-4, but for a float
+        `lr` 5e-3, so that the slow ones of a grid of rates end early: the thousandth
+        for each of five epochs that `SGDRegressor` and `SGDClassifier` have. For
+        classes it is 7e-3, as a share of log(2), where a log loss starts. None runs all epochs, or until
         a search ends in rounding errors.
         """,
     ),
