@@ -60,6 +60,8 @@ class BoundFunction:
     """
 
     n_rows = 1
+    # No rows in memory, nor elsewhere.
+    whole = None
 
     def __init__(self, fun, jac, shape):
         self.fun, self.jac, self.shape = fun, jac, shape

@@ -66,8 +66,8 @@ AUTO_BATCH_SIZE = 64
 # How far above the start the objective may end before the run counts as failed.
 SLACK = 1.001
 
-# What tol="auto" is; the latter two are the thousandth of scikit-learn's SGD* for each of
-# five epochs: of classes as a share of log(2), where a log loss starts.
+# What tol="auto" is; the latter two are the thousandth of scikit-learn's SGD* for each
+# of five epochs: of classes as a share of log(2), where a log loss starts.
 TOL = 1e-4
 TOL_OF_FIXED_RATES = 5e-3
 TOL_OF_FIXED_RATES_OF_CLASSES = 7e-3

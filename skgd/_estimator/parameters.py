@@ -164,8 +164,8 @@ STOPPING = {
         or validation rows, those are watched instead. 'auto' is 1e-4, but for a float
         `lr` 5e-3, so that the slow ones of a grid of rates end early: the thousandth
         for each of five epochs that `SGDRegressor` and `SGDClassifier` have. For
-        classes it is 7e-3, as a share of log(2), where a log loss starts. None runs all epochs, or until
-        a search ends in rounding errors.
+        classes it is 7e-3, as a share of log(2), where a log loss starts. None runs all
+        epochs, or until a search ends in rounding errors.
         """,
     ),
     "n_iter_no_change": Parameter(

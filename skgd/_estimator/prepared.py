@@ -168,7 +168,9 @@ class Left:
         if made is None:
             with self.update.lock:
                 made = self._weights()
-        return attributes.get(first, made[first]), attributes.get(second, made[second])
+        # In one step of the interpreter: another thread may put both there just now.
+        found = made | attributes
+        return found[first], found[second]
 
 
 class PreparedUpdate:

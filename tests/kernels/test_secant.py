@@ -11,7 +11,6 @@ from sklearn.linear_model import Lasso, LinearRegression
 
 from skgd import GDRegressor
 from skgd._kernels import compiling, secant
-from skgd._training.secant import SecantDescent
 
 NOTHING = np.empty(0)
 
@@ -98,7 +97,8 @@ def logistic(n=60, d=7, seed=0):
 @pytest.mark.parametrize("n_pairs", [1, 3, 50])
 def test_the_path_is_that_of_dense_matrices(n_pairs, first_step):
     evaluate, d = logistic(), 7
-    vectors, scalars, _ = SecantDescent(first_step, n_pairs).start(d, np.float64)
+    vectors = np.zeros((secant.FIRST_PAIR + 2 * n_pairs, d))
+    scalars = np.zeros(len(secant.SCALARS))
     advance = compiling.kernel(secant.advance, secant.signature())
     newton = compiling.address(secant.newton, secant.direction_signature())
     workspace = np.empty(d), np.empty(d), np.empty(n_pairs)

@@ -189,7 +189,7 @@ def test_cross_entropy():
 def test_feedforward_and_diagram(display):
     X = np.random.default_rng(0).normal(size=(50, 3))
     model = MLPGD(
-        hidden_layer_sizes=(4,), activation="sigmoid", max_iter=5, random_state=0
+        (4,), activation="sigmoid", n_ensemble=1, max_iter=5, random_state=0
     ).fit(X, X[:, 0] > 0)
     _, hidden, scores = model.activations(X)
     by_hand = 1 / (1 + np.exp(-(X @ model.coefs_[0] + model.intercepts_[0])))
