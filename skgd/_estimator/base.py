@@ -353,97 +353,23 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
     def _partial_fit(self, X, y, sample_weight, classes):
         """One pass over the rows, in the order given."""
         refuse_foreign(X=X, y=y, sample_weight=sample_weight)
-        if get_optimizer(self.optimizer).keeps_derivatives:
-            raise ValueError(
-                "optimizer='saga' keeps a number for each row and needs all rows in "
-                "fit; partial_fit sees each row once. Use another optimizer."
-            )
-        if self.half_life is not None and get_optimizer(self.optimizer).proximal:
-            raise ValueError(
-                f"half_life={self.half_life!r}: the weights of optimizer='ftrl' are "
-                "made of sums over all rows, of which none can be forgotten. Use "
-                "optimizer='adagrad', or half_life=None."
-            )
-        if self.early_stopping:
-            raise ValueError(
-                "partial_fit cannot hold out rows, because it does not see all of "
-                "them: set early_stopping=False, or score a validation set yourself "
-                "between the calls."
-            )
-        self._check_not_compact()
+        self._check_can_stream()
         first = not hasattr(self, "_state")
         if not first:
             self._check_late_parameters()
-        if not first and _num_samples(X) == 0:
-            return self
-        if first:
-            X, y = self._checked_data(X, y, reset=True)
-        else:
-            X, y = self._further_rows(X, y, self._task, self._model.dtype)
-        X = lies_row_by_row(X)
-        weights = sample_weight
-        if weights is not None:
-            weights = check_weights(sample_weight, X)
-        known = hasattr(self, "_task")
-        if self._takes_new_classes():
-            if not self._extends(X, y, weights, classes):
+            if _num_samples(X) == 0:
                 return self
-            known, classes = True, None
-            y = self._known_labels(y, weights)
-        if not known and classes is None and is_classifier(self) and y.ndim == 1:
-            raise ValueError(
-                "The first call of partial_fit must name all classes there will ever "
-                f"be; those of this call are classes={np.unique(y).tolist()}."
-            )
-        task = self._known_task(classes) if known else self._new_task(y, classes)
-        loss = get_loss(self.loss, task.name)
-        rows = self._weighted_rows(
-            X, y, weights, task, loss, streaming=True, where="partial_fit"
-        )
-        if not rows.order.size:
-            # The classes named in a first call hold for the stream.
-            self._task = task
-            if first:
-                warn_user(
-                    "All rows of this first call of partial_fit have weight zero: "
-                    "nothing was learnt, and there is no model to predict with before "
-                    "a call with a row that counts.",
-                    UserWarning,
-                )
+        given = self._rows_of_call(X, y, sample_weight, classes, first)
+        if given is None:
             return self
-
+        task, loss, rows, n_rows = given
         started = time.perf_counter()
         calls = NO_CALLS if first else vars(self).get("_calls", NO_CALLS)
-        share = 1.0 if first else self._share_remembered()
-        model = None if first else self._model.to_train().reduced(share)
-        plan = self._plan(task, loss, rows, model, streaming=True)
-        plan.shuffle = False
-        plan.averaging = self._mean_of_stream(plan.averaging)
-        if self.lr == "auto":
-            plan.half_life = self._half_life
-        rng = generator(self.random_state) if first else self._state.rng
-        state = self._begun(plan, rows, rng, {}, not first)
-        if share < 1.0 and self.lr == "auto":
-            state.reduce_sums(plan.optimizer, share)
-        state.half_life = self._half_life
+        plan, state = self._stream_begun(task, loss, rows, first)
         bound = plan.bind(rows)
         horizon = self._most_epochs(None)
         with plan.blas_threads():
-            # A small chunk may be fitted perfectly, so that any step looks bad.
-            starts = self._starts(state)
-            with np.errstate(over="ignore", invalid="ignore"):
-                start = _highest(bound.value_of_sample, starts)
-            if np.isfinite(start):
-                state.highest = max(state.highest, start)
-            # An epoch adds up weights as given, which the start divided by.
-            weight = max(1.0, float(np.mean(rows.visited_weights())))
-            limits = Limits(
-                1,
-                None,
-                1,
-                weight * state.highest,
-                lambda: weight * _highest(bound.value_of_all, starts),
-            )
+            limits = self._limits_of_call(bound, state)
             report = train(plan.epoch(bound, horizon), state, limits)
         state.n_seen += rows.order.size
         if report.stop_reason == "diverged":
@@ -459,11 +385,109 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         self._calls = after(calls, entry)
         if report.stop_reason != "diverged":
             self._warn_if_infinite(bound.rows)
-        if rows.order.size == X.shape[0]:
+        if rows.order.size == n_rows:
             # Rows of weight zero are left out, so that an update of the others may be
             # of fewer rows than one of the next chunk.
             self._prepare_next(plan, bound, horizon)
         return self
+
+    def _check_can_stream(self):
+        """ValueError for what a stream cannot do, by name."""
+        rule = get_optimizer(self.optimizer)
+        if rule.keeps_derivatives:
+            raise ValueError(
+                "optimizer='saga' keeps a number for each row and needs all rows in "
+                "fit; partial_fit sees each row once. Use another optimizer."
+            )
+        if self.half_life is not None and rule.proximal:
+            raise ValueError(
+                f"half_life={self.half_life!r}: the weights of optimizer='ftrl' are "
+                "made of sums over all rows, of which none can be forgotten. Use "
+                "optimizer='adagrad', or half_life=None."
+            )
+        if self.early_stopping:
+            raise ValueError(
+                "partial_fit cannot hold out rows, because it does not see all of "
+                "them: set early_stopping=False, or score a validation set yourself "
+                "between the calls."
+            )
+        self._check_not_compact()
+
+    def _rows_of_call(self, X, y, sample_weight, classes, first):
+        """(task, loss, rows that count, number of rows) of a call of partial_fit.
+
+        None where no row counts.
+        """
+        if first:
+            X, y = self._checked_data(X, y, reset=True)
+        else:
+            X, y = self._further_rows(X, y, self._task, self._model.dtype)
+        X = lies_row_by_row(X)
+        weights = sample_weight
+        if weights is not None:
+            weights = check_weights(sample_weight, X)
+        known = hasattr(self, "_task")
+        if self._takes_new_classes():
+            if not self._extends(X, y, weights, classes):
+                return None
+            known, classes = True, None
+            y = self._known_labels(y, weights)
+        if not known and classes is None and is_classifier(self) and y.ndim == 1:
+            raise ValueError(
+                "The first call of partial_fit must name all classes there will ever "
+                f"be; those of this call are classes={np.unique(y).tolist()}."
+            )
+        task = self._known_task(classes) if known else self._new_task(y, classes)
+        loss = get_loss(self.loss, task.name)
+        rows = self._weighted_rows(
+            X, y, weights, task, loss, streaming=True, where="partial_fit"
+        )
+        if rows.order.size:
+            return task, loss, rows, X.shape[0]
+        # The classes named in a first call hold for the stream.
+        self._task = task
+        if first:
+            warn_user(
+                "All rows of this first call of partial_fit have weight zero: nothing "
+                "was learnt, and there is no model to predict with before a call with "
+                "a row that counts.",
+                UserWarning,
+            )
+        return None
+
+    def _stream_begun(self, task, loss, rows, first):
+        """The plan of a call of partial_fit, and the state that it moves."""
+        share = 1.0 if first else self._share_remembered()
+        model = None if first else self._model.to_train().reduced(share)
+        plan = self._plan(task, loss, rows, model, streaming=True)
+        plan.shuffle = False
+        plan.averaging = self._mean_of_stream(plan.averaging)
+        if self.lr == "auto":
+            plan.half_life = self._half_life
+        rng = generator(self.random_state) if first else self._state.rng
+        state = self._begun(plan, rows, rng, {}, not first)
+        if share < 1.0 and self.lr == "auto":
+            state.reduce_sums(plan.optimizer, share)
+        state.half_life = self._half_life
+        return plan, state
+
+    def _limits_of_call(self, bound, state):
+        """When one pass over the rows of a call has failed."""
+        # A small chunk may be fitted perfectly, so that any step looks bad.
+        starts = self._starts(state)
+        with np.errstate(over="ignore", invalid="ignore"):
+            start = _highest(bound.value_of_sample, starts)
+        if np.isfinite(start):
+            state.highest = max(state.highest, start)
+        # An epoch adds up weights as given, which the start divided by.
+        weight = max(1.0, float(np.mean(bound.rows.visited_weights())))
+        return Limits(
+            1,
+            None,
+            1,
+            weight * state.highest,
+            lambda: weight * _highest(bound.value_of_all, starts),
+        )
 
     @property
     def _half_life(self):

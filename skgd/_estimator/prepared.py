@@ -65,6 +65,8 @@ STOOD_IN_FOR = (
     "_partial_fit",
     "_plan",
     "_prepare_next",
+    "_rows_of_call",
+    "_stream_begun",
     "_weighted_rows",
     "_weights_shown",
     "__getattr__",
