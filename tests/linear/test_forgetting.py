@@ -472,6 +472,7 @@ def test_classes_that_turn(n_classes, loss, kind):
     assert right[60.0] > right[None] + 0.1
 
 
+@pytest.mark.slow
 def test_as_good_as_scaled_sgd_of_the_best_rate():
     """On coefficients that turn, against the peer's best of several constant rates."""
     X, y = turning()
