@@ -23,11 +23,13 @@ LATE = "_late"
 
 
 def _all_attributes(estimator):
-    attributes = attributes_of(estimator)
-    late = attributes.get(LATE)
-    if late is not None:
+    # Again if another thread has learnt meanwhile.
+    while True:
+        attributes = attributes_of(estimator)
+        late = attributes.get(LATE)
+        if late is None:
+            return attributes
         late.show(attributes)
-    return attributes
 
 
 # For the body of a class: its instances have all attributes there. Each class of a

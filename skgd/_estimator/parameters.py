@@ -607,8 +607,8 @@ history_ : dict of str to array
 calls_ : dict of str to array
     One entry in each array for each of the last calls of `partial_fit`, a thousand at
     most: `step`, `loss` (of the rows of the call just before their updates, and the
-    penalty after them), `lr` and `seconds`. Not there after `fit`, and neither saved
-    nor copied.
+    penalty after them; without it where few CSR rows cost only what they have entries),
+    `lr` and `seconds`. Not there after `fit`, and neither saved nor copied.
 loss_curve_ : list of float
     ``history_["loss"]``.
 best_loss_ : float

@@ -151,11 +151,14 @@ class Left:
             made = self._weights()
             if name not in update.weight_names:
                 made = made | update.report_of(self)
+            if attributes.get(LATE) is not self:
+                # Another thread has learnt meanwhile: these are not to come back.
+                return attributes.get(name, made.get(name))
             self.shown = True
             # A user may have set some in the meantime.
             missing = {n: v for n, v in made.items() if n not in attributes}
             attributes.update(missing)
-            if name not in update.weight_names and attributes.get(LATE) is self:
+            if name not in update.weight_names:
                 del attributes[LATE]
         return attributes.get(name)
 

@@ -127,6 +127,8 @@ class BlockUpdate(PreparedUpdate):
             self.weights_seen[prefix][0] = known.weight
         counters = state.step, state.epoch, state.n_seen, state.highest, state.losses
         self._count(state, *counters)
+        # A failure has cleared what the rule reads there besides its own.
+        self.stepper.update(self.state)
         self.go_on_with(model)
         return True
 

@@ -56,7 +56,7 @@ def encoded(task, y, n):
     if type(y) is not np.ndarray or y.shape[:1] != (n,):
         return None
     if type(task) is Regression:
-        if y.dtype.kind not in "iuf" or (y.ndim == 1) != task.is_flat:
+        if y.dtype.kind not in "iuf" or y.ndim != (1 if task.is_flat else 2):
             return None
         targets = y.astype(np.float64).reshape(n, -1)
         same = targets.shape[1] == task.n_targets

@@ -74,7 +74,8 @@ def validated(estimator, X, y="no_validation", *, reset, **checks):
         checked = validate_data(estimator, sound(X), y, **checks)
         if isinstance(checked, tuple):
             _check_numbers(checked[1], checks.get("y_numeric", False))
-        return checked
+            return _native(checked[0]), checked[1]
+        return _native(checked)
     except np.exceptions.DTypePromotionError as error:
         raise _with_name(error, X) from None
     except OverflowError as error:
@@ -90,6 +91,13 @@ def validated(estimator, X, y="no_validation", *, reset, **checks):
             f"make_column_transformer((OneHotEncoder(handle_unknown='ignore'), "
             f"[{column!r}]), remainder='passthrough') before it, in a pipeline."
         ) from None
+
+
+def _native(X):
+    """X with its bytes in the order of this machine, which frames may lack."""
+    if X.dtype.isnative:
+        return X
+    return X.astype(X.dtype.newbyteorder("="))
 
 
 def are_plain(X, y):

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from skgd._input.boundary import check_sizes
+from skgd._input.moments import exceeds_rounding
 from skgd._input.rows import as_vector
 from skgd._registry import SAVED
 
@@ -281,6 +282,11 @@ class LinearModel:
         mean = 0.0 if self.mean is None else self.mean
         reach = moments.reach(mean) * self.scale
         return bool(reach.max(initial=0.0) > TOO_FAR)
+
+    def leaves_out(self, moments):
+        """Whether a column that varies was constant when the coordinates were made."""
+        varies = exceeds_rounding(moments.variance, moments.mean)
+        return bool(varies[self.scale == 0.0].any())
 
     def translated(self, theta, model):
         """`theta`, which another model of the same features holds, in these units."""

@@ -331,8 +331,8 @@ def _mean_after(state, averaging, model):
 def _scaled_model(asked, rows, model, batch_size, streaming):
     """The model in centred and scaled coordinates, and the curvature of the loss.
 
-    Coordinates made in an earlier call are kept by a warm start, and in a stream until
-    there are a tenth more rows.
+    Coordinates made in an earlier call are kept by a warm start, unless they leave out
+    a column that varies now, and in a stream until there are a tenth more rows.
     """
     estimator, task, loss = asked.estimator, asked.task, asked.loss
     half_life = estimator._half_life if streaming else math.inf
@@ -344,6 +344,7 @@ def _scaled_model(asked, rows, model, batch_size, streaming):
         model is not None
         and model.scale is not None
         and not (streaming and model.is_out_of_date(seen, half_life < math.inf))
+        and (streaming or not model.leaves_out(seen.features))
     )
     if not (kept and streaming):
         seen.spread = target_spread(task, loss, seen.targets)

@@ -129,10 +129,12 @@ class SparseUpdate(LinearUpdate):
         data = (values, columns, pointers, *self.rest)
         total, n_updates = self.way.update(data, rows, self.steps)
         value = total / len(self.targets)
+        # Kernels may keep it in a higher precision than that of the weights.
+        moved = self.way.touched(touched).astype(self.model.dtype, copy=False)
         if (
             n_updates < self.way.n_updates
             or not math.isfinite(value)
-            or not np.isfinite(self.way.touched(touched)).all()
+            or not np.isfinite(moved).all()
         ):
             self.undo()
             return None

@@ -81,7 +81,9 @@ class Coordinates:
 
     def rounded(self, dtype):
         """As the kernels see them."""
-        parts = (self.mean, self.scale, self.shift, self.spread)
+        # A spread of zero would leave nothing to divide by.
+        spread = np.maximum(self.spread, np.finfo(dtype).tiny)
+        parts = (self.mean, self.scale, self.shift, spread)
         return Coordinates(
             *(part.astype(dtype).astype(np.float64) for part in parts),
             self.unit,
@@ -245,9 +247,10 @@ class Scaling:
         else:
             centre, spread = self.targets.mean, np.sqrt(self.targets.variance)
             reach = self.targets.high - self.targets.low
-            if (reach > LONGEST_REACH * spread).any():
+            # The squares of huge ones overflow.
+            if not (reach <= LONGEST_REACH * spread).all() or np.isinf(spread).any():
                 median, usual = self.kept.location_and_spread(AbsoluteError())
-                outlying = spread > MOST_USUAL * usual
+                outlying = ~(spread <= MOST_USUAL * usual)
                 centre = np.where(outlying, median, centre)
                 spread = np.where(outlying, usual, spread)
         least = CONSTANT_COLUMN * np.abs(centre)
@@ -262,7 +265,8 @@ class Scaling:
             y = np.clip(y, centre - reach, centre + reach)
             measure = _measure(loss, spread)
             y, centre = y / measure, centre / measure
-        squares = np.square(loss.gradient(y, centre)).mean(axis=1)
+        with np.errstate(over="ignore"):
+            squares = np.square(loss.gradient(y, centre)).mean(axis=1)
         return np.sqrt(np.average(squares, weights=weights))
 
     def _scales(self, features):
@@ -301,7 +305,7 @@ class Scaling:
                 centre = np.zeros_like(centre)
             if loss.identity_link:
                 shift, measure = centre, _measure(loss, spread)
-            size = np.sqrt(np.mean(np.square(spread / measure)))
+            size = _root_mean_square(spread / measure)
             # 0 where there is nothing to learn, or where squares of y vanish.
             unit = float(size * (self._slope(loss, centre, spread) or 1.0)) or 1.0
         return Coordinates(mean, scale / width, shift, spread, unit, measure)
@@ -318,4 +322,11 @@ def _measure(loss, spread):
     """What each of several targets is divided by, in the mean square one."""
     if len(spread) == 1 or not loss.identity_link:
         return np.ones(len(spread))
-    return spread / np.sqrt(np.mean(np.square(spread)))
+    return spread / _root_mean_square(spread)
+
+
+def _root_mean_square(values):
+    """The root of the mean square, also where squares overflow or vanish."""
+    # A power of two rounds nothing.
+    size = np.ldexp(0.5, np.frexp(values.max())[1])
+    return size * np.sqrt(np.mean(np.square(values / size)))

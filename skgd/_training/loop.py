@@ -126,7 +126,8 @@ class _Ceiling:
     """What the objective reaches only where training fails."""
 
     def __init__(self, limits):
-        start = limits.start
+        # As a number of Python, that of a huge one is infinite without a warning.
+        start = float(limits.start)
         self.value = DIVERGENCE_FACTOR * start if start > 0 else math.inf
         self.start_of_all = limits.start_of_all
 
