@@ -4,7 +4,6 @@ The loop is that of all estimators. What the user sees is in ``estimator.py``, t
 layers are in ``model.py``, the numbers of ``lr="auto"`` in ``automatic.py``.
 """
 
-import math
 from dataclasses import replace
 from numbers import Real
 
@@ -21,6 +20,7 @@ from skgd._estimator.causes import (
     warn_of_unusable,
 )
 from skgd._input.columns import usable_moments
+from skgd._input.moments import exceeds_rounding
 from skgd._input.targets import Classification, Multilabel, Regression
 from skgd._input.validation import check_start, validate_given, validated
 from skgd._input.warnings import warn_user
@@ -197,6 +197,8 @@ class NetworkGD(BaseGD):
             model = self._new_network(task, loss, rows, streaming)
         elif streaming and self.standardize:
             model = self._network_after(model, rows, loss)
+        elif self.standardize and model.scaling is not None:
+            model = self._awoken(model, rows, loss)
         strength = self.alpha
         if strength == "auto":
             known = self.standardize and not streaming
@@ -290,11 +292,8 @@ class NetworkGD(BaseGD):
         n_features = rows.X.shape[1]
         if self.standardize:
             is_regression = task.name == "regression"
-            scaling = Scaling.empty(
-                n_features, task.n_targets if is_regression else None
-            ).updated(rows, self._half_life if streaming else math.inf)
-            if not streaming:
-                scaling = replace(scaling, middle=middle_spread(rows))
+            none = Scaling.empty(n_features, task.n_targets if is_regression else None)
+            scaling = self._scaling_of(rows, none, streaming)
             coordinates = self._coordinates(scaling, rows, loss, task.n_outputs)
         else:
             scaling = None
@@ -309,6 +308,42 @@ class NetworkGD(BaseGD):
             bool(self.fit_intercept),
             self._n_members(widths, None if streaming else len(rows)),
         )
+        network.scaling = scaling
+        return network
+
+    def _scaling_of(self, rows, none, streaming=False):
+        """The scaling of a first call, from one before the first row."""
+        if streaming:
+            return none.updated(rows, self._half_life)
+        return replace(none.updated(rows), middle=middle_spread(rows))
+
+    def _awoken(self, model, rows, loss):
+        """The network of a warm start, whose coordinates leave out what was constant.
+
+        Those of columns, and of targets, that vary in these rows and did not before;
+        what the network has learnt of the others stays as it is.
+        """
+        before = model.scaling
+        n_targets = None if before.targets is None else model.n_outputs
+        none = Scaling.empty(rows.X.shape[1], n_targets)
+        scaling = self._scaling_of(rows, none)
+        old = model.coordinates
+        new = self._coordinates(scaling, rows, loss, model.n_outputs)
+        asleep = (old.scale == 0.0) & (new.scale > 0.0)
+        targets = before.targets
+        varied = targets is None or bool(
+            exceeds_rounding(targets.variance, targets.mean).all()
+        )
+        if varied and not asleep.any():
+            return model
+        fields = {
+            "mean": np.where(asleep, new.mean, old.mean),
+            "scale": np.where(asleep, new.scale, old.scale),
+        }
+        if not varied:
+            names = "shift", "spread", "unit", "measure"
+            fields |= {name: getattr(new, name) for name in names}
+        network = model.moved(replace(old, **fields))
         network.scaling = scaling
         return network
 
