@@ -33,12 +33,17 @@ def descend(panels, blocks, max_iter, n_jobs=1):
             groups = [active[k::n_groups] for k in range(n_groups)]
             groups = [group for group in groups if group]
             if len(groups) == 1:
-                one_pass(active, blocks)
+                _step(active, blocks)
             else:
-                list(pool.map(one_pass, groups, [blocks] * len(groups)))
-            for panel in active:
-                panel.end()
+                list(pool.map(_step, groups, [blocks] * len(groups)))
     return n_passes
+
+
+def _step(panels, blocks):
+    """A pass over all rows for some panels, and what each makes of its sums."""
+    one_pass(panels, blocks)
+    for panel in panels:
+        panel.end()
 
 
 def one_pass(panels, blocks):
