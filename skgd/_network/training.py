@@ -323,17 +323,18 @@ class NetworkGD(BaseGD):
         Those of columns, and of targets, that vary in these rows and did not before;
         what the network has learnt of the others stays as it is.
         """
-        before = model.scaling
-        n_targets = None if before.targets is None else model.n_outputs
-        none = Scaling.empty(rows.X.shape[1], n_targets)
-        scaling = self._scaling_of(rows, none)
-        old = model.coordinates
-        new = self._coordinates(scaling, rows, loss, model.n_outputs)
-        asleep = (old.scale == 0.0) & (new.scale > 0.0)
-        targets = before.targets
+        targets, old = model.scaling.targets, model.coordinates
         varied = targets is None or bool(
             exceeds_rounding(targets.variance, targets.mean).all()
         )
+        asleep = old.scale == 0.0
+        if varied and not asleep.any():
+            return model
+        n_targets = None if targets is None else model.n_outputs
+        none = Scaling.empty(rows.X.shape[1], n_targets)
+        scaling = self._scaling_of(rows, none)
+        new = self._coordinates(scaling, rows, loss, model.n_outputs)
+        asleep &= new.scale > 0.0
         if varied and not asleep.any():
             return model
         fields = {

@@ -232,10 +232,10 @@ def _in_waves(panel, places, candidates, table, max_iter, n_jobs):
                 chosen = kind[order.pop(0)]
                 start = between(own, candidates.l2[chosen]) if own else None
                 own.append(panel((fold, chosen), start))
+                if start is not None:
+                    own[-1].measure_constant(table.targets)
                 begun.append(own[-1])
                 found.append((fold, chosen))
-        for one in begun:
-            one.measure_constant(table.targets)
         n_passes += descend(begun, table, max_iter - n_passes, n_jobs)
         panels += begun
         if n_passes <= FEW_PASSES:
@@ -247,16 +247,16 @@ def _in_waves(panel, places, candidates, table, max_iter, n_jobs):
 
 
 def _descend_rows(panels, table, rows, max_iter, n_jobs):
-    """Passes over the rows of a table, after some over a sample of a large one.
+    """Passes over the rows of a large table, after some over a sample of it.
 
     The sample brings the searches near their minima, and knows how the objectives are
     curved there, at a fraction of the passes.
     """
-    problem, n_rows = panels[0].problem, len(table.order)
-    chosen = np.arange(0, n_rows, SAMPLED)
+    problem = panels[0].problem
+    chosen = np.arange(0, len(table.order), SAMPLED)
     spent = 0.0
     samples = [np.ascontiguousarray(panel.weights[chosen]) for panel in panels]
-    if n_rows >= LARGE_TABLE and sample_pays(problem, samples):
+    if sample_pays(problem, samples):
         targets = problem.coded(rows.targets)
         sample = Table(rows.X, targets, problem.model, table.order[chosen])
         for panel in panels:

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from candidates import SMOOTH, binary
+from candidates import SMOOTH, binary, with_others_held_out
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold
@@ -85,9 +85,7 @@ def test_a_model_is_the_one_of_a_fit_alone(always, cls, table, asked):
 def test_a_fold_never_sees_the_targets_held_out(always, cls, table, asked):
     X, y = table()
     cv = folds(X)
-    _, held_out = cv[1]
-    other = y.copy()
-    other[held_out] = y[held_out][::-1]
+    other = with_others_held_out(y, cv[1][1])
     before, after = (cls(alphas=GRID, cv=cv, **asked).fit(X, t) for t in (y, other))
     np.testing.assert_array_equal(after.coefs_paths_[1], before.coefs_paths_[1])
     assert (after.coefs_paths_[0] != before.coefs_paths_[0]).any()
