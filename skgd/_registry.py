@@ -13,7 +13,7 @@ class Registry(dict):
     ----------
     **aliases : str
         Other names of the field with one meaning, and the name here that each stands
-        for. They are found by `find`, and not listed.
+        for. Reading an entry understands them, and they are not listed.
     """
 
     def __init__(self, **aliases):
@@ -48,10 +48,12 @@ class Registry(dict):
         plain = self.aliases.get(plain, plain)
         return plain if plain in self else None
 
-    def find(self, name):
-        """The class that a string stands for; None if there is none."""
+    def __missing__(self, name):
+        """The class that another spelling of a name stands for."""
         found = self.canonical(name)
-        return None if found is None else self[found]
+        if found is None:
+            raise KeyError(name)
+        return self[found]
 
 
 # Private classes whose objects are part of a fitted estimator, by their names in files,

@@ -433,15 +433,16 @@ def get_activation(activation: str | Activation) -> Activation:
     """
     if isinstance(activation, Activation):
         return activation
-    kind = ACTIVATIONS.find(activation)
-    if kind is not None:
-        return kind()
-    names = ", ".join(repr(name) for name in ACTIVATIONS)
-    raise ValueError(
-        f"activation={activation!r} is unknown; choose one of {names}, or pass an "
-        "instance of skgd.activations.Activation."
-        + did_you_mean(str(activation), ACTIVATIONS)
-    )
+    try:
+        kind = ACTIVATIONS[activation]
+    except (KeyError, TypeError):
+        names = ", ".join(repr(name) for name in ACTIVATIONS)
+        raise ValueError(
+            f"activation={activation!r} is unknown; choose one of {names}, or pass an "
+            "instance of skgd.activations.Activation."
+            + did_you_mean(str(activation), ACTIVATIONS)
+        ) from None
+    return kind()
 
 
 __all__ = ACTIVATIONS.public(

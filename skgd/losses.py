@@ -4,6 +4,7 @@ Not here: softmax over a row of scores, the mean over rows, penalties, compilati
 """
 
 import math
+from contextlib import suppress
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -1349,12 +1350,12 @@ def get_loss(loss: str | Loss, task: str) -> Loss:
         ...
     ValueError: loss='hinge' is not for regression; choose one of 'squared_error',...
     """
-    found: Loss | None
+    found: Loss | None = None
     if isinstance(loss, Loss):
         found = loss
-    else:
-        kind = LOSSES.find(loss)
-        found = None if kind is None else kind()
+    elif isinstance(loss, str):
+        with suppress(KeyError):
+            found = LOSSES[loss]()
     if found is not None and task in found.tasks:
         return found
     problem = "is unknown" if found is None else f"is not for {task}"

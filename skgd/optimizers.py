@@ -1475,13 +1475,14 @@ def get_optimizer(optimizer: str | Optimizer) -> Optimizer:
             "optimizer must be a string or an instance of skgd.optimizers.Optimizer, "
             f"got {optimizer!r}."
         )
-    kind = OPTIMIZERS.find(optimizer)
-    if kind is None:
+    try:
+        kind = OPTIMIZERS[optimizer]
+    except KeyError:
         names = ", ".join(repr(name) for name in OPTIMIZERS)
         raise ValueError(
             f"Unknown optimizer {optimizer!r}; choose one of {names}."
             + did_you_mean(optimizer, OPTIMIZERS)
-        )
+        ) from None
     return kind()
 
 

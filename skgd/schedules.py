@@ -990,13 +990,14 @@ def get_schedule(schedule: str | Schedule | Callable[..., Any]) -> Schedule:
     if isinstance(schedule, Schedule):
         return schedule
     if isinstance(schedule, str):
-        kind = SCHEDULES.find(schedule)
-        if kind is None:
+        try:
+            kind = SCHEDULES[schedule]
+        except KeyError:
             names = ", ".join(repr(name) for name in SCHEDULES)
             raise ValueError(
                 f"Unknown schedule {schedule!r}; choose one of {names}."
                 + did_you_mean(schedule, SCHEDULES)
-            )
+            ) from None
         return kind()
     if callable(schedule) and not isinstance(schedule, type):
         return FromCallable(schedule)

@@ -601,7 +601,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         return {}
 
     def _parameter_values(self):
-        attributes = vars(self)
+        attributes = attributes_of(self)
         return [attributes[name] for name in self._get_param_names()]
 
     def __getstate__(self):
@@ -951,8 +951,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         if state.table is None:
             # The last derivatives of rows that nobody will know again.
             state.derivatives = np.empty(0)
-        attributes = vars(self)
-        for name in ("_quick", "_compact", "_calls"):
+        attributes = attributes_of(self)
+        for name in ("_quick", "_compact", "_calls", LATE):
             attributes.pop(name, None)
         attributes.update(
             self._attributes(plan, task, state, report),

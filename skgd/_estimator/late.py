@@ -6,7 +6,7 @@ leaves what they are made of, and reading one of them, ``vars`` and pickling mak
 To whoever looks they have always been there.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 
 class _Bare:
@@ -37,17 +37,55 @@ def _all_attributes(estimator):
 late_dict: Any = property(_all_attributes, _DICT.__set__)
 
 
-class LateAttributes(_Bare):
-    """Makes late attributes when they are asked for by name."""
+class Late:
+    """One late attribute, in the body of a class: made when it is asked for by name.
 
-    def __getattr__(self, name: str) -> Any:
-        # Python asks here for what it has not found.
-        attributes = attributes_of(self)
+    Python looks into the dict of the instance first, so that it comes here only where
+    the attribute is not there, or not yet.
+    """
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            return self
+        attributes = attributes_of(instance)
         late = attributes.get(LATE)
-        if late is not None and name in late.names:
-            return late.show(attributes, name)
-        # The error that brought us here, with its reason.
-        return object.__getattribute__(self, name)
+        if late is not None and self.name in late.names:
+            return late.show(attributes, self.name)
+        raise AttributeError(
+            f"{type(instance).__name__!r} object has no attribute {self.name!r}",
+            name=self.name,
+            obj=instance,
+        )
+
+
+class LateAttributes(_Bare):
+    """What a call leaves besides the weights, whatever the model; see `REPORT`."""
+
+    _state = Late()
+    _model = Late()
+    n_iter_ = Late()
+    t_ = Late()
+    lr_ = Late()
+    history_ = Late()
+    loss_curve_ = Late()
+    best_loss_ = Late()
+    best_epoch_ = Late()
+    stop_reason_ = Late()
+    _calls = Late()
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Whatever training leaves."""
+
+
+# The names of what a call leaves besides the weights.
+REPORT = tuple(
+    name for name, value in vars(LateAttributes).items() if type(value) is Late
+)
 
 
 def may_be_late(cls):

@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator
 from skgd._estimator.calls import NO_CALLS, after
 from skgd._estimator.late import (
     LATE,
+    REPORT,
     attributes_of,
     may_be_late,
     replace_attributes,
@@ -36,21 +37,6 @@ from skgd.schedules import Constant
 # Numbers in a chunk that are copied, if need be, to lie row by row. Larger chunks, for
 # which a prepared update saves little, are read where they lie.
 FEW_NUMBERS = 1 << 16
-
-# What a call leaves besides the weights.
-REPORT = (
-    "_state",
-    "_model",
-    "n_iter_",
-    "t_",
-    "lr_",
-    "history_",
-    "loss_curve_",
-    "best_loss_",
-    "best_epoch_",
-    "stop_reason_",
-    "_calls",
-)
 
 # Methods that prepared updates stand in for. A subclass with one of its own means it.
 STOOD_IN_FOR = (

@@ -6,6 +6,8 @@ that the attributes alone have to be put back.
 
 import functools
 
+from skgd._estimator.late import LATE, LateAttributes, attributes_of
+
 
 def all_or_nothing(method):
     """Decorate a method that trains: what it raises leaves the estimator as it was.
@@ -17,7 +19,9 @@ def all_or_nothing(method):
 
     @functools.wraps(method)
     def trained(self, *args, **kwargs):
-        before = vars(self).copy()
+        late = not isinstance(self, LateAttributes) or LATE in attributes_of(self)
+        # The former makes what is late.
+        before = (vars(self) if late else attributes_of(self)).copy()
         try:
             return method(self, *args, **kwargs)
         except BaseException:

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from skgd._estimator import parameters as _parameters
 from skgd._estimator.base import BaseGD
 from skgd._estimator.causes import need_scaling
-from skgd._estimator.late import LATE, attributes_of, late_dict
+from skgd._estimator.late import LATE, Late, attributes_of, late_dict
 from skgd._estimator.parameters import documented, with_parameters
 from skgd._estimator.prepared import quickly
 from skgd._estimator.probabilities import LogProbabilities, has_probabilities
@@ -57,7 +57,8 @@ class LinearGD(BaseGD):
     """The linear model of both estimators: coef_, intercept_ and raw scores."""
 
     _estimates_classes = False
-    coef_: Any
+    coef_: Any = Late()
+    intercept_: Any = Late()
 
     @all_or_nothing
     @with_callbacks

@@ -6,6 +6,7 @@ layers are in ``model.py``, the numbers of ``lr="auto"`` in ``automatic.py``.
 
 from dataclasses import replace
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -19,6 +20,7 @@ from skgd._estimator.causes import (
     extreme_targets,
     warn_of_unusable,
 )
+from skgd._estimator.late import Late
 from skgd._input.columns import usable_moments
 from skgd._input.moments import exceeds_rounding
 from skgd._input.targets import Classification, Multilabel, Regression
@@ -80,6 +82,9 @@ def _check_range(y, dtype):
 
 class NetworkGD(BaseGD):
     """A network as ``BaseGD`` wants it."""
+
+    coefs_: Any = Late()
+    intercepts_: Any = Late()
 
     def _checked_data(self, X, y, reset):
         X, y = validated(

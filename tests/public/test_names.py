@@ -51,7 +51,7 @@ def test_alias_tables_lead_to_names_that_are_there():
     for registry in (LOSSES, OPTIMIZERS, ACTIVATIONS):
         for alias, name in registry.aliases.items():
             assert alias not in registry
-            assert registry.find(alias) is registry[name]
+            assert registry[alias] is registry[name]
     assert type(get_optimizer("Adam")) is OPTIMIZERS["adam"]
     assert type(get_activation("swish")) is ACTIVATIONS["silu"]
 
