@@ -14,6 +14,64 @@ from skgd._training.recording import RecordedObjective
 _KEYS = itertools.count()
 
 
+class ShardedBatches:
+    """``solver="minibatch"``: every group gives its share of each batch.
+
+    Parameters
+    ----------
+    bound : ShardedObjective
+    stepper : skgd._training.epochs.Stepper
+    rates : callable(state, n_steps) -> array
+        Learning rates of the coming updates.
+    batch_size : int
+        Rows of a batch; they differ by a row for each group.
+    shuffle : bool
+        Whether a group draws its shares from a new random order in each epoch.
+    on_step : callable(state, loss), optional
+    """
+
+    def __init__(self, bound, stepper, rates, batch_size, shuffle, on_step=None):
+        from skgd._kernels import compiling, epoch
+
+        self.bound = bound
+        self.stepper = stepper
+        self.rates = rates
+        self.shuffle = shuffle
+        self.on_step = on_step
+        self.n_steps = -(-bound.n_rows // batch_size)
+        self._step = compiling.kernel(
+            epoch.single_step, epoch.step_signature(stepper.element)
+        )
+
+    def run(self, state):
+        """One epoch in place; returns (mean objective seen, last rate)."""
+        rates = self.rates(state, self.n_steps)
+        seed = int(state.rng.integers(2**31)) if self.shuffle else None
+        total, bound = 0.0, self.bound
+        for k in range(self.n_steps):
+            loss, gradient, n_rows = bound.batch_sums(
+                state.theta, seed, state.epoch, k, self.n_steps
+            )
+            total += loss
+            if not math.isfinite(loss):
+                return math.nan, self.stepper.rate(state, rates)
+            check_state(state, self.stepper.n, *self.stepper.kept)
+            self._step(
+                state.theta,
+                gradient.astype(state.theta.dtype, copy=False),
+                n_rows,
+                self.stepper.update(state),
+                rates[k],
+                state.step + 1,
+            )
+            self.stepper.raise_noted()
+            state.step += 1
+            if self.on_step is not None:
+                self.on_step(state, loss / n_rows)
+        value = total / bound.n_rows + bound.objective.penalty(state.theta)
+        return value, self.stepper.rate(state, rates)
+
+
 class ShardedObjective:
     """An objective over the groups of an engine.
 
@@ -28,6 +86,7 @@ class ShardedObjective:
     """
 
     in_memory = False
+    many_updates = ShardedBatches
 
     def __init__(self, objective, engine, rows, block_rows):
         self.objective = objective
@@ -104,65 +163,3 @@ class ShardedObjective:
             "batch_sums", folded, seed, epoch, k, n_batches
         )
         return float(loss), self._sample.unfolded(gradient), int(n_rows)
-
-    def batches(self, stepper, rates, batch_size, shuffle, on_step):
-        """The epoch of many updates."""
-        return ShardedBatches(self, stepper, rates, batch_size, shuffle, on_step)
-
-
-class ShardedBatches:
-    """``solver="minibatch"``: every group gives its share of each batch.
-
-    Parameters
-    ----------
-    bound : ShardedObjective
-    stepper : skgd._training.epochs.Stepper
-    rates : callable(state, n_steps) -> array
-        Learning rates of the coming updates.
-    batch_size : int
-        Rows of a batch; they differ by a row for each group.
-    shuffle : bool
-        Whether a group draws its shares from a new random order in each epoch.
-    on_step : callable(state, loss), optional
-    """
-
-    def __init__(self, bound, stepper, rates, batch_size, shuffle, on_step=None):
-        from skgd._kernels import compiling, epoch
-
-        self.bound = bound
-        self.stepper = stepper
-        self.rates = rates
-        self.shuffle = shuffle
-        self.on_step = on_step
-        self.n_steps = -(-bound.n_rows // batch_size)
-        self._step = compiling.kernel(
-            epoch.single_step, epoch.step_signature(stepper.element)
-        )
-
-    def run(self, state):
-        """One epoch in place; returns (mean objective seen, last rate)."""
-        rates = self.rates(state, self.n_steps)
-        seed = int(state.rng.integers(2**31)) if self.shuffle else None
-        total, bound = 0.0, self.bound
-        for k in range(self.n_steps):
-            loss, gradient, n_rows = bound.batch_sums(
-                state.theta, seed, state.epoch, k, self.n_steps
-            )
-            total += loss
-            if not math.isfinite(loss):
-                return math.nan, self.stepper.rate(state, rates)
-            check_state(state, self.stepper.n, *self.stepper.kept)
-            self._step(
-                state.theta,
-                gradient.astype(state.theta.dtype, copy=False),
-                n_rows,
-                self.stepper.update(state),
-                rates[k],
-                state.step + 1,
-            )
-            self.stepper.raise_noted()
-            state.step += 1
-            if self.on_step is not None:
-                self.on_step(state, loss / n_rows)
-        value = total / bound.n_rows + bound.objective.penalty(state.theta)
-        return value, self.stepper.rate(state, rates)

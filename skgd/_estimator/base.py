@@ -47,7 +47,6 @@ from skgd._input.validation import (
     check_sum,
     check_weights,
     refuse_foreign,
-    validate_given,
     weights_as_given,
 )
 from skgd._input.warnings import warn_user
@@ -58,7 +57,6 @@ from skgd._training.loop import DivergenceWarning, Limits, train
 from skgd._training.state import State
 from skgd.losses import LOSSES, get_loss
 from skgd.optimizers import get_optimizer
-from skgd.schedules import get_schedule
 
 # Rows of a batch where none is asked for.
 AUTO_BATCH_SIZE = 64
@@ -84,6 +82,9 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
 
     Subclasses provide the methods that ``skgd._estimator.hooks`` documents.
     """
+
+    # Whether the fitted attributes say how far from the minimum a run has ended.
+    _tells_gap = False
 
     # Where the parameters in scikit-learn's HTML view of an estimator link to.
     _doc_link_module = "skgd"
@@ -217,28 +218,29 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
             Starting values by the name of the argument; None where not given.
         validation : tuple (X_val, y_val, sample_weight_val)
         """
-        refuse_foreign(X=X, y=y, sample_weight=sample_weight)
         given = X, y
         resumed = self._goes_on()
+        model = None
         if resumed:
             self._check_late_parameters()
-        X, y = self._checked_data(X, y, reset=not resumed)
-        if resumed:
-            X = X.astype(self._model.dtype, copy=False)
+            X, y = self._checked_data(X, y, reset=False)
+            model, task = self._model.to_train(), self._task
+            X = X.astype(model.dtype, copy=False)
+        else:
+            X, y, task = self._first_data(X, y)
         weights = sample_weight
         if weights is not None:
             weights = check_weights(sample_weight, X)
-        task = self._task if resumed else self._new_task(y, None)
         loss = get_loss(self.loss, task.name)
         rng = self._random_stream(resumed)
 
         rows = self._weighted_rows(X, y, weights, task, loss, where="fit")
         rows, held_out = self._split(rows, task, loss, validation, rng, given)
-        rows = rows.with_mean_weight_one()
+        if not rows.weigh_the_same:
+            rows = rows.with_mean_weight_one()
 
-        model = self._model.to_train() if resumed else None
-        plan = self._plan(task, loss, rows, model)
-        state = self._begun(plan, rows, rng, init, resumed)
+        plan = self._plan(task, loss, rows, model, rng)
+        state = self._begun(plan, rng, init, resumed)
         if plan.optimizer.keeps_derivatives:
             state.belongs_to(plan.table(rows) if self.warm_start else None)
 
@@ -246,20 +248,19 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         with plan.blas_threads():
             return self._run(plan, task, state, plan.bind(rows), held_out, data)
 
-    def _begun(self, plan, rows, rng, init, resumed):
+    def _begun(self, plan, rng, init, resumed):
         """The state before the first update of a run: a new one, or the one kept.
 
         Parameters
         ----------
         plan : Plan
-        rows : Rows
         rng : numpy.random.Generator
         init : dict
             Starting values by the name of the argument; None where not given.
         resumed : bool
         """
         if not resumed:
-            theta = self._first_theta(plan, rows, init, rng)
+            theta = self._first_theta(plan, init)
             return State.start(theta, plan.optimizer, plan.averaging, rng)
         state = self._state.resumed(plan.optimizer, plan.averaging)
         state.rng = rng
@@ -334,7 +335,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
             validate=validate,
             on_epoch=on_epoch if hasattr(self, "_skl_callbacks") else None,
             verbose=int(self.verbose),
-            presses=Presses(epochs_break=not bound.in_memory),
+            presses=Presses.watched(epochs_break=not bound.in_memory),
         )
         state.n_seen, state.half_life = bound.n_rows or 0, math.inf
         state.mean_from = 0
@@ -459,13 +460,13 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         """The plan of a call of partial_fit, and the state that it moves."""
         share = 1.0 if first else self._share_remembered()
         model = None if first else self._model.to_train().reduced(share)
-        plan = self._plan(task, loss, rows, model, streaming=True)
+        rng = generator(self.random_state) if first else self._state.rng
+        plan = self._plan(task, loss, rows, model, rng, streaming=True)
         plan.shuffle = False
         plan.averaging = self._mean_of_stream(plan.averaging)
         if self.lr == "auto":
             plan.half_life = self._half_life
-        rng = generator(self.random_state) if first else self._state.rng
-        state = self._begun(plan, rows, rng, {}, not first)
+        state = self._begun(plan, rng, {}, not first)
         if share < 1.0 and self.lr == "auto":
             state.reduce_sums(plan.optimizer, share)
         state.half_life = self._half_life
@@ -676,7 +677,10 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
 
     def _further_rows(self, X, y, task, dtype, trusted=False):
         """Checked rows of a stream in the precision of its first ones."""
-        plain = checked_chunk(self, X, y, task, trusted)
+        attributes = attributes_of(self)
+        names = attributes.get("feature_names_in_")
+        n_features = attributes["n_features_in_"]
+        plain = checked_chunk(X, y, task, n_features, names, trusted)
         X, y = plain or self._checked_data(X, y, reset=False)
         return X.astype(dtype, copy=False), y
 
@@ -724,7 +728,8 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
             raise ValueError(
                 "All sample weights are zero: there is nothing to learn from."
             )
-        loss.check_target(rows.visited_targets())
+        every = sample_weight is None
+        loss.check_target(targets if every else rows.visited_targets())
         return rows
 
     def _split(self, rows, task, loss, validation, rng, given=None):
@@ -771,19 +776,9 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
 
     # ---- the parts of a run ------------------------------------------------------
 
-    def _rule_and_schedule(self):
-        """Optimizer and schedule as objects, their hyper-parameters checked."""
-        optimizer = get_optimizer(self.optimizer)
-        schedule = get_schedule(self.lr_schedule)
-        if optimizer is self.optimizer:
-            validate_given(optimizer, self.optimizer)
-        if schedule is self.lr_schedule:
-            validate_given(schedule, self.lr_schedule)
-        return optimizer, schedule
-
-    def _first_theta(self, plan, rows, init, rng):
+    def _first_theta(self, plan, init):
         """Parameters before the first update."""
-        theta = self._start_theta(plan, rows, rng)
+        theta, plan.theta = plan.theta, None
         for name, value in init.items():
             if value is not None:
                 theta = self._with_init(plan.objective.model, theta, name, value)
@@ -922,26 +917,13 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
 
     def _attributes(self, plan, task, state, report):
         """Fitted attributes after the epochs reported."""
-        attributes = self._shown(plan, task, state)
-        columns = report.columns
-        losses = columns.get("loss", [])
-        attributes |= {
-            "n_iter_": report.n_epochs,
-            "t_": state.step,
-            "lr_": plan.rate_used(columns.get("lr")),
-            "history_": report.history(),
-            "loss_curve_": losses.copy(),
-            "best_loss_": min(losses, default=np.inf),
-            "best_epoch_": report.best_epoch,
-            "stop_reason_": report.stop_reason,
-            "validation_scores_": None,
-            "best_validation_score_": None,
-        }
-        if "validation_loss" in columns:
-            scores = columns.get("validation_score")
-            scores = scores or [-loss for loss in columns["validation_loss"]]
-            attributes["validation_scores_"] = list(scores)
-            attributes["best_validation_score_"] = max(scores)
+        attributes = self._shown(plan, task, state) | report.attributes()
+        rates = report.columns.get("lr")
+        # The base rate, or the last length that the method found by itself.
+        found = plan.optimizer.finds_rate and rates
+        attributes |= {"t_": state.step, "lr_": rates[-1] if found else plan.lr}
+        if self._tells_gap:
+            attributes |= {"gap_": report.gap, "gap_kind_": report.gap_kind}
         return attributes
 
     def _keep(self, plan, task, state, report):
@@ -959,7 +941,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
             _state=state,
             _model=plan.objective.model,
             _checked=self._parameter_values(),
-            _made_with=self._fixed_parameters(task),
+            _made_with=plan.made_with,
         )
 
     def _theta_shown(self):
@@ -1034,7 +1016,9 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
             report.stop_reason = "diverged"
         elif report.stop_reason == "diverged":
             where = f"in epoch {report.n_epochs + 1}"
-        vanishing = vanishing_targets(task, plan.objective.loss, bound.rows)
+        vanishing = ""
+        if task.classes is None:
+            vanishing = vanishing_targets(plan.objective.loss, bound.rows)
         if report.stop_reason == "diverged":
             self._warn_of_divergence(where, plan, task, state, bound, vanishing)
             return
@@ -1043,14 +1027,15 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
         planned = report.stop_reason == "max_iter" and self._ends_as_planned()
         if report.stop_reason == "tol" or (planned and self.max_iter == "auto"):
             self._warn_if_stuck(plan, task, state, bound)
-        if ended and report.gap_kind is None:
+        tol = self._tolerance()
+        measurable = self.lr == "auto" and tol is not None
+        if ended and measurable and report.gap_kind is None:
             self._measure_gap(report, plan, state, bound)
         if report.gap_kind is not None:
-            self._warn_if_far(report, plan)
+            self._warn_if_far(report, plan, tol)
             return
         if report.stop_reason != "max_iter" or planned:
             return
-        tol = self._tolerance()
         if tol is not None:
             warn_user(
                 f"Stopped at max_iter={report.n_epochs} epochs, before the objective "
@@ -1078,7 +1063,7 @@ class BaseGD(OtherForms, CallbackSupportMixin, LateAttributes, BaseEstimator):
     def _measure_gap(self, report, plan, state, bound):
         """Tell the report how far from the minimum a run ended that did not ask."""
 
-    def _warn_if_far(self, report, plan):
+    def _warn_if_far(self, report, plan, tol):
         """Warn about a search that ended far from the minimum, by its own gap."""
 
     def _constant(self, plan, rows):

@@ -49,10 +49,8 @@ def extreme_targets(task, rows):
     )
 
 
-def vanishing_targets(task, loss, rows):
-    """Targets whose loss is zero only because their squares are."""
-    if task.classes is not None:
-        return ""
+def vanishing_targets(loss, rows):
+    """Targets of a regression whose loss is zero only because their squares are."""
     largest = float(np.abs(rows.visited_targets()).max(initial=0.0))
     if not 0.0 < largest < SMALL:
         return ""

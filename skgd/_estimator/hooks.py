@@ -25,6 +25,9 @@ class Hooks(Protocol):
         knows them is asked later.
         """
 
+    def _first_data(self, X, y):
+        """The first X and y, as of `_checked_data`, and their task. Required."""
+
     def _new_task(self, y, classes):
         """What y means: a task for the first y seen. Required.
 
@@ -38,16 +41,15 @@ class Hooks(Protocol):
         ways to write the same are no change: ``{"hidden_layer_sizes": [100]}``.
         """
 
-    def _plan(self, task, loss, rows, model, streaming):
+    def _plan(self, task, loss, rows, model, rng, streaming):
         """The parts of a run over `rows`: objective, rule, rate, batches. Required.
 
         `model` is that of an earlier call, to go on with, or None for a new one; it may
-        be moved. `streaming` says that the run is a call of ``partial_fit``, which is
-        to go on with other rows.
+        be moved. A plan of a new one holds its parameters before the first update,
+        for which random numbers are drawn from `rng`; and any plan holds
+        `_fixed_parameters`. `streaming` says that the run is a call of
+        ``partial_fit``, which is to go on with other rows.
         """
-
-    def _start_theta(self, plan, rows, rng):
-        """Parameters of a new model before the first update. Required."""
 
     def _set_start(self, plan, state, init):
         """Move the state of an earlier call to the user's starting values."""
@@ -69,9 +71,6 @@ class Hooks(Protocol):
 
     def _weights_shown(self, task, model, theta):
         """The fitted attributes that hold `theta`, by name. Required."""
-
-    def _attributes(self, plan, task, state, report):
-        """All fitted attributes after the epochs of `report`, by name."""
 
     def _theta_shown(self):
         """Parameters that the fitted attributes hold. Required.
@@ -101,12 +100,15 @@ class Hooks(Protocol):
         """
 
     def _measure_gap(self, report, plan, state, bound):
-        """Tell the report how far from the minimum a run ended that did not ask."""
+        """Tell the report how far from the minimum a run ended that did not ask.
+
+        A run that was to find its rate, and to stop by a tolerance.
+        """
 
     def _warn_if_stuck(self, plan, task, state, bound):
         """Warn about a run that looks converged and has learnt nothing."""
 
-    def _warn_if_far(self, report, plan):
+    def _warn_if_far(self, report, plan, tol):
         """Warn about a search that ended far from the minimum, by its own gap."""
 
     def _stable_rate(self, plan, bound):

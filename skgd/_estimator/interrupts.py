@@ -11,6 +11,7 @@ import signal
 import sysconfig
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 from skgd._training.loop import EpochBroken
@@ -48,7 +49,7 @@ LIBRARIES = tuple(
 
 
 class Presses:
-    """Takes Ctrl-C over while a run is trained, in the main thread.
+    """Takes Ctrl-C over while a run is trained, in the main thread; see `watched`.
 
     The first press is noted, for the loop to stop after the epoch, or raises
     `KeyboardInterrupt` at once where the fit is one of many. A second press always
@@ -74,21 +75,26 @@ class Presses:
         self.asked = self.in_epoch = False
         self.seconds = lambda: float("inf")
         self._in_loop = False
-        self._started = self._pressed = self._previous = None
+        self._started, self._pressed = time.monotonic(), None
+        self._previous = None
 
-    def __enter__(self):
-        self._started = time.monotonic()
+    @classmethod
+    @contextmanager
+    def watched(cls, epochs_break=False):
+        """The presses from here to the end of a ``with`` block."""
+        presses = cls(epochs_break)
         # Signals reach the main thread only. A handler that is None was installed by
         # other than Python code: leave it alone.
         if threading.current_thread() is threading.main_thread():
-            self._previous = signal.getsignal(signal.SIGINT)
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._on_press)
-        return self
-
-    def __exit__(self, *error):
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
+            presses._previous = signal.getsignal(signal.SIGINT)
+        if presses._previous is None:
+            yield presses
+            return
+        try:
+            signal.signal(signal.SIGINT, presses._on_press)
+            yield presses
+        finally:
+            signal.signal(signal.SIGINT, presses._previous)
 
     def _on_press(self, signum, frame):
         signal.signal(signal.SIGINT, self._previous)

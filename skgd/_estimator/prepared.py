@@ -42,6 +42,7 @@ FEW_NUMBERS = 1 << 16
 STOOD_IN_FOR = (
     "_attributes",
     "_checked_data",
+    "_first_data",
     "_fixed_parameters",
     "_further_rows",
     "_keep",
@@ -439,7 +440,7 @@ class PreparedUpdate:
             "_model": self.model_of(left),
             "n_iter_": 1,
             "t_": state.step,
-            "lr_": self.plan.rate_used([left.rate]),
+            "lr_": left.rate if self.plan.optimizer.finds_rate else self.plan.lr,
             "history_": {
                 "epoch": np.array([state.epoch]),
                 "step": np.array([state.step]),

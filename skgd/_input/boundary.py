@@ -4,7 +4,8 @@ Compiled loops check no bounds: an array that is shorter than the others would b
 or written, beyond its end. Types, dimensions and memory order are checked by Numba at
 every call, because each kernel is compiled for one signature; how long the arrays must
 be is checked here, so that a mismatch is an exception whatever led to it. All checks
-but those of the numbers of rows and classes take the same short time for any size.
+but those of the numbers of rows and classes take the same short time for any size. That
+targets, weights and numbers of rows go with X is for ``Rows`` to see, as they are made.
 """
 
 import numpy as np
@@ -23,33 +24,16 @@ def check_sizes(whole, **arrays):
     """
     for name, (array, *sizes) in arrays.items():
         if array.size not in sizes:
-            _refuse(whole, name, array.shape, " or ".join(map(str, sizes)))
+            refuse(whole, name, array.shape, " or ".join(map(str, sizes)))
 
 
-def _refuse(whole, name, found, expected):
+def refuse(whole, name, found, expected):
+    """ValueError for an array of another shape than expected."""
     raise ValueError(
         f"The arrays of {whole} do not fit together: {name} has shape {found}, "
         f"expected {expected}. They belong to data or parameters of another shape; "
         "call fit anew."
     )
-
-
-def check_rows(X, targets, weights, order, as_they_came):
-    """ValueError unless targets and weights are those of X, and `order` lies inside.
-
-    Numbers of rows that are not known to be those of all rows `as_they_came` are looked
-    at one by one.
-    """
-    n_rows = X.shape[0]
-    if targets.shape[0] != n_rows or targets.ndim != 2:
-        _refuse("the rows", "targets", targets.shape, f"({n_rows}, n_targets)")
-    if weights.shape != (n_rows,):
-        _refuse("the rows", "weights", weights.shape, (n_rows,))
-    if as_they_came:
-        if order.shape != (n_rows,):
-            _refuse("the rows", "order", order.shape, (n_rows,))
-    else:
-        check_order(order, n_rows)
 
 
 def check_order(order, n_rows):
@@ -85,7 +69,7 @@ def check_model(model, rows, softmax):
         raise ValueError(f"X is {X.dtype}, but the parameters are {model.dtype}.")
     if targets.shape[1] not in (1, model.n_outputs):
         expected = f"({len(targets)}, {model.n_outputs})"
-        _refuse("the rows", "targets", targets.shape, expected)
+        refuse("the rows", "targets", targets.shape, expected)
     if softmax and targets.size:
         _check_classes(targets, model.n_outputs)
     if sparse.issparse(X):
@@ -105,10 +89,10 @@ def _check_csr(X):
     """That the arrays of a CSR matrix are as long as each other says."""
     n_entries = int(X.indptr[-1]) if X.indptr.size else 0
     if X.indptr.shape != (X.shape[0] + 1,):
-        _refuse("X", "indptr", X.indptr.shape, (X.shape[0] + 1,))
+        refuse("X", "indptr", X.indptr.shape, (X.shape[0] + 1,))
     if X.indices.shape != X.data.shape or X.data.size < n_entries:
         expected = f"as data {X.data.shape} and at least ({n_entries},)"
-        _refuse("X", "indices", X.indices.shape, expected)
+        refuse("X", "indices", X.indices.shape, expected)
 
 
 def check_state(state, n, n_vectors, n_scalars):
@@ -140,7 +124,7 @@ def check_state(state, n, n_vectors, n_scalars):
         base=(state.base, 0, n),
         average=(state.average, 0, n),
     )
-    _refuse("the state", "vectors", state.vectors.shape, (n_vectors, n))
+    refuse("the state", "vectors", state.vectors.shape, (n_vectors, n))
 
 
 def check_updates(state, n, n_vectors, n_scalars, order, rates, batch_size):
@@ -148,4 +132,4 @@ def check_updates(state, n, n_vectors, n_scalars, order, rates, batch_size):
     check_state(state, n, n_vectors, n_scalars)
     if order.size > batch_size * rates.size or batch_size < 1:
         expected = f"({-(-order.size // max(batch_size, 1))},)"
-        _refuse("the updates", "rates", rates.shape, expected)
+        refuse("the updates", "rates", rates.shape, expected)

@@ -22,22 +22,23 @@ LARGEST = float(np.finfo(np.float32).max)
 KIND_OF = {bool: "b", int: "i", float: "f", str: "U", bytes: "S"}
 
 
-def checked_chunk(estimator, X, y, task, trusted=False):
+def checked_chunk(X, y, task, n_features, names=None, trusted=False):
     """X and y as arrays if they need no closer look, else None.
 
-    For an estimator that has seen rows before; ``validate_data`` takes longer than
+    For estimators that have seen rows before; ``validate_data`` takes longer than
     many an update.
 
     Parameters
     ----------
-    estimator : BaseGD
     X, y : array-like
     task : a task of ``skgd._input.targets``
+    n_features : int
+    names : array of str or None
+        Those of the features, as far as they are known.
     trusted : bool
         Whether X is known to be finite.
     """
-    names = vars(estimator).get("feature_names_in_")
-    X = plain_rows(X, estimator.n_features_in_, names, trusted)
+    X = plain_rows(X, n_features, names, trusted)
     if X is None:
         return None
     y = as_plain_vector(y)

@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import as_strided
 from scipy import sparse
 from sklearn.model_selection import train_test_split
 
-from skgd._input.boundary import check_rows
+from skgd._input.boundary import check_order, refuse
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Rows:
         Whether the order is known to be that of all rows of X.
     given : tuple (X, y) or None
         What the user passed, where a scorer is to be handed rows of it.
+    weigh_the_same : bool
+        Whether all weights are one number, kept once.
     """
 
     X: object
@@ -41,9 +43,24 @@ class Rows:
     y: np.ndarray
     as_they_came: bool = field(default=False, kw_only=True)
     given: tuple | None = field(default=None, kw_only=True)
+    weigh_the_same: bool = field(init=False)
 
     def __post_init__(self):
-        check_rows(self.X, self.targets, self.weights, self.order, self.as_they_came)
+        """ValueError unless the arrays are those of X, and `order` lies inside.
+
+        Numbers of rows that are not known to be those of all rows as they came are
+        looked at one by one.
+        """
+        n_rows, targets, weights = self.X.shape[0], self.targets, self.weights
+        if targets.shape[0] != n_rows or targets.ndim != 2:
+            refuse("the rows", "targets", targets.shape, f"({n_rows}, n_targets)")
+        if weights.shape != (n_rows,):
+            refuse("the rows", "weights", weights.shape, (n_rows,))
+        if not self.as_they_came:
+            check_order(self.order, n_rows)
+        elif self.order.shape != (n_rows,):
+            refuse("the rows", "order", self.order.shape, (n_rows,))
+        vars(self)["weigh_the_same"] = weights.strides == (0,)
 
     @classmethod
     def of(cls, X, y, targets, weights=None):
@@ -89,11 +106,6 @@ class Rows:
     def measured_by(self, units):
         """The rows with each target divided by its unit."""
         return replace(self, targets=self.targets / units)
-
-    @property
-    def weigh_the_same(self):
-        """Whether all weights are one number, kept once."""
-        return self.weights.strides == (0,)
 
     def with_mean_weight_one(self):
         """Scale the weights to mean 1 over the rows that count."""

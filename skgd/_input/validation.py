@@ -5,6 +5,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skgd._input.numbers import FLOATS, NUMBERS, is_finite
 from skgd._input.sparse import sound
+from skgd._input.targets import DISCRETE, Classification
 from skgd.testing.rehearsal import rehearse
 
 # Weights of streams, which are taken as given: products of larger ones with data
@@ -43,7 +44,7 @@ def refuse_foreign(**arrays):
             )
 
 
-def validated(estimator, X, y="no_validation", *, reset, **checks):
+def validated(estimator, X, y="no_validation", *, reset, remedy=None, **checks):
     """X, and y if it is given, as the estimators train on them.
 
     Parameters
@@ -53,6 +54,8 @@ def validated(estimator, X, y="no_validation", *, reset, **checks):
     X, y : array-like
     reset : bool
         Whether to set them.
+    remedy : str, optional
+        What to do about y that holds no labels, where it must.
     **checks : object
         Further arguments of scikit-learn's ``validate_data``.
 
@@ -66,9 +69,32 @@ def validated(estimator, X, y="no_validation", *, reset, **checks):
     ------
     ValueError
         As scikit-learn's; for text in X it names the column and the encoder.
+    TypeError
+        As `refuse_foreign`.
     """
-    if isinstance(y, np.ndarray) and are_plain(X, y):
-        return validate_data(estimator, X, y, reset=reset, skip_check_array=True)
+    refuse_foreign(X=X, y=y)
+    if not (isinstance(y, np.ndarray) and are_plain(X, y)):
+        checked = _looked_at(estimator, X, y, reset, checks)
+    elif reset:
+        # All that is kept of a plain array.
+        estimator.n_features_in_ = X.shape[1]
+        if hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+        checked = X, y
+    else:
+        checked = validate_data(estimator, X, y, reset=False, skip_check_array=True)
+    if remedy is not None and not are_labels(checked[1]):
+        Classification.check(checked[1], remedy)
+    return checked
+
+
+def are_labels(y):
+    """Whether nothing but labels can be in y, whatever its numbers."""
+    return isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in DISCRETE
+
+
+def _looked_at(estimator, X, y, reset, checks):
+    """`validated` where the data take a closer look, with arguments of it."""
     checks |= {"accept_sparse": "csr", "dtype": FLOATS, "reset": reset}
     try:
         checked = validate_data(estimator, sound(X), y, **checks)
@@ -176,6 +202,7 @@ def check_weights(sample_weight, X):
     """
     if sample_weight is None:
         return None
+    refuse_foreign(sample_weight=sample_weight)
     weights = _check_sample_weight(
         sample_weight,
         X,

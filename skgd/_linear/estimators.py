@@ -30,12 +30,11 @@ from skgd._input.targets import Classification, Regression
 from skgd._input.validation import (
     check_start,
     check_weights,
-    refuse_foreign,
     validated,
 )
 from skgd._input.warnings import warn_user
 from skgd._linear.evidence import gap_at
-from skgd._linear.plan import Asked, constant_theta, linear_plan
+from skgd._linear.plan import Asked, constant_theta, fixed_parameters, linear_plan
 from skgd._linear.prepared_update import prepared
 from skgd._linear.step_size import (
     smoothness,
@@ -57,6 +56,7 @@ class LinearGD(BaseGD):
     """The linear model of both estimators: coef_, intercept_ and raw scores."""
 
     _estimates_classes = False
+    _tells_gap = True
     coef_: Any = Late()
     intercept_: Any = Late()
 
@@ -94,26 +94,12 @@ class LinearGD(BaseGD):
         init = {"coef_init": coef_init, "intercept_init": intercept_init}
         return self._fit(X, y, sample_weight, init, (X_val, y_val, sample_weight_val))
 
-    def _plan(self, task, loss, rows, model, streaming=False):
-        return linear_plan(self, task, loss, rows, model, streaming)
+    _plan = linear_plan
+    _fixed_parameters = fixed_parameters
 
-    def _fixed_parameters(self, task):
-        return {"fit_intercept": bool(self.fit_intercept)}
-
-    def _start_theta(self, plan, rows, rng):
-        """Zero, with the best constant as intercept under lr="auto"."""
-        model = plan.objective.model
-        if self.lr != "auto":
-            return np.zeros(model.size, model.dtype)
-        theta = plan.constant
-        if theta is None:
-            theta = constant_theta(self, plan.objective, rows)
-        theta = theta.copy()
-        if plan.optimizer.normalises and self.fit_intercept:
-            # At the best constant the gradient of the intercept is rounding, which
-            # such a rule would blow up to a step: begin one step away.
-            theta[model.n_weights :] += plan.lr
-        return theta
+    def _first_data(self, X, y):
+        X, y = self._checked_data(X, y, reset=True)
+        return X, y, self._new_task(y, None)
 
     def _constant(self, plan, rows):
         if not self.fit_intercept or plan.objective.loss.trivial_minimum:
@@ -136,13 +122,9 @@ class LinearGD(BaseGD):
             intercept = check_start(value, (model.n_outputs,), name)
         return model.theta(coef, intercept)
 
-    def _attributes(self, plan, task, state, report):
-        attributes = super()._attributes(plan, task, state, report)
-        return attributes | {"gap_": report.gap, "gap_kind_": report.gap_kind}
-
     def _measure_gap(self, report, plan, state, bound):
         """Of updates of few rows, with a last look at all of them."""
-        if self.lr != "auto" or self._tolerance() is None or report["validation_loss"]:
+        if "validation_loss" in report.columns:
             return
         ruled = self.average or self.clip_norm is not None
         ruled = ruled or type(plan.schedule) is not Constant
@@ -155,11 +137,10 @@ class LinearGD(BaseGD):
         if found is not None:
             report.gap, report.gap_kind = found
 
-    def _warn_if_far(self, report, plan):
+    def _warn_if_far(self, report, plan, tol):
         """Of a search that could not come closer, and what kept it from that."""
         dtype = plan.objective.model.dtype
         rounding = float(np.sqrt(np.finfo(dtype).eps))
-        tol = self._tolerance()
         far = tol is not None and not report.gap <= max(FAR * tol, rounding)
         if not far or report.stop_reason not in ("max_iter", "rounding", "tol"):
             return
@@ -297,7 +278,6 @@ class LinearGD(BaseGD):
                 scores = self._late_scores(rows)
             return self._scores(rows) if scores is None else scores
         check_is_fitted(self, "coef_")
-        refuse_foreign(X=X)
         X = validated(self, X, reset=False)
         return self._scores(X)
 
@@ -342,7 +322,6 @@ class LinearGD(BaseGD):
         (array([-0.8]), array([-1.6]))
         """
         check_is_fitted(self, "coef_")
-        refuse_foreign(X=X, y=y, sample_weight=sample_weight)
         X, y = self._checked_data(X, y, reset=False)
         weights = check_weights(sample_weight, X)
         rows = self._weighted_rows(X, y, weights, self._task, self._loss)
@@ -665,9 +644,7 @@ class GDClassifier(LogProbabilities, ClassifierMixin, LinearGD):
         return self._loss.predict_proba(scores)
 
     def _checked_data(self, X, y, reset):
-        X, y = validated(self, X, y, reset=reset)
-        Classification.check(y, "use GDRegressor")
-        return X, y
+        return validated(self, X, y, reset=reset, remedy="use GDRegressor")
 
     def _new_task(self, y, classes):
         if classes is not None:

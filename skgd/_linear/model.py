@@ -86,6 +86,7 @@ class LinearModel:
         self.block_rows = min(max(room, 16), BLOCK_ROWS)
 
     is_linear = True
+    n_members = 1
 
     # No function of a user is called but the loss.
     may_raise = False

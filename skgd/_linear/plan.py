@@ -44,9 +44,9 @@ from skgd._training.plan import Plan, rows_per_update
 from skgd._training.proximal import Proximal
 from skgd._training.state import Averaging
 from skgd.losses import Huber
-from skgd.optimizers import GD
+from skgd.optimizers import GD, get_optimizer
 from skgd.penalties import get_penalty
-from skgd.schedules import Constant
+from skgd.schedules import Constant, get_schedule
 
 # How many times the error of a row may be what one step takes off it.
 OVERSHOOT = 2.0
@@ -93,9 +93,13 @@ class Asked:
         self.loss = loss
         self.n_features = n_features
         self.softmax = task.n_outputs > 1 and loss.softmax
-        if loss is estimator.loss:
-            validate_given(loss, estimator.loss)
-        self.optimizer, self.schedule = estimator._rule_and_schedule()
+        self.optimizer = get_optimizer(estimator.optimizer)
+        self.schedule = get_schedule(estimator.lr_schedule)
+        given = estimator.loss, estimator.optimizer, estimator.lr_schedule
+        parts = loss, self.optimizer, self.schedule
+        for part, one in zip(parts, given, strict=True):
+            if part is one:
+                validate_given(part, one)
         self.automatic = estimator.lr == "auto"
         if self.automatic and self.optimizer.row_step is not None:
             raise ValueError(
@@ -224,13 +228,44 @@ class Asked:
             "clip_norm": None,
             "shuffle": estimator.shuffle,
             "n_jobs": effective_n_jobs(estimator.n_jobs),
+            "made_with": fixed_parameters(estimator, self.task),
         }
         return Plan(objective, optimizer, batch_size=batch_size, **parts | others)
 
 
-def linear_plan(estimator, task, loss, rows, model=None, streaming=False):
+def fixed_parameters(estimator, task):
+    """``_fixed_parameters`` of ``skgd._estimator.hooks``."""
+    return {"fit_intercept": bool(estimator.fit_intercept)}
+
+
+def linear_plan(estimator, task, loss, rows, model=None, rng=None, streaming=False):
     """The parts of a run over `rows`: ``_plan`` of ``skgd._estimator.hooks``."""
     asked = Asked(estimator, task, loss, rows.X.shape[1])
+    plan = _chosen(asked, rows, model, streaming)
+    if model is None:
+        plan.theta = _start(estimator, plan, rows)
+    return plan
+
+
+def _start(estimator, plan, rows):
+    """Zero, with the best constant as intercept under lr="auto"."""
+    model = plan.objective.model
+    if estimator.lr != "auto":
+        return np.zeros(model.size, model.dtype)
+    theta = plan.constant
+    if theta is None:
+        theta = constant_theta(estimator, plan.objective, rows)
+    theta = theta.copy()
+    if plan.optimizer.normalises and estimator.fit_intercept:
+        # At the best constant the gradient of the intercept is rounding, which such a
+        # rule would blow up to a step: begin one step away.
+        theta[model.n_weights :] += plan.lr
+    return theta
+
+
+def _chosen(asked, rows, model, streaming):
+    """The parts by the way that the parameters and the rows lead to."""
+    estimator, loss = asked.estimator, asked.loss
     if asked.takes_single_rows:
         if streaming and sparse.issparse(rows.X):
             return _implicit_steps(asked, rows, model)

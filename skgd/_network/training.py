@@ -49,7 +49,11 @@ from skgd._training.plan import Plan, rows_per_update
 from skgd._training.state import Averaging
 from skgd.activations import get_activation
 from skgd.losses import LOSSES, get_loss
-from skgd.optimizers import Adam
+from skgd.optimizers import Adam, get_optimizer
+from skgd.schedules import get_schedule
+
+# What to do about targets that are no classes.
+LOSS_OF_NUMBERS = 'set loss="squared_error" to make this a regressor'
 
 # A run that ends closer to the best constant, in units of the loss, has learnt nothing.
 LEAST_GAIN = 1e-3
@@ -94,14 +98,18 @@ class NetworkGD(BaseGD):
             reset=reset,
             multi_output=True,
             y_numeric=not is_classifier(self),
+            remedy=LOSS_OF_NUMBERS if is_classifier(self) else None,
         )
         if not is_classifier(self):
             _check_range(y, X.dtype)
             return X, self._as_tagged(y)
-        Classification.check(y, 'set loss="squared_error" to make this a regressor')
         if type_of_target(y) != "multilabel-indicator":
             y = column_or_1d(y, warn=True)
         return X, y
+
+    def _first_data(self, X, y):
+        X, y = self._checked_data(X, y, reset=True)
+        return X, y, self._new_task(y, None)
 
     def _new_task(self, y, classes):
         if not is_classifier(self):
@@ -124,14 +132,19 @@ class NetworkGD(BaseGD):
         return self._model.theta(self.coefs_, self.intercepts_)
 
     def _fixed_parameters(self, task):
+        activations = self._activations(len(self._hidden_layer_sizes()))
+        return self._made_with_layers(activations, get_loss(self.loss, task.name))
+
+    def _made_with_layers(self, activations, loss):
+        """`_fixed_parameters` of a network with these functions."""
         hidden = self._hidden_layer_sizes()
         return {
             "hidden_layer_sizes": hidden,
-            "activation": [type(one) for one in self._activations(len(hidden))],
+            "activation": [type(one) for one in activations],
             "dropout": self._dropout(len(hidden)),
             "fit_intercept": bool(self.fit_intercept),
             "standardize": bool(self.standardize),
-            "loss": type(get_loss(self.loss, task.name)),
+            "loss": type(loss),
             "n_ensemble": self.n_ensemble,
         }
 
@@ -160,7 +173,8 @@ class NetworkGD(BaseGD):
             given = [given] * n_layers
         activations = [get_activation(one) for one in given]
         for activation, one in zip(activations, given, strict=True):
-            validate_given(activation, one)
+            if activation is one:
+                validate_given(activation, one)
         return activations
 
     def _dropout(self, n_layers):
@@ -182,9 +196,13 @@ class NetworkGD(BaseGD):
         first, *others = map(float, shares) if n_layers else (0.0,)
         return first if all(s == first for s in others) else (first, *others)
 
-    def _plan(self, task, loss, rows, model, streaming=False):
-        validate_given(loss, self.loss)
-        optimizer, schedule = self._rule_and_schedule()
+    def _plan(self, task, loss, rows, model, rng, streaming=False):
+        optimizer = get_optimizer(self.optimizer)
+        schedule = get_schedule(self.lr_schedule)
+        given = self.loss, self.optimizer, self.lr_schedule
+        for part, one in zip((loss, optimizer, schedule), given, strict=True):
+            if part is one:
+                validate_given(part, one)
         averaging = Averaging(start=int(self.average))
         lr, batch_size = self.lr, self.batch_size
         if lr == "auto":
@@ -198,7 +216,8 @@ class NetworkGD(BaseGD):
                     # Gradients between point and mean take the place of momentum.
                     parameters |= {"beta_1": 0.0}
                     optimizer = type(optimizer)(**parameters)
-        if model is None:
+        is_new = model is None
+        if is_new:
             model = self._new_network(task, loss, rows, streaming)
         elif streaming and self.standardize:
             model = self._network_after(model, rows, loss)
@@ -233,7 +252,16 @@ class NetworkGD(BaseGD):
             averaging=averaging,
             clip_norm=self._longest_gradient(model),
             shuffle=self.shuffle,
+            made_with=self._made_with_layers(model.activations, loss),
+            theta=self._start(objective, rows, rng) if is_new else None,
         )
+
+    def _start(self, objective, rows, rng):
+        """Parameters of a new network before the first update."""
+        model = objective.model
+        theta = model.start(rng, self._best_constants(objective, rows))
+        model.seed_dropout(rng)
+        return theta
 
     def _strengths(self, strength, n_members):
         """The strength of the penalty of each member, by that of a network alone."""
@@ -375,12 +403,6 @@ class NetworkGD(BaseGD):
         warn_of_unusable(self, *unusable)
         scaling = replace(scaling, features=moments)
         return scaling.coordinates(loss, n_outputs, self.fit_intercept)
-
-    def _start_theta(self, plan, rows, rng):
-        model = plan.objective.model
-        theta = model.start(rng, self._best_constants(plan.objective, rows))
-        model.seed_dropout(rng)
-        return theta
 
     def _with_init(self, model, theta, name, value):
         coefs, intercepts = model.raw_layers(theta)

@@ -134,7 +134,8 @@ def taken(rows, index):
     X = rows.X[index]
     y = rows.y[index]
     order = np.arange(X.shape[0])
-    return Rows(X, rows.targets[index], rows.weights[index], order, y)
+    targets, weights = rows.targets[index], rows.weights[index]
+    return Rows(X, targets, weights, order, y, as_they_came=True)
 
 
 def joined(parts):
@@ -151,4 +152,5 @@ def joined(parts):
         weights = np.broadcast_to(parts[0].weights[0], y.shape[:1])
     else:
         weights = np.concatenate([part.weights for part in parts])
-    return Rows(X, targets, weights, np.arange(len(y)), y)
+    order = np.arange(len(y))
+    return Rows(X, targets, weights, order, y, as_they_came=True)

@@ -19,6 +19,61 @@ WINDOW_BYTES = 64 * 2**20
 SPARSE_WINDOW_ROWS = 65_536
 
 
+class StreamedBatches:
+    """``solver="minibatch"`` and ``"sgd"`` over a stream; see ``_epochs.Batches``.
+
+    Parameters
+    ----------
+    bound : StreamObjective
+    stepper : skgd._training.epochs.Stepper
+    rates : callable(state, n_steps, start, stop) -> array
+        Learning rates of the updates from `start` to `stop` of an epoch.
+    batch_size : int
+        Blocks must hold whole batches.
+    shuffle : bool
+    on_step : callable(state), optional
+    """
+
+    def __init__(self, bound, stepper, rates, batch_size, shuffle, on_step=None):
+        self.bound = bound
+        self.stepper = stepper
+        self.rates = rates
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.on_step = on_step
+
+    def run(self, state):
+        """One epoch in place; returns (mean objective seen, last rate)."""
+        bound = self.bound
+        n_steps = None
+        if bound.n_rows is not None:
+            n_steps = -(-bound.n_rows // self.batch_size)
+        total, done, rate = 0.0, 0, math.nan
+        blocks = bound.blocks()
+        if self.shuffle:
+            blocks = shuffled(blocks, bound.window, bound.stream.size, state.rng)
+        with closing(blocks):
+            for rows in blocks:
+                batches = Batches(
+                    bound.objective.bind(rows, bound.block_rows),
+                    self.stepper,
+                    None,
+                    self.batch_size,
+                    shuffle=False,
+                    on_step=self.on_step,
+                )
+                stop = done + batches.n_steps
+                rates = self.rates(state, n_steps or batches.n_steps, done, stop)
+                loss, n_updates = batches.advance(state, rates)
+                rate = self.stepper.rate(state, rates)
+                if n_updates < batches.n_steps:
+                    return math.nan, rate
+                total += loss
+                done = stop
+        value = total / bound.n_rows
+        return value + bound.objective.penalty(state.theta), rate
+
+
 class StreamObjective:
     """An objective over the rows of a stream: each evaluation is a pass.
 
@@ -35,6 +90,7 @@ class StreamObjective:
     """
 
     in_memory = False
+    many_updates = StreamedBatches
     whole = None
 
     def sum_over_rows(self, function, every):
@@ -118,65 +174,6 @@ class StreamObjective:
             for bound in blocks:
                 total += bound.add_to(gradient, theta)
         return total
-
-    def batches(self, stepper, rates, batch_size, shuffle, on_step):
-        """The epoch of many updates."""
-        return StreamedBatches(self, stepper, rates, batch_size, shuffle, on_step)
-
-
-class StreamedBatches:
-    """``solver="minibatch"`` and ``"sgd"`` over a stream; see ``_epochs.Batches``.
-
-    Parameters
-    ----------
-    bound : StreamObjective
-    stepper : skgd._training.epochs.Stepper
-    rates : callable(state, n_steps, start, stop) -> array
-        Learning rates of the updates from `start` to `stop` of an epoch.
-    batch_size : int
-        Blocks must hold whole batches.
-    shuffle : bool
-    on_step : callable(state), optional
-    """
-
-    def __init__(self, bound, stepper, rates, batch_size, shuffle, on_step=None):
-        self.bound = bound
-        self.stepper = stepper
-        self.rates = rates
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.on_step = on_step
-
-    def run(self, state):
-        """One epoch in place; returns (mean objective seen, last rate)."""
-        bound = self.bound
-        n_steps = None
-        if bound.n_rows is not None:
-            n_steps = -(-bound.n_rows // self.batch_size)
-        total, done, rate = 0.0, 0, math.nan
-        blocks = bound.blocks()
-        if self.shuffle:
-            blocks = shuffled(blocks, bound.window, bound.stream.size, state.rng)
-        with closing(blocks):
-            for rows in blocks:
-                batches = Batches(
-                    bound.objective.bind(rows, bound.block_rows),
-                    self.stepper,
-                    None,
-                    self.batch_size,
-                    shuffle=False,
-                    on_step=self.on_step,
-                )
-                stop = done + batches.n_steps
-                rates = self.rates(state, n_steps or batches.n_steps, done, stop)
-                loss, n_updates = batches.advance(state, rates)
-                rate = self.stepper.rate(state, rates)
-                if n_updates < batches.n_steps:
-                    return math.nan, rate
-                total += loss
-                done = stop
-        value = total / bound.n_rows
-        return value + bound.objective.penalty(state.theta), rate
 
 
 def window_rows(n_features, itemsize, is_sparse):

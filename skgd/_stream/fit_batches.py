@@ -118,9 +118,9 @@ def check_far_rows(estimator, validation, what):
 def begun(estimator, task, loss, rows, resumed):
     """The plan of a run over surveyed rows, and the state that it starts from."""
     model = estimator._model.to_train() if resumed else None
-    plan = estimator._plan(task, loss, rows, model)
     rng = estimator._random_stream(resumed)
-    return plan, estimator._begun(plan, rows, rng, {}, resumed)
+    plan = estimator._plan(task, loss, rows, model, rng)
+    return plan, estimator._begun(plan, rng, {}, resumed)
 
 
 def run(estimator, plan, task, state, bound, rows, validation):
@@ -185,7 +185,6 @@ def first_batch(estimator, source, reset):
     """The first rows as checked arrays, and their weights or None."""
     with closing(source.open(SHARD, keep=True)) as batches:
         for X, y, *weights in batches:
-            refuse_foreign(X=X, y=y)
             with located(X):
                 X, y = estimator._checked_data(X, y, reset=reset)
             return X, y, *(weights or [None])

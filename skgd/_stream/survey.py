@@ -125,7 +125,7 @@ class Survey:
         self.take_head(rows)
         self._sample.take(rows)
         nothing = np.empty((len(rows), 0))
-        column = Rows(nothing, rows.targets, rows.weights, rows.order, rows.y)
+        column = replace(rows, X=nothing)
         self._column.take(column)
         self._moments.update(rows.X, rows.weights)
         self._target_moments.update(rows.targets, rows.weights)
@@ -210,15 +210,15 @@ def copied(rows):
     weights = rows.weights
     if weights.strides != (0,):
         weights = np.array(weights)
-    return Rows(X, np.array(rows.targets), weights, rows.order, np.array(rows.y))
+    targets, y = np.array(rows.targets), np.array(rows.y)
+    return replace(rows, X=X, targets=targets, weights=weights, y=y)
 
 
 def scaled(rows, mean_weight):
     """The rows with their weights divided."""
     if mean_weight == 1.0:
         return rows
-    parts = _parts(rows) | {"weights": rows.weights / mean_weight}
-    return Rows(**parts)
+    return replace(rows, weights=rows.weights / mean_weight)
 
 
 def _parts(rows):

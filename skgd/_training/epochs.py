@@ -56,12 +56,17 @@ class Stepper:
             prox = objective.prox.arguments(self.element)
         self.penalties = (objective.l1, objective.l2, decay, prox)
         self.n = objective.model.size
-        check_sizes(
-            "the penalty",
-            l1=(objective.l1, 0, self.n),
-            l2=(objective.l2, self.n),
-            decay=(decay, 0, self.n),
-        )
+        sizes = objective.l1.size, objective.l2.size, decay.size
+        if sizes[0] not in (0, self.n) or sizes[1:] not in (
+            (self.n, 0),
+            (self.n, self.n),
+        ):
+            check_sizes(
+                "the penalty",
+                l1=(objective.l1, 0, self.n),
+                l2=(objective.l2, self.n),
+                decay=(decay, 0, self.n),
+            )
         self.kept = len(optimizer.state_names), len(optimizer.scalar_names)
         self.half_life = half_life
         self.forgotten = forgotten(optimizer, half_life)

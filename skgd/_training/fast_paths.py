@@ -33,6 +33,11 @@ RULES = {
 }
 
 
+def _in(bound, order):
+    """``records.Rows``: the bound rows in some order."""
+    return bound.data, bound.rows.targets, bound.rows.weights, order
+
+
 def can_wait(stepper):
     """Whether an update needs to touch only the features that its rows name."""
     rule = stepper.optimizer
@@ -151,13 +156,14 @@ def _every_weight(bound, stepper, batch_size):
     """
     kernel = bound.loops.any_rule
     gradient = np.empty(stepper.n, bound.objective.model.dtype)
+    steps_of_rows = stepper.optimizer.row_step is not None
 
     def arguments(state, order, rates, passes):
         return (
             bound.block,
-            bound.rows_of(bound.data, order),
+            _in(bound, order),
             batch_size,
-            stepper.cost(bound),
+            stepper.cost(bound) if steps_of_rows else bound.cost,
             state.theta,
             gradient,
             stepper.update(state),
@@ -236,7 +242,7 @@ def _saga(bound, stepper, batch_size):
         )
         return kernel(
             bound.block,
-            bound.rows_of(bound.data, order),
+            _in(bound, order),
             batch_size,
             bound.cost_of_changes(state.derivatives),
             state.theta,
@@ -257,7 +263,7 @@ def _one_row(bound, stepper):
 
     def arguments(state, order, rates):
         return (
-            bound.rows_of(bound.data, order),
+            _in(bound, order),
             bound.cost,
             state.theta,
             (state.average, state.averaging.start),
@@ -286,7 +292,7 @@ def _one_row_for_each_output(bound, stepper):
     strengths = stepper.strengths
 
     def arguments(state, order, rates):
-        rows = bound.rows_of(bound.data, order)
+        rows = _in(bound, order)
         return rows, bound.cost, state.theta, strengths, rates
 
     def run(state, order, rates):
@@ -331,7 +337,7 @@ def _nonzeros_only(bound, stepper, batch_size):
             moved=lazy.moved,
         )
         result = kernel(
-            bound.rows_of(bound.data, order),
+            _in(bound, order),
             batch_size,
             stepper.cost(bound),
             state.theta,
@@ -404,7 +410,7 @@ def _rule_on_nonzeros_only(bound, stepper, batch_size):
             distinct=distinct,
         )
         result = kernel(
-            bound.rows_of(bound.data, order),
+            _in(bound, order),
             batch_size,
             bound.cost,
             state.theta,
@@ -475,7 +481,7 @@ def _dowg_on_nonzeros_only(bound, stepper, batch_size):
             step_sizes=state.step_sizes,
         )
         return kernel(
-            bound.rows_of(bound.data, order),
+            _in(bound, order),
             batch_size,
             bound.cost,
             tuple(points),

@@ -55,8 +55,8 @@ class HybridEpoch(SecantEpoch):
         super().__init__(descent, bound)
         small = bound.with_objective(bound.objective, descent.batch_size)
         stepper = Stepper(bound.objective, descent.optimizer, None)
-        self._updates = small.batches(
-            stepper, _ones, descent.batch_size, descent.shuffle, on_step
+        self._updates = small.many_updates(
+            small, stepper, _ones, descent.batch_size, descent.shuffle, on_step
         )
         if descent.guarded:
             self._updates = GuardedBatches(bound, self._updates, stepper)

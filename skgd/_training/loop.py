@@ -63,7 +63,9 @@ class Report:
     stop_reason : str
     best_epoch : int
         Epoch (from 1) of the lowest objective, or of the best validation score.
-    best_parameters : tuple of arrays
+    best_value : float
+        What was watched there.
+    best_parameters : list of arrays
         Copies of the parameters that belong to it.
     gap : float or None
         How far the objective can be from its minimum, where an epoch says so.
@@ -74,25 +76,43 @@ class Report:
     n_epochs: int = 0
     stop_reason: str = "max_iter"
     best_epoch: int = 0
-    best_parameters: tuple = ()
+    best_value: float = math.inf
+    best_parameters: list = field(default_factory=list)
     gap: float | None = None
     gap_kind: str | None = None
 
-    def append(self, entries):
-        """One more epoch."""
+    def append(self, entries, watched, parameters):
+        """One more epoch, and the parameters that a value of what is watched is of."""
         self.n_epochs += 1
         if not self.columns:
             self.columns = {name: [] for name in entries}
         for name, value in entries.items():
             self.columns[name].append(value)
+        if watched < self.best_value:
+            self.best_value, self.best_parameters = watched, parameters
+            self.best_epoch = self.n_epochs
 
     def __getitem__(self, name):
         return self.columns.get(name, [])
 
-    def history(self):
-        """The columns as arrays of equal length."""
+    def attributes(self):
+        """What an estimator shows of the run, by name."""
         columns = self.columns or dict.fromkeys(ALWAYS, ())
-        return {name: np.array(values) for name, values in columns.items()}
+        losses = list(columns["loss"])
+        scores = None
+        if "validation_loss" in columns:
+            scores = columns.get("validation_score")
+            scores = list(scores or [-loss for loss in columns["validation_loss"]])
+        return {
+            "n_iter_": self.n_epochs,
+            "history_": {name: np.array(values) for name, values in columns.items()},
+            "loss_curve_": losses,
+            "best_loss_": min(losses, default=np.inf),
+            "best_epoch_": self.best_epoch,
+            "stop_reason_": self.stop_reason,
+            "validation_scores_": scores,
+            "best_validation_score_": None if scores is None else max(scores),
+        }
 
 
 class _Patience:
@@ -182,31 +202,31 @@ def train(
     on_epoch : callable(state, report) -> bool, optional
         Called after each epoch; True asks to stop.
     verbose : int
-    presses : skgd._estimator.interrupts.Presses, optional
-        Watches for Ctrl-C during the run. Without it, a press raises as usual.
+    presses : context manager, optional
+        Watches for Ctrl-C during the run, as ``Presses.watched`` of
+        ``skgd._estimator.interrupts``. Without it, a press raises as usual.
 
     Returns
     -------
     Report
     """
-    report = Report()
-    patience = None
     knows_its_end = hasattr(epoch, "verdict")
+    patience = None
     if limits.margin is not None and not (knows_its_end and validate is None):
         patience = _Patience(limits.margin, limits.patience)
-    best_value, report.best_parameters = math.inf, state.copy_parameters()
-    ceiling = _Ceiling(limits)
+    ceiling, here = _Ceiling(limits), state.copy_parameters()
+    report = Report(best_parameters=here)
     # Who looks at the state in between must find all of it there.
     looks_ahead = hasattr(epoch, "sure") and validate is None and on_epoch is None
     started = time.perf_counter()
-    presses = Undisturbed() if presses is None else presses
-    presses.seconds = lambda: _whole_run(report, limits, started)
     # Epochs may overflow without a word; what others do in between may not. Once for
     # all epochs, since it takes as long as an update.
     usual = np.geterr()
-    with presses, np.errstate(over="ignore", invalid="ignore"):
+    ignored = np.errstate(over="ignore", invalid="ignore")
+    with presses or Undisturbed() as presses, ignored:
+        presses.seconds = lambda: _whole_run(report, limits, started)
         while report.n_epochs < limits.max_iter:
-            before = state.copy_parameters()
+            before = here
             if looks_ahead:
                 epoch.sure = _sure_epochs(limits, report, patience)
             try:
@@ -215,7 +235,8 @@ def train(
                 if not report.n_epochs:
                     raise
                 break
-            if ceiling.is_broken(objective) or not state.is_finite():
+            here = state.finite_parameters()
+            if ceiling.is_broken(objective) or here is None:
                 report.stop_reason = "diverged"
                 state.restore_parameters(report.best_parameters)
                 break
@@ -225,11 +246,8 @@ def train(
             watched, candidate = objective, before
             if validate is not None:
                 watched = _judged(validate, state, entries, usual)
-                candidate = state.copy_parameters()
-            report.append(entries)
-            if watched < best_value:
-                best_value, report.best_parameters = watched, candidate
-                report.best_epoch = report.n_epochs
+                candidate = here
+            report.append(entries, watched, candidate)
             if verbose:
                 _print_epoch(report, limits, verbose)
             if on_epoch is not None and _asked(on_epoch, state, report, usual):

@@ -13,7 +13,6 @@ from scipy import sparse
 from skgd._input.boundary import check_model, check_order, check_sizes
 from skgd._input.rows import spread_out, squared_lengths
 from skgd._training.epochs import Batches
-from skgd._training.own_orders import OwnOrders
 from skgd._training.threads import ThreadedSum
 from skgd.losses import LogLoss
 from skgd.penalties import penalty_value, soft_threshold
@@ -124,6 +123,9 @@ class BoundObjective:
 
     # Whether an evaluation takes no longer than the arithmetic.
     in_memory = True
+
+    # The class of the epochs of many updates over such rows.
+    many_updates = Batches
 
     def __init__(self, objective, rows, block_rows, n_jobs=1):
         from skgd._kernels import csr_sums, outputs
@@ -339,13 +341,6 @@ class BoundObjective:
     def bound_blocks(self):
         """The objective over all rows in memory: the only block there is."""
         yield self
-
-    def batches(self, stepper, rates, batch_size, shuffle, on_step):
-        """The epoch of many updates."""
-        model = self.objective.model
-        if shuffle and not model.is_linear and model.n_members > 1:
-            return OwnOrders(self, stepper, rates, batch_size, on_step)
-        return Batches(self, stepper, rates, batch_size, shuffle, on_step)
 
 
 def _callee(objective):

@@ -21,15 +21,17 @@ class OwnOrders(Batches):
     stepper : Stepper
     rates : callable(state, n_steps) -> array
     batch_size : int
+    shuffle : bool
+        True: an order that is not mixed is the same for all members.
     on_step : callable(state, loss), optional
     """
 
-    def __init__(self, bound, stepper, rates, batch_size, on_step=None):
+    def __init__(self, bound, stepper, rates, batch_size, shuffle, on_step=None):
         model = bound.objective.model
         own = copy.copy(bound)
         own.data = model.with_rows_apart(bound.data)
         n_members, n_rows = model.n_members, bound.rows.order.size
-        super().__init__(own, stepper, rates, n_members * batch_size, True, on_step)
+        super().__init__(own, stepper, rates, n_members * batch_size, shuffle, on_step)
         # The order is made here, before each epoch, of which none is made ahead.
         self.shuffle = False
         self._most = 1

@@ -5,7 +5,7 @@ The one place that decides which objective, rule, rate and kind of epoch a call 
 
 import math
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import joblib
 import numpy as np
@@ -16,6 +16,7 @@ from skgd._training.full_gradient import FullGradientDescent, proximal_step
 from skgd._training.guarded import GuardedBatches
 from skgd._training.implicit import ImplicitAdaGrad
 from skgd._training.objective import Objective
+from skgd._training.own_orders import OwnOrders
 from skgd._training.state import Averaging
 from skgd._training.threads import one_blas_thread
 from skgd.losses import EpsilonInsensitive, Hinge
@@ -72,6 +73,10 @@ class Plan:
     longest_row : float
         Squares, those of a row's features and of the constant one, from which on a row
         weighs less; of dense rows of a linear model in its coordinates.
+    made_with : dict
+        Parameters that cannot change in a model that is there, by name.
+    theta : array of shape (n_parameters,), or None
+        Parameters of a new model before the first update.
     """
 
     objective: Objective
@@ -89,6 +94,8 @@ class Plan:
     guarded: bool = False
     half_life: float = math.inf
     longest_row: float = math.inf
+    made_with: dict = field(default_factory=dict)
+    theta: np.ndarray | None = None
 
     @property
     def model(self):
@@ -159,7 +166,10 @@ class Plan:
         rates = Rates(self.lr, self.schedule, horizon)
         if self.solver == "batch":
             return FullBatch(bound, stepper, rates)
-        batches = bound.batches(stepper, rates, self.batch_size, self.shuffle, on_step)
+        kind = bound.many_updates
+        if self.shuffle and bound.in_memory and self.model.n_members > 1:
+            kind = OwnOrders
+        batches = kind(bound, stepper, rates, self.batch_size, self.shuffle, on_step)
         return GuardedBatches(bound, batches, stepper) if self.guarded else batches
 
     def _check_row_steps(self):
@@ -177,12 +187,6 @@ class Plan:
                 f"'epsilon_insensitive' of numbers, got {type(loss).__name__}. (The "
                 "squared losses of PassiveAggressive* are these with optimizer='pa2'.)"
             )
-
-    def rate_used(self, rates):
-        """The base rate, or the last length that the method found by itself."""
-        if self.optimizer.finds_rate and rates:
-            return rates[-1]
-        return self.lr
 
     def finish(self, bound, state):
         """The last touch after training: exact zeros where a mean has none."""

@@ -233,7 +233,9 @@ class ObjectiveOverRows(Protocol):
     def gradient(self, theta: Floats) -> tuple[float, Doubles]:
         """F(theta) and the gradient of its smooth part."""
 
-    def batches(
-        self, stepper: Any, rates: Any, batch_size: int, shuffle: bool, on_step: Any
-    ) -> Epoch:
-        """The epoch of many updates."""
+    @property
+    def many_updates(self) -> Any:
+        """The class of the epochs of many updates over such rows.
+
+        ``Batches`` of ``_training/epochs.py``, or one with its arguments.
+        """

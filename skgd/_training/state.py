@@ -335,6 +335,10 @@ class State:
         """The parameters alone, to come back to."""
         return [point.copy() if point.size else point for point in self.points()]
 
+    def finite_parameters(self):
+        """The same, or None if one of them is not finite."""
+        return self.copy_parameters() if self.is_finite() else None
+
     def restore_parameters(self, parameters):
         for point, saved in zip(self.points(), parameters, strict=True):
             point[:] = saved

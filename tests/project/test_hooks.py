@@ -66,7 +66,9 @@ def test_hooks_fit_their_documentation(name):
     assert required or default is not None
     for estimator in (GDRegressor, GDClassifier, MLPGD):
         method = inspect.signature(getattr(estimator, name))
-        assert list(method.parameters) == list(documented.parameters), estimator
+        _, *expected = documented.parameters
+        _, *found = method.parameters
+        assert found == expected, estimator
 
 
 MODELS = ("_linear", "_network", "LinearModel", "Network", "coef_", "hidden_layer")
