@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from skgd._cluster.objective import ShardedObjective
-from skgd._stream.fit_batches import Labels, begun, check_far_rows, far_task, run
+from skgd._stream.fit_batches import Labels, check_far_rows, far_task, run
 from skgd._stream.survey import Survey, sample_rows
 from skgd.losses import get_loss
 from skgd.optimizers import get_optimizer
@@ -80,7 +80,7 @@ def fit_groups(estimator, engine, classes, validation, what):
     task, class_weight = far_task(estimator, y, classes, resumed, find_labels)
     loss = get_loss(estimator.loss, task.name)
     rows = _survey(engine, estimator, task, loss, X, dtype, class_weight)
-    plan, state = begun(estimator, task, loss, rows, resumed)
+    plan, state = estimator._planned(task, loss, rows, resumed)
     bound = ShardedObjective(plan.objective, engine, rows, plan.block_rows(rows.X))
     return run(estimator, plan, task, state, bound, rows, validation)
 

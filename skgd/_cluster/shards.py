@@ -20,7 +20,7 @@ from skgd._stream.blocks import compressed, joined
 from skgd._stream.fit_batches import count_labels
 from skgd._stream.survey import Survey, scaled
 from skgd._training.recording import RecordedObjective
-from skgd._training.threads import one_blas_thread
+from skgd._training.threads import OneBlasThread
 
 # Rows that show what the data are: enough to check their kind.
 HEAD_ROWS = 50
@@ -204,7 +204,7 @@ class Shards:
             if not order.size:
                 return None
             loss = bound.add_to(np.empty(0), theta, order)
-            return np.array(loss), np.array(bound.rows.weight(order))
+            return np.array(loss), np.array(bound.weight(order))
 
         return self._summed(of_group, bounds)
 
@@ -285,7 +285,7 @@ class Shards:
         sizes = [bound.objective.model.size for bound in bounds.values()]
         some = max(self.n_threads, ROOM // max(sizes, default=1))
         nodes = {}
-        with one_blas_thread() if multiplies else nullcontext():
+        with OneBlasThread() if multiplies else nullcontext():
             for start in range(0, len(self.numbers), some):
                 sums = self._each(of_group, self.numbers[start : start + some])
                 nodes |= {(0, g): found for g, found in sums.items()}

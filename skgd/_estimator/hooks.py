@@ -69,9 +69,6 @@ class Hooks(Protocol):
     def _most_epochs(self, n_rows):
         """Epochs that a run over so many rows may take; None rows are a stream."""
 
-    def _weights_shown(self, task, model, theta):
-        """The fitted attributes that hold `theta`, by name. Required."""
-
     def _theta_shown(self):
         """Parameters that the fitted attributes hold. Required.
 

@@ -22,9 +22,8 @@ from skgd._estimator.late import (
     may_be_late,
     replace_attributes,
 )
-from skgd._input.chunks import Encoder
 from skgd._input.numbers import NUMBERS
-from skgd._input.plain import as_plain_vector, plain_rows
+from skgd._input.plain import Encoder, as_plain_vector, plain_rows
 from skgd._input.targets import Classification, Regression
 from skgd._input.validation import LARGEST_WEIGHT, SMALLEST_WEIGHT
 from skgd._kernels.fingerprint import fingerprint

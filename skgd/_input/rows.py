@@ -120,11 +120,9 @@ class Rows:
     def visited_targets(self):
         return self.targets if self.as_they_came else self.targets[self.order]
 
-    def weight(self, order):
-        """Sum of the weights of some rows."""
-        if self.weigh_the_same:
-            return order.size * self.weights[0]
-        return self.weights[order].sum()
+    def visited(self):
+        """Targets and weights of the rows that count, in their order."""
+        return self.visited_targets(), self.visited_weights()
 
 
 def hold_out(rows, labels, fraction, seed):

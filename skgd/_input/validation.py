@@ -3,7 +3,8 @@
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from skgd._input.numbers import FLOATS, NUMBERS, is_finite
+from skgd._input.numbers import FLOATS, NUMBERS
+from skgd._input.plain import is_finite
 from skgd._input.sparse import sound
 from skgd._input.targets import DISCRETE, Classification
 from skgd.testing.rehearsal import rehearse

@@ -337,7 +337,7 @@ def kink_widths(objective, rows, constant):
     move as they do the standard deviation; 1 for margins, which have no units.
     """
     model, loss = objective.model, objective.loss
-    targets, weights = rows.visited_targets(), rows.visited_weights()
+    targets, weights = rows.visited()
     if not loss.identity_link or "classification" in loss.tasks:
         return np.ones(model.n_outputs)
     constants = np.zeros(model.n_outputs)
@@ -360,7 +360,7 @@ def spread_of_most(loss, rows, spread):
     bounded = loss.residual_slopes() is not None or isinstance(loss, Huber)
     if not bounded or not loss.identity_link or "classification" in loss.tasks:
         return spread
-    targets, weights = rows.visited_targets(), rows.visited_weights()
+    targets, weights = rows.visited()
     middle = [AbsoluteError().best_constant(y, weights) for y in targets.T]
     away = np.abs(targets - middle)
     typical = [AbsoluteError().best_constant(y, weights) for y in away.T]
@@ -430,7 +430,7 @@ def scores_have_units(task, loss):
     return task.classes is None and loss.identity_link
 
 
-def target_spread(task, loss, targets):
+def target_spread(task, loss, targets, rows=None):
     """Standard deviation of real targets, by which scores vary.
 
     Parameters
@@ -438,6 +438,8 @@ def target_spread(task, loss, targets):
     task : a task of ``skgd._input.targets``
     loss : Loss
     targets : Moments
+    rows : Rows, optional
+        Where outliers are not to rule it, the rows that the targets are of.
 
     Returns
     -------
@@ -446,4 +448,5 @@ def target_spread(task, loss, targets):
     """
     if not scores_have_units(task, loss):
         return 1.0
-    return float(np.sqrt(targets.variance.mean())) or 1.0
+    spread = float(np.sqrt(targets.variance.mean())) or 1.0
+    return spread if rows is None else spread_of_most(loss, rows, spread)

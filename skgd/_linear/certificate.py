@@ -259,7 +259,7 @@ class _Problem:
         self.theta[~self.live] = 0.0
         live = self.live[:, None]
         self.free = live & (self.l1 == 0.0) & (self.l2 == 0.0)
-        self.total = float(bound.rows.weight(bound.rows.order))
+        self.total = float(bound.weight(bound.rows.order))
         self.intercept_only = not self.free[:-1].any()
 
     def looked_at(self, loss):

@@ -507,10 +507,6 @@ class GDRegressor(RegressorMixin, LinearGD):
     def _new_task(self, y, classes):
         return Regression(y)
 
-    def _weights_shown(self, task, model, theta):
-        coef, intercept = model.coefficients(theta)
-        return {"coef_": coef[0] if task.is_flat else coef, "intercept_": intercept}
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         self._tag_targets(tags)
@@ -650,10 +646,6 @@ class GDClassifier(LogProbabilities, ClassifierMixin, LinearGD):
         if classes is not None:
             return Classification(np.unique(classes))
         return Classification.of(y, "use GDRegressor")
-
-    def _weights_shown(self, task, model, theta):
-        coef, intercept = model.coefficients(theta)
-        return {"coef_": coef, "intercept_": intercept}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

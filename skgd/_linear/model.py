@@ -45,11 +45,11 @@ class LinearModel:
         The coordinates in which the steps are taken. None stands for 0 and 1.
     moments : Moments or None
         Of the rows that the coordinates come from.
+    seen : Seen or None
+        What a stream has shown so far, beyond the rows of `moments`.
 
     Attributes
     ----------
-    seen : Seen or None
-        What a stream has shown so far, beyond the rows of `moments`.
     n_weights, size : int
         Entries of theta without the intercepts, and with them.
     raw : bool
@@ -69,6 +69,7 @@ class LinearModel:
         mean=None,
         scale=None,
         moments=None,
+        seen=None,
     ):
         self.n_features = n_features
         self.n_outputs = n_outputs
@@ -77,7 +78,7 @@ class LinearModel:
         self.mean = None if mean is None else mean.astype(self.dtype, copy=False)
         self.scale = None if scale is None else scale.astype(self.dtype)
         self.moments = moments
-        self.seen = None
+        self.seen = seen
         self.n_weights = n_features * n_outputs
         self.size = self.n_weights + n_outputs
         self.raw = mean is None and scale is None
@@ -241,6 +242,14 @@ class LinearModel:
             np.ascontiguousarray(coef, dtype=self.dtype),
             intercept.astype(self.dtype),
         )
+
+    def attributes(self, theta, is_flat):
+        """The fitted attributes that hold theta, by name.
+
+        `is_flat` says that there is one output, which has no axis.
+        """
+        coef, intercept = self.coefficients(theta)
+        return {"coef_": coef[0] if is_flat else coef, "intercept_": intercept}
 
     def to_train(self):
         """The model itself: training moves nothing in it."""

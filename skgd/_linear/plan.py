@@ -5,6 +5,7 @@ lead to is taken below. Which method ``lr="auto"`` stands for is in ``automatic.
 """
 
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
 
@@ -27,7 +28,6 @@ from skgd._linear.automatic import (
     dual_ascent_pays,
     dual_kind,
     scores_have_units,
-    spread_of_most,
     target_spread,
 )
 from skgd._linear.model import LinearModel
@@ -38,11 +38,13 @@ from skgd._linear.step_size import (
     loss_curvature,
 )
 from skgd._training.dual import DualAscent
+from skgd._training.full_gradient import FullGradientDescent
 from skgd._training.implicit import ImplicitAdaGrad
 from skgd._training.objective import Objective, best_constants
 from skgd._training.plan import Plan, rows_per_update
 from skgd._training.proximal import Proximal
 from skgd._training.state import Averaging
+from skgd._training.threads import OneBlasThread
 from skgd.losses import Huber
 from skgd.optimizers import GD, get_optimizer
 from skgd.penalties import get_penalty
@@ -196,7 +198,7 @@ class Asked:
             and not np.any(self.l1)
         )
 
-    def new_model(self, rows, mean=None, scale=None, moments=None):
+    def new_model(self, rows, mean=None, scale=None, moments=None, seen=None):
         """A model of the task, by default in the units of the features."""
         return LinearModel(
             self.n_features,
@@ -206,6 +208,7 @@ class Asked:
             mean,
             scale,
             moments,
+            seen,
         )
 
     def objective(self, model):
@@ -220,6 +223,9 @@ class Asked:
     def plan(self, objective, optimizer, batch_size, **others):
         """The parts of a run, as far as they are not found but asked for."""
         estimator = self.estimator
+        # Bounds factorise small matrices: two threads wait for each other there.
+        small = isinstance(optimizer, FullGradientDescent)
+        small |= objective.model.multiplies_matrices
         parts = {
             "schedule": self.schedule,
             "solver": estimator.solver,
@@ -228,6 +234,7 @@ class Asked:
             "clip_norm": None,
             "shuffle": estimator.shuffle,
             "n_jobs": effective_n_jobs(estimator.n_jobs),
+            "blas_threads": OneBlasThread if small else nullcontext,
             "made_with": fixed_parameters(estimator, self.task),
         }
         return Plan(objective, optimizer, batch_size=batch_size, **parts | others)
@@ -269,7 +276,8 @@ def _chosen(asked, rows, model, streaming):
     if asked.takes_single_rows:
         if streaming and sparse.issparse(rows.X):
             return _implicit_steps(asked, rows, model)
-        if not streaming and dual_ascent_pays(rows, loss, asked.softmax):
+        in_table = sparse.issparse(rows.X) and not streaming
+        if in_table and dual_ascent_pays(rows, loss, asked.softmax):
             return _dual_ascent(asked, rows)
     batch_size = asked.rows_per_update(rows.X, rows.order.size, streaming)
     if asked.automatic:
@@ -316,8 +324,8 @@ def _found_rate(asked, rows, model, batch_size, streaming):
     choice = choose(situation, asked.optimizer, estimator.average, search)
     longest_row = math.inf
     dense_rows = batch_size == 1 and not sparse.issparse(rows.X)
-    has_units = scores_have_units(asked.task, asked.loss)
-    if streaming and dense_rows and has_units and type(asked.optimizer) is GD:
+    plain = streaming and dense_rows and type(asked.optimizer) is GD
+    if plain and scores_have_units(asked.task, asked.loss):
         longest_row = _longest_row(asked.loss, choice.optimizer, curvature)
     averaging = choice.averaging
     if streaming and before is not None:
@@ -382,29 +390,28 @@ def _scaled_model(asked, rows, model, batch_size, streaming):
         and (streaming or not model.leaves_out(seen.features))
     )
     if not (kept and streaming):
-        seen.spread = target_spread(task, loss, seen.targets)
-        if not streaming:
-            seen.spread = spread_of_most(loss, rows, seen.spread)
+        most_of = None if streaming else rows
+        seen.spread = target_spread(task, loss, seen.targets, most_of)
     if not (kept and streaming and loss.curvature is None and seen.curvature):
         # Where the rows at hand decide, it is kept as the coordinates are: a call that
         # is prepared for knows the rows of an earlier one only.
-        targets, weights = rows.visited_targets(), rows.visited_weights()
-        seen.curvature = loss_curvature(
-            loss, asked.softmax, targets, weights, seen.spread
-        )
+        seen.curvature = loss_curvature(loss, asked.softmax, rows, seen.spread)
     curvature = seen.curvature
     if not kept:
-        centre = estimator.fit_intercept and centring_pays(rows.X, batch_size)
+        centre = estimator.fit_intercept and (
+            not sparse.issparse(rows.X) or centring_pays(rows.X, batch_size)
+        )
         ridge = asked.l2 / curvature
         moments, *unusable = usable_moments(seen.features, rows, rows.X.dtype)
-        warn_of_unusable(estimator, *unusable)
+        if any(map(len, unusable)):
+            warn_of_unusable(estimator, *unusable)
         updates = streaming or batch_size < rows.order.size
         mean, scale = centred_coordinates(
             moments, ridge, centre, batch_size if updates else None
         )
         if asked.penalty is not None and asked.penalty.indicator:
             scale = exact_scale(scale)
-        model = asked.new_model(rows, mean, scale, moments)
+        return asked.new_model(rows, mean, scale, moments, seen), curvature
     return model.having_seen(seen), curvature
 
 
@@ -438,13 +445,13 @@ def _dual_ascent(asked, rows):
     """A run of dual ascent on sparse rows, in the units of the features."""
     estimator, loss, softmax = asked.estimator, asked.loss, asked.softmax
     objective = asked.objective(asked.new_model(rows))
-    targets, weights = rows.visited_targets(), rows.visited_weights()
     spread = 1.0
     if loss.curvature is None:
+        targets, weights = rows.visited()
         moments = Moments.empty(targets.shape[1])
         moments.update(targets, weights)
         spread = target_spread(asked.task, loss, moments)
-    curvature = loss_curvature(loss, softmax, targets, weights, spread)
+    curvature = loss_curvature(loss, softmax, rows, spread)
     constant = constant_theta(estimator, objective, rows)
 
     def search():
@@ -480,4 +487,4 @@ def constant_theta(estimator, objective, rows):
     theta = np.zeros(model.size, model.dtype)
     if estimator.fit_intercept:
         theta[model.n_weights :] = best_constants(objective, rows)
-    return objective.inside(theta)
+    return theta if objective.prox is None else objective.inside(theta)

@@ -202,7 +202,7 @@ def smoothness(objective, rows, moments, batch_size, curvature):
     return bound + float(objective.l2.max(initial=0.0))
 
 
-def loss_curvature(loss, softmax, targets, weights, spread):
+def loss_curvature(loss, softmax, rows, spread):
     """c: how fast the slope of the loss changes with the score.
 
     The loss's own bound, 1/2 for the softmax. Where there is no bound, the mean second
@@ -213,7 +213,7 @@ def loss_curvature(loss, softmax, targets, weights, spread):
     ----------
     loss : Loss
     softmax : bool
-    targets, weights : arrays of shape (n_rows, n_targets) and (n_rows,)
+    rows : Rows
     spread : float
         Standard deviation of the targets, 1 for classes.
 
@@ -227,6 +227,7 @@ def loss_curvature(loss, softmax, targets, weights, spread):
         return loss.curvature
     if not loss.smooth:
         return 1.0 / spread
+    targets, weights = rows.visited()
     column = targets[:, 0]
     best = loss.best_constant(column, weights)
     change = loss.gradient(column, best + 1e-3) - loss.gradient(column, best - 1e-3)

@@ -140,6 +140,12 @@ def automatic_alpha(n_rows, n_features):
     return float(min(max(strength, WEAKEST), STRONGEST))
 
 
+def automatic_alphas(n_rows, n_features, n_members):
+    """`automatic_alpha` of a network alone, and the strengths of an ensemble's."""
+    alpha = automatic_alpha(n_rows, n_features)
+    return alpha, member_strengths(alpha, n_members)
+
+
 def member_strengths(strength, n_members):
     """The strengths of the members of an ensemble, by that of a network alone.
 

@@ -90,11 +90,6 @@ class Coordinates:
             self.measure,
         )
 
-    @property
-    def measures(self):
-        """Whether targets are divided by anything."""
-        return bool((self.measure != 1.0).any())
-
 
 @SAVED.named("kept")
 @dataclass(frozen=True)
@@ -212,6 +207,11 @@ class Scaling:
         targets = Moments.empty(n_targets), Kept.none(n_targets)
         return cls(Moments.empty(n_features), *targets)
 
+    @classmethod
+    def of(cls, rows, n_targets, half_life=math.inf):
+        """Of the first rows; see `empty` and `updated`."""
+        return cls.empty(rows.X.shape[1], n_targets).updated(rows, half_life)
+
     def reduced(self, share):
         """As if all rows had had this share of their weight."""
         targets, kept = self.targets, self.kept
@@ -225,7 +225,7 @@ class Scaling:
         features = Moments.of(rows, self.features, half_life)
         if self.targets is None:
             return replace(self, features=features)
-        y, weights = rows.visited_targets(), rows.visited_weights()
+        y, weights = rows.visited()
         targets = getattr(rows, "target_moments", None)
         if targets is None:
             targets = self.targets.copy().update(y, weights, half_life=half_life)

@@ -26,7 +26,7 @@ from skgd._input.targets import Classification, Multilabel
 from skgd._input.validation import check_weights, refuse_foreign, validated
 from skgd._network.ensemble import averaged, is_ensemble, members_of, together
 from skgd._network.training import NetworkGD, is_classifier
-from skgd._training.threads import one_blas_thread
+from skgd._training.threads import OneBlasThread
 from skgd.losses import LOSSES
 
 # Numbers of a layer that are computed at a time in a prediction: 1 MB of them.
@@ -273,7 +273,7 @@ class MLPGD(LogProbabilities, NetworkGD):
         objective = self._objective(
             self._task, self._loss, raw, np.zeros(raw.n_members)
         )
-        with one_blas_thread():
+        with OneBlasThread():
             loss, gradient = objective.bind(rows).gradient(theta)
         # Of the mean over the members of an ensemble, where training takes their sum.
         coefs, intercepts = raw.split(gradient * raw.unit)

@@ -259,9 +259,8 @@ class Network:
         return theta.astype(self.dtype)
 
     def seed_dropout(self, rng):
-        """Start the stream of dropout masks; without dropout nothing is drawn."""
-        if np.any(self.dropout):
-            self.stream[:] = rng.integers(2**63), 0
+        """Start the stream of dropout masks."""
+        self.stream[:] = rng.integers(2**63), 0
 
     # ---- raw coefficients --------------------------------------------------------
 
@@ -296,6 +295,18 @@ class Network:
             [W.astype(self.dtype) for W in weights],
             [b.astype(self.dtype) for b in intercepts],
         )
+
+    def attributes(self, theta, is_flat):
+        """The fitted attributes that hold theta, by name; as ``LinearModel``."""
+        coefs, intercepts = self.coefficients(theta)
+        return {
+            "coefs_": coefs,
+            "intercepts_": intercepts,
+            "n_layers_": len(self.widths),
+            "n_outputs_": self.n_outputs,
+            "alpha_": self.alpha,
+            "_model": self,
+        }
 
     def layers(self, X, coefs, intercepts):
         """Values of the hidden layers and scores, one after the other, of raw weights.
@@ -338,9 +349,8 @@ class Network:
 
     def measured(self, rows):
         """The rows with their targets in the units in which the loss compares them."""
-        if not self.coordinates.measures:
-            return rows
-        return rows.measured_by(self.coordinates.measure)
+        measure = self.coordinates.measure
+        return rows if (measure == 1.0).all() else rows.measured_by(measure)
 
     def bind(self, X, block_rows):
         """What compiled loops work on, and these loops; as ``LinearModel.bind``."""

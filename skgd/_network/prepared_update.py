@@ -219,7 +219,7 @@ class NetworkUpdate(BlockUpdate):
         self.units.scale[:] = spread
         self.units.gain[:] = spread / c.unit
         self.measured[:] = self.targets
-        if c.measures:
+        if (c.measure != 1.0).any():
             self.measured[:] /= c.measure
         return c
 

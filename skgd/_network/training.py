@@ -31,7 +31,7 @@ from skgd._network.automatic import (
     SCHEDULE_FREE,
     STREAM_EPOCHS,
     LinearDecay,
-    automatic_alpha,
+    automatic_alphas,
     automatic_epochs,
     automatic_members,
     automatic_rate,
@@ -47,6 +47,7 @@ from skgd._network.quartiles import middle_spread
 from skgd._training.objective import Objective, best_constants
 from skgd._training.plan import Plan, rows_per_update
 from skgd._training.state import Averaging
+from skgd._training.threads import OneBlasThread
 from skgd.activations import get_activation
 from skgd.losses import LOSSES, get_loss
 from skgd.optimizers import Adam, get_optimizer
@@ -203,6 +204,7 @@ class NetworkGD(BaseGD):
         for part, one in zip((loss, optimizer, schedule), given, strict=True):
             if part is one:
                 validate_given(part, one)
+        n_rows = len(rows)
         averaging = Averaging(start=int(self.average))
         lr, batch_size = self.lr, self.batch_size
         if lr == "auto":
@@ -216,24 +218,16 @@ class NetworkGD(BaseGD):
                     # Gradients between point and mean take the place of momentum.
                     parameters |= {"beta_1": 0.0}
                     optimizer = type(optimizer)(**parameters)
-        is_new = model is None
+        is_new, known_rows = model is None, None if streaming else n_rows
         if is_new:
-            model = self._new_network(task, loss, rows, streaming)
-        elif streaming and self.standardize:
-            model = self._network_after(model, rows, loss)
-        elif self.standardize and model.scaling is not None:
-            model = self._awoken(model, rows, loss)
-        strength = self.alpha
-        if strength == "auto":
-            known = self.standardize and not streaming
-            n_features = np.count_nonzero(model.coordinates.scale)
-            strength = automatic_alpha(len(rows) if known else None, n_features)
-        model.alpha = float(strength)
-        strengths = self._strengths(model.alpha, model.n_members)
+            model = self._new_network(task, loss, rows, known_rows)
+        elif self.standardize:
+            model = self._gone_on(model, rows, loss, streaming)
+        strengths = self._penalise(model, known_rows)
         objective = self._objective(task, loss, model, strengths)
         if lr == "auto" and streaming and batch_size == "auto":
             batch_size = stream_batch_size(model.n_weights)
-        n_together = self._rows_per_update(len(rows), batch_size)
+        n_together = self._rows_per_update(n_rows, batch_size)
         if lr == "auto":
             lr = automatic_rate(
                 optimizer,
@@ -252,6 +246,7 @@ class NetworkGD(BaseGD):
             averaging=averaging,
             clip_norm=self._longest_gradient(model),
             shuffle=self.shuffle,
+            blas_threads=OneBlasThread,
             made_with=self._made_with_layers(model.activations, loss),
             theta=self._start(objective, rows, rng) if is_new else None,
         )
@@ -260,8 +255,29 @@ class NetworkGD(BaseGD):
         """Parameters of a new network before the first update."""
         model = objective.model
         theta = model.start(rng, self._best_constants(objective, rows))
-        model.seed_dropout(rng)
+        if np.any(model.dropout):
+            model.seed_dropout(rng)
         return theta
+
+    def _penalise(self, model, n_rows):
+        """Strengths of the penalty for each member, and `alpha` of the network set.
+
+        `n_rows` is None where nobody can know.
+        """
+        if self.alpha != "auto":
+            model.alpha = float(self.alpha)
+            return self._strengths(model.alpha, model.n_members)
+        n_features = np.count_nonzero(model.coordinates.scale)
+        model.alpha, strengths = automatic_alphas(
+            n_rows if self.standardize else None, n_features, model.n_members
+        )
+        return strengths
+
+    def _gone_on(self, model, rows, loss, streaming):
+        """The network of an earlier call, in coordinates that suit these rows, too."""
+        if streaming:
+            return self._network_after(model, rows, loss)
+        return model if model.scaling is None else self._awoken(model, rows, loss)
 
     def _strengths(self, strength, n_members):
         """The strength of the penalty of each member, by that of a network alone."""
@@ -320,13 +336,14 @@ class NetworkGD(BaseGD):
             return best * model.coordinates.measure
         return np.zeros(objective.model.n_outputs)
 
-    def _new_network(self, task, loss, rows, streaming):
+    def _new_network(self, task, loss, rows, n_rows):
+        """A network for the first `rows`, of `n_rows`; None in a stream."""
         hidden = self._hidden_layer_sizes()
         n_features = rows.X.shape[1]
         if self.standardize:
             is_regression = task.name == "regression"
-            none = Scaling.empty(n_features, task.n_targets if is_regression else None)
-            scaling = self._scaling_of(rows, none, streaming)
+            n_targets = task.n_targets if is_regression else None
+            scaling = self._scaling_of(rows, n_targets, n_rows is None)
             coordinates = self._coordinates(scaling, rows, loss, task.n_outputs)
         else:
             scaling = None
@@ -339,16 +356,16 @@ class NetworkGD(BaseGD):
             rows.X.dtype,
             coordinates,
             bool(self.fit_intercept),
-            self._n_members(widths, None if streaming else len(rows)),
+            self._n_members(widths, n_rows),
         )
         network.scaling = scaling
         return network
 
-    def _scaling_of(self, rows, none, streaming=False):
-        """The scaling of a first call, from one before the first row."""
+    def _scaling_of(self, rows, n_targets, streaming=False):
+        """The scaling of a first call; `n_targets` is None for a classifier."""
         if streaming:
-            return none.updated(rows, self._half_life)
-        return replace(none.updated(rows), middle=middle_spread(rows))
+            return Scaling.of(rows, n_targets, self._half_life)
+        return replace(Scaling.of(rows, n_targets), middle=middle_spread(rows))
 
     def _awoken(self, model, rows, loss):
         """The network of a warm start, whose coordinates leave out what was constant.
@@ -364,8 +381,7 @@ class NetworkGD(BaseGD):
         if varied and not asleep.any():
             return model
         n_targets = None if targets is None else model.n_outputs
-        none = Scaling.empty(rows.X.shape[1], n_targets)
-        scaling = self._scaling_of(rows, none)
+        scaling = self._scaling_of(rows, n_targets)
         new = self._coordinates(scaling, rows, loss, model.n_outputs)
         asleep &= new.scale > 0.0
         if varied and not asleep.any():
@@ -400,7 +416,8 @@ class NetworkGD(BaseGD):
     def _coordinates(self, scaling, rows, loss, n_outputs):
         """Coordinates from the columns that can be computed with."""
         moments, *unusable = usable_moments(scaling.features, rows, rows.X.dtype)
-        warn_of_unusable(self, *unusable)
+        if any(map(len, unusable)):
+            warn_of_unusable(self, *unusable)
         scaling = replace(scaling, features=moments)
         return scaling.coordinates(loss, n_outputs, self.fit_intercept)
 
@@ -422,17 +439,6 @@ class NetworkGD(BaseGD):
                 )
             parts[layer] = check_start(part, shape, f"{name}[{layer}]")
         return model.theta(coefs, intercepts)
-
-    def _weights_shown(self, task, model, theta):
-        coefs, intercepts = model.coefficients(theta)
-        return {
-            "coefs_": coefs,
-            "intercepts_": intercepts,
-            "n_layers_": len(model.widths),
-            "n_outputs_": model.n_outputs,
-            "alpha_": model.alpha,
-            "_model": model,
-        }
 
     def _prepare_next(self, plan, bound, horizon):
         self._quick = prepared(self, plan, bound, horizon)

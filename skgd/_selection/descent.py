@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from skgd._training.threads import one_blas_thread
+from skgd._training.threads import OneBlasThread
 
 
 def descend(panels, blocks, max_iter, n_jobs=1):
@@ -24,7 +24,7 @@ def descend(panels, blocks, max_iter, n_jobs=1):
     """
     n_passes = 0
     n_groups = max(1, min(n_jobs, len(panels)))
-    with one_blas_thread(), ThreadPoolExecutor(n_groups) as pool:
+    with OneBlasThread(), ThreadPoolExecutor(n_groups) as pool:
         while n_passes < max_iter:
             active = [panel for panel in panels if panel.goes_on]
             if not active:

@@ -25,7 +25,7 @@ from skgd._selection.quadratic import (
 from skgd._selection.table import Table
 from skgd._selection.waves import between, waves
 from skgd._training.objective import Objective, best_constants
-from skgd._training.threads import one_blas_thread
+from skgd._training.threads import OneBlasThread
 from skgd.losses import SquaredError
 
 # From so many rows on, searches begin on one row of SAMPLED, if these are so many times
@@ -101,9 +101,8 @@ def problem_of(estimator, task, loss, rows):
         scale,
         moments,
     )
-    targets, weights = rows.visited_targets(), rows.visited_weights()
     spread = target_spread(task, loss, seen.targets)
-    curvature = loss_curvature(loss, softmax, targets, weights, spread)
+    curvature = loss_curvature(loss, softmax, rows, spread)
     correlations = None
     size = (model.n_features + 1) * (model.n_outputs if softmax else 1)
     alike = type(loss) is SquaredError or len(rows) >= ALIKE * size
@@ -137,7 +136,7 @@ def steepness(problem, rows, weights):
     none = np.zeros(1)
     panel = Panel(problem, none, none, weights[order], constant, 1)
     table = Table(rows.X, problem.coded(rows.targets), model, order)
-    with one_blas_thread():
+    with OneBlasThread():
         one_pass([panel], table)
     slopes = panel.gradients().reshape(-1, model.n_features + 1, problem.width)[:, :-1]
     scale = np.ones(model.n_features) if model.scale is None else model.scale
@@ -184,7 +183,7 @@ def fit_together(problem, rows, folds, candidates, max_iter, n_jobs=1):
 
     if sums_pay(problem, len(rows)):
         groups, members = folds_as_groups(folds, order)
-        with one_blas_thread():
+        with OneBlasThread():
             shifts = [w @ table.targets / w.sum() for w in groups]
             sums = sums_of(groups, shifts, table, model)
         panels = [

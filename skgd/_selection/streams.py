@@ -35,7 +35,7 @@ from skgd._stream.survey import (
     sample_rows,
     scaled,
 )
-from skgd._training.threads import one_blas_thread
+from skgd._training.threads import OneBlasThread
 
 # Multiples of it spread evenly over the unit interval, without a pattern.
 GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
@@ -199,7 +199,7 @@ def fit_stream(search, candidates, max_iter):
     if sums_pay(problem, len(rows)):
         coded = problem.coded(targets)
         shifts = [np.average(coded, 0, Only(k)[known]) for k in folds]
-        with one_blas_thread():
+        with OneBlasThread():
             sums = sums_of([Only(k) for k in folds], shifts, search, model)
         n_passes += 1
     n_searches = n_folds * len(candidates) * problem.n_searches_each
@@ -270,7 +270,7 @@ def _held_out_losses(search, found: Fitted):
         LossSums(search.problem, coef, intercept)
         for coef, intercept in zip(found.coef, found.intercept, strict=True)
     ]
-    with one_blas_thread():
+    with OneBlasThread():
         for block, targets, rows in search:
             for k, of_fold in enumerate(sums):
                 of_fold.add(block, targets, Only(k)[rows])

@@ -65,14 +65,24 @@ class Stream:
         self.n_ahead = n_ahead
         self.n_rows = n_rows
 
+    @classmethod
+    def of(cls, source, read, unit, shape, n_ahead):
+        """A stream in blocks of whole units, for features of a `shape`.
+
+        The former as of `block_rows`, and the latter its other arguments.
+        """
+        return cls(source, read, block_rows(unit, *shape), n_ahead)
+
     def blocks(self, keep=False):
         """One pass, as Rows that all count; see `Source.open` for `keep`."""
         n_rows = 0
         unwanted = threading.Event()
-        cut = self._cut(keep, unwanted)
-        with closing(read_ahead(cut, self.n_ahead, unwanted)) as blocks:
+        blocks = self._cut(keep, unwanted)
+        if self.n_ahead:
+            blocks = read_ahead(blocks, self.n_ahead, unwanted)
+        with closing(blocks):
             for rows in blocks:
-                n_rows += len(rows)
+                n_rows += rows.order.size
                 yield rows
         if self.n_rows is None and n_rows:
             self.n_rows = n_rows
@@ -111,10 +121,11 @@ def recut(batches, size):
     """
     held, n_held = [], 0
     for rows in batches:
-        start = 0
-        while start < len(rows):
-            stop = min(len(rows), start + size - n_held)
-            held.append(taken(rows, slice(start, stop)))
+        start, n = 0, rows.order.size
+        while start < n:
+            stop = min(n, start + size - n_held)
+            whole = stop - start == n
+            held.append(rows if whole else taken(rows, slice(start, stop)))
             n_held += stop - start
             start = stop
             if n_held == size:
@@ -126,7 +137,7 @@ def recut(batches, size):
 
 def compressed(rows):
     """Only the rows that count, all of them in order."""
-    return rows if len(rows) == rows.X.shape[0] else taken(rows, rows.order)
+    return rows if rows.order.size == len(rows.y) else taken(rows, rows.order)
 
 
 def taken(rows, index):

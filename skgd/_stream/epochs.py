@@ -8,10 +8,11 @@ import math
 from contextlib import closing
 
 import numpy as np
+from scipy import sparse
 
 from skgd._stream.blocks import joined, taken
-from skgd._stream.survey import EverySo, sample_rows
-from skgd._training.epochs import Batches, shuffle_order
+from skgd._stream.survey import EverySo
+from skgd._training.epochs import run_part, shuffle_order
 from skgd._training.objective import BoundObjective
 
 # Bytes of features that are shuffled together, and rows where they are sparse.
@@ -54,22 +55,19 @@ class StreamedBatches:
             blocks = shuffled(blocks, bound.window, bound.stream.size, state.rng)
         with closing(blocks):
             for rows in blocks:
-                batches = Batches(
+                loss, done, rate = run_part(
                     bound.objective.bind(rows, bound.block_rows),
                     self.stepper,
-                    None,
+                    self.rates,
                     self.batch_size,
-                    shuffle=False,
-                    on_step=self.on_step,
+                    self.on_step,
+                    state,
+                    done,
+                    n_steps,
                 )
-                stop = done + batches.n_steps
-                rates = self.rates(state, n_steps or batches.n_steps, done, stop)
-                loss, n_updates = batches.advance(state, rates)
-                rate = self.stepper.rate(state, rates)
-                if n_updates < batches.n_steps:
+                if math.isnan(loss):
                     return math.nan, rate
                 total += loss
-                done = stop
         value = total / bound.n_rows
         return value + bound.objective.penalty(state.theta), rate
 
@@ -85,7 +83,7 @@ class StreamObjective:
         What is known of the rows.
     block_rows : int
         Rows handled at a time by the kernels.
-    window : int
+    window : 'auto' or int
         Rows shuffled together.
     """
 
@@ -99,16 +97,24 @@ class StreamObjective:
     def __init__(self, objective, stream, rows, block_rows, window):
         self.objective = objective
         self.stream = stream
-        self.rows = objective.measured(rows)
         self._given = rows
         self.block_rows = block_rows
-        self.window = window
+        self.window = window_rows(rows.X) if window == "auto" else window
         # Rows to judge by: those of the survey, or, where there was none, the first
         # ones until the first pass has found others.
-        self._sample = objective.bind(rows, block_rows)
+        self._judge_by(rows)
+        self.rows = self._sample.rows
         self._found = None
         if rows.moments is None:
-            self._found = EverySo(sample_rows(rows.X.shape[1]))
+            self._found = EverySo.of_rows(rows.X.shape[1])
+
+    def _judge_by(self, rows):
+        """Take `value_of_sample`, F(theta) over rows from all over, at these.
+
+        All over the stream as far as it has been seen.
+        """
+        self._sample = self.objective.bind(rows, self.block_rows)
+        self.value_of_sample = self._sample.value_of_sample
 
     @property
     def n_rows(self):
@@ -141,10 +147,6 @@ class StreamObjective:
         """F(theta) over all rows."""
         return self.mean_loss(theta) + self.objective.penalty(theta)
 
-    def value_of_sample(self, theta):
-        """F(theta) over rows from all over the stream, as far as it has been seen."""
-        return self._sample.value_of_sample(theta)
-
     def value_of_all(self, theta):
         """F(theta) over all rows, or over a sample if they cannot be read again."""
         if self.stream.source.once:
@@ -160,7 +162,7 @@ class StreamObjective:
                 yield rows
         if self._found is not None:
             sample, self._found = self._found.rows(), None
-            self._sample = self.objective.bind(sample, self.block_rows)
+            self._judge_by(sample)
 
     def bound_blocks(self):
         """The objective over each block of the stream, one after another."""
@@ -176,11 +178,11 @@ class StreamObjective:
         return total
 
 
-def window_rows(n_features, itemsize, is_sparse):
+def window_rows(X):
     """Rows that are shuffled together where the user does not say."""
-    if is_sparse:
+    if sparse.issparse(X):
         return SPARSE_WINDOW_ROWS
-    return WINDOW_BYTES // max(1, n_features * itemsize)
+    return WINDOW_BYTES // max(1, X.shape[1] * X.itemsize)
 
 
 def shuffled(blocks, window, size, rng):
@@ -212,7 +214,7 @@ def shuffled(blocks, window, size, rng):
                 yield full.in_order(order[:half])
                 held, n_held = [taken(full, order[half:])], half
             held.append(rows)
-            n_held += len(rows)
+            n_held += rows.order.size
         if held:
             yield joined(held).in_order(_random_order(n_held, rng))
 

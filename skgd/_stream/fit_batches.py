@@ -12,12 +12,12 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from skgd._input.targets import Classification
-from skgd._input.validation import check_weights, refuse_foreign
+from skgd._input.validation import check_weights
 from skgd._kernels.shards import SHARD
 from skgd._stream.blocks import Stream, block_rows, compressed
-from skgd._stream.epochs import StreamObjective, window_rows
-from skgd._stream.survey import Survey, scaled
-from skgd._stream.tables import located
+from skgd._stream.epochs import StreamObjective
+from skgd._stream.survey import Head, Survey, scaled
+from skgd._stream.tables import raise_located
 from skgd.losses import get_loss
 from skgd.optimizers import get_optimizer
 from skgd.schedules import Constant, get_schedule
@@ -85,19 +85,19 @@ def fit_batches(estimator, source, classes, validation, shuffle_rows, n_ahead):
 
     shape = X.shape[1], dtype.itemsize, hasattr(X, "indptr")
     read = Reader(estimator, task, loss, dtype, shape[-1], class_weight)
-    stream = Stream(source, read, block_rows(SHARD, *shape), n_ahead)
+    stream = Stream.of(source, read, SHARD, shape, n_ahead)
     read.stream = stream
     weighted = weights is not None or class_weight is not None
     rows = _survey(estimator, stream, task, X.shape[1], weighted)
 
-    plan, state = begun(estimator, task, loss, rows, resumed)
+    plan, state = estimator._planned(task, loss, rows, resumed)
     if not plan.adds_up:
         stream.size = block_rows(plan.batch_size, *shape)
     mean = rows.mean_weight
-    stream.read = lambda *batch: scaled(read(*batch), mean)
-    window = window_rows(*shape) if shuffle_rows == "auto" else shuffle_rows
+    if mean != 1.0:
+        stream.read = lambda *batch: scaled(read(*batch), mean)
     bound = StreamObjective(
-        plan.objective, stream, rows, plan.block_rows(rows.X), window
+        plan.objective, stream, rows, plan.block_rows(rows.X), shuffle_rows
     )
     return run(estimator, plan, task, state, bound, rows, validation)
 
@@ -113,14 +113,6 @@ def check_far_rows(estimator, validation, what):
         raise ValueError(
             f"early_stopping cannot hold out rows of {what}: pass X_val and y_val."
         )
-
-
-def begun(estimator, task, loss, rows, resumed):
-    """The plan of a run over surveyed rows, and the state that it starts from."""
-    model = estimator._model.to_train() if resumed else None
-    rng = estimator._random_stream(resumed)
-    plan = estimator._plan(task, loss, rows, model, rng)
-    return plan, estimator._begun(plan, rng, {}, resumed)
 
 
 def run(estimator, plan, task, state, bound, rows, validation):
@@ -162,13 +154,16 @@ class Reader:
 
     def __call__(self, X, y, sample_weight=None):
         """The rows of a batch that count."""
-        estimator, task = self.estimator, self.task
-        refuse_foreign(X=X, y=y, sample_weight=sample_weight)
+        estimator, task, given = self.estimator, self.task, X
         # Rows that cannot have changed need not be searched for NaN again.
         trusted = self.stream.source.unchanging and self.stream.n_rows is not None
-        with located(X):
+        try:
             X, y = estimator._further_rows(X, y, task, self.dtype, trusted)
-        sample_weight = check_weights(sample_weight, X)
+        except ValueError as error:
+            raise_located(error, given)
+            raise
+        if sample_weight is not None:
+            sample_weight = check_weights(sample_weight, X)
         if hasattr(X, "indptr") != self.is_sparse:
             first, now = ("sparse", "dense") if self.is_sparse else ("dense", "sparse")
             raise ValueError(
@@ -178,27 +173,23 @@ class Reader:
         rows = estimator._weighted_rows(
             X, y, sample_weight, task, self.loss, True, self.class_weight, "fit_batches"
         )
-        return compressed(rows)
+        return rows if rows.as_they_came else compressed(rows)
 
 
 def first_batch(estimator, source, reset):
     """The first rows as checked arrays, and their weights or None."""
-    with closing(source.open(SHARD, keep=True)) as batches:
-        for X, y, *weights in batches:
-            with located(X):
-                X, y = estimator._checked_data(X, y, reset=reset)
-            return X, y, *(weights or [None])
-    raise ValueError("The stream yields no rows.")
+    given, y, *weights = source.first(SHARD)
+    try:
+        X, y = estimator._checked_data(given, y, reset=reset)
+    except ValueError as error:
+        raise_located(error, given)
+        raise
+    return X, y, *(weights or [None])
 
 
 def stream_task(estimator, source, y, classes, resumed):
     """The task of a stream, and the weights of its classes as a dict or None."""
-
-    def found():
-        source.require_again("a first pass must find the labels (see classes)")
-        return _labels(source)
-
-    return far_task(estimator, y, classes, resumed, found)
+    return far_task(estimator, y, classes, resumed, lambda: _labels(source))
 
 
 def far_task(estimator, y, classes, resumed, find_labels):
@@ -225,7 +216,8 @@ def far_task(estimator, y, classes, resumed, find_labels):
 def _labels(source):
     """All labels of the stream and their weights."""
     counts = {}
-    with closing(source.open(SHARD)) as batches:
+    reason = "a first pass must find the labels (see classes)"
+    with closing(source.open(SHARD, again=reason)) as batches:
         for X, y, *weights in batches:
             y = np.asarray(y).reshape(-1)
             Classification.check(y, "use a regressor")
@@ -243,7 +235,6 @@ def count_labels(counts, y, weights):
 
 def _survey(estimator, stream, task, n_features, weighted):
     """What is known of the rows before the first epoch, by a pass if need be."""
-    survey = Survey(n_features, task.n_targets)
     counted = type(get_schedule(estimator.lr_schedule)) is not Constant
     measured = estimator._measures_rows() or counted or estimator.max_iter == "auto"
     if measured or (weighted and not stream.source.once):
@@ -251,13 +242,14 @@ def _survey(estimator, stream, task, n_features, weighted):
             "a first pass must measure its rows, but for a float lr with "
             "lr_schedule='constant'"
         )
+        survey = Survey(n_features, task.n_targets)
         with closing(stream.blocks()) as blocks:
             for rows in blocks:
                 survey.take(rows)
         return survey.all_rows()
+    head = Head(n_features)
     with closing(stream.blocks(keep=True)) as blocks:
         for rows in blocks:
-            survey.take_head(rows)
-            if survey.has_head:
+            if head.take(rows):
                 break
-    return survey.first_rows()
+    return head.alone()

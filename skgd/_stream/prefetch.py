@@ -22,8 +22,9 @@ def read_ahead(items, n_ahead, unwanted=None):
     Parameters
     ----------
     items : generator
-        Run and closed in a thread of its own, or in this one for ``n_ahead=0``.
+        Run and closed in a thread of its own.
     n_ahead : int
+        At least 1.
     unwanted : threading.Event, optional
         Set when nobody waits for items any more: after a read that took long, `items`
         should look at it before it does anything else.
@@ -35,10 +36,6 @@ def read_ahead(items, n_ahead, unwanted=None):
         it. Closing this generator ends the thread: at once, or when the read that it
         waits for returns.
     """
-    if not n_ahead:
-        with closing(items):
-            yield from items
-        return
     waiting = queue.Queue(n_ahead)
     unwanted = threading.Event() if unwanted is None else unwanted
     end = object()

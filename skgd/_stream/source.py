@@ -6,6 +6,7 @@ How batches are cut into blocks: ``_stream/blocks.py``; adapters for files are i
 
 import os
 from collections.abc import Mapping
+from contextlib import closing
 from numbers import Number
 
 import numpy as np
@@ -87,7 +88,7 @@ class Source:
             name = type(self.batches).__name__
             raise ValueError(ONCE.format(batches=f"This {name}", reason=reason))
 
-    def open(self, n_rows, keep=False, n_single=None):
+    def open(self, n_rows, keep=False, n_single=None, again=None):
         """The batches as tuples (X, y) or (X, y, sample_weight), empty ones left out.
 
         Parameters
@@ -99,15 +100,26 @@ class Source:
             otherwise.
         n_single : int, optional
             Rows of a batch where the stream yields single rows; `n_rows` by default.
+        again : str, optional
+            The reason for a pass that there must be more of, as of `require_again`.
         """
+        if again is not None:
+            self.require_again(again)
         parts = (_split(item, self.target) for item in self._opened(n_rows, keep))
         for batch in gathered(parts, n_single or n_rows):
             X, *others = batch
             if not _num_samples(X):
                 continue
-            if is_arrow_table(X):
+            if type(X) is not np.ndarray and is_arrow_table(X):
                 X = as_numbers(X) if self.frames is None else as_frame(X, self.frames)
             yield X, *others
+
+    def first(self, n_rows):
+        """The first batch of `open`, which is not lost where there is only one pass."""
+        with closing(self.open(n_rows, keep=True)) as batches:
+            for batch in batches:
+                return batch
+        raise ValueError("The stream yields no rows.")
 
     def _opened(self, n_rows, keep):
         if not self.once:
@@ -223,6 +235,8 @@ def as_table(batch):
 
 def _named(part):
     """Data of Arrow and PyTorch as what scikit-learn reads best; others as they are."""
+    if type(part) is np.ndarray:
+        return part
     home = package(part)
     if home == "torch":
         return _from_torch(part)

@@ -67,6 +67,44 @@ class Surveyed(Rows):
         return self.column.targets
 
 
+class Head:
+    """The first rows of a stream, taken in block by block.
+
+    Parameters
+    ----------
+    n_features : int
+    most : int, optional
+        Rows that are kept.
+    """
+
+    def __init__(self, n_features, most=None):
+        self.most = sample_rows(n_features) if most is None else most
+        self.parts = []
+        self.n_rows = 0
+
+    def take(self, rows):
+        """Keep rows until there are enough to judge by; whether there are."""
+        n = min(rows.order.size, self.most - self.n_rows)
+        if n:
+            whole = n == rows.order.size
+            self.parts.append(copied(rows if whole else taken(rows, slice(0, n))))
+            self.n_rows += n
+        return self.n_rows == self.most
+
+    def alone(self):
+        """What is known after the first rows alone; weights are used as given."""
+        head = joined(self.parts)
+        return Surveyed(
+            **_parts(head),
+            n_rows=UNCOUNTED,
+            head=head,
+            column=head,
+            moments=None,
+            target_moments=None,
+            mean_weight=1.0,
+        )
+
+
 class Survey:
     """Takes in the rows of a stream, block by block.
 
@@ -83,9 +121,8 @@ class Survey:
         self._column = EverySo(SAMPLE_TARGETS)
         self._moments = Moments.empty(n_features)
         self._target_moments = Moments.empty(n_targets)
-        self._most = most
-        self._head = []
-        self._n_head = self._n_rows = 0
+        self._head = Head(n_features, most)
+        self._n_rows = 0
         self._weight = 0.0
 
     def begin_at(self, first, total):
@@ -94,7 +131,7 @@ class Survey:
         What such surveys of neighbouring rows keep is together what one survey of all
         of them would have kept; see `add`.
         """
-        self._n_head = min(first, self._most)
+        self._head.n_rows = min(first, self._head.most)
         for every in (self._sample, self._column):
             every.n_seen = first
             while -(-total // every.stride) > every.most:
@@ -102,8 +139,8 @@ class Survey:
 
     def add(self, other):
         """Take in the survey of the rows that follow, begun where this one ends."""
-        self._head += other._head
-        self._n_head = other._n_head
+        self._head.parts += other._head.parts
+        self._head.n_rows = other._head.n_rows
         for every, others in (
             (self._sample, other._sample),
             (self._column, other._column),
@@ -115,47 +152,23 @@ class Survey:
         self._n_rows += other._n_rows
         self._weight += other._weight
 
-    @property
-    def has_head(self):
-        """Whether the first rows are complete."""
-        return self._n_head == self._most
-
     def take(self, rows):
         """Measure some rows."""
-        self.take_head(rows)
+        self._head.take(rows)
         self._sample.take(rows)
-        nothing = np.empty((len(rows), 0))
+        n_rows = rows.order.size
+        nothing = np.empty((n_rows, 0))
         column = replace(rows, X=nothing)
         self._column.take(column)
         self._moments.update(rows.X, rows.weights)
         self._target_moments.update(rows.targets, rows.weights)
-        self._n_rows += len(rows)
+        self._n_rows += n_rows
         self._weight += float(rows.weights.sum())
-
-    def take_head(self, rows):
-        """Keep rows until there are enough to judge by."""
-        n = min(len(rows), self._most - self._n_head)
-        if n:
-            self._head.append(copied(taken(rows, slice(0, n))))
-            self._n_head += n
-
-    def first_rows(self):
-        """What is known after the first rows alone; weights are used as given."""
-        head = joined(self._head)
-        return Surveyed(
-            **_parts(head),
-            n_rows=UNCOUNTED,
-            head=head,
-            column=head,
-            moments=None,
-            target_moments=None,
-            mean_weight=1.0,
-        )
 
     def all_rows(self):
         """What is known after a whole pass, the weights scaled to mean 1."""
         mean = self._weight / self._n_rows
-        parts = [joined(self._head), self._sample.rows(), self._column.rows()]
+        parts = [joined(self._head.parts), self._sample.rows(), self._column.rows()]
         head, sample, column = (scaled(part, mean) for part in parts)
         for moments in (self._moments, self._target_moments):
             moments.weight /= mean
@@ -188,16 +201,23 @@ class EverySo:
         self.n_seen = self.n_kept = 0
         self.kept = []
 
+    @classmethod
+    def of_rows(cls, n_features):
+        """For rows that are kept with so many features."""
+        return cls(sample_rows(n_features))
+
     def take(self, rows):
-        index = np.arange(-self.n_seen % self.stride, len(rows), self.stride)
-        self.n_seen += len(rows)
-        if not index.size:
+        n_rows, first = rows.order.size, -self.n_seen % self.stride
+        self.n_seen += n_rows
+        if first >= n_rows:
             return
-        self.kept.append(copied(taken(rows, index)))
-        self.n_kept += index.size
+        if self.stride > 1:
+            rows = taken(rows, np.arange(first, n_rows, self.stride))
+        self.kept.append(copied(rows))
+        self.n_kept += rows.order.size
         while self.n_kept > self.most:
             self.kept = [copied(taken(joined(self.kept), slice(None, None, 2)))]
-            self.n_kept = len(self.kept[0])
+            self.n_kept = self.kept[0].order.size
             self.stride *= 2
 
     def rows(self):
@@ -206,7 +226,7 @@ class EverySo:
 
 def copied(rows):
     """The rows without the batch that they are part of."""
-    X = rows.X if sparse.issparse(rows.X) else np.array(rows.X)
+    X = rows.X.copy() if sparse.issparse(rows.X) else np.array(rows.X)
     weights = rows.weights
     if weights.strides != (0,):
         weights = np.array(weights)
@@ -222,5 +242,5 @@ def scaled(rows, mean_weight):
 
 
 def _parts(rows):
-    names = ("X", "targets", "weights", "order", "y")
+    names = ("X", "targets", "weights", "order", "y", "as_they_came")
     return {name: getattr(rows, name) for name in names}

@@ -7,7 +7,6 @@ A table remembers which rows of which file it holds, so that errors can name the
 import functools
 import importlib.util
 import json
-from contextlib import contextmanager
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -191,18 +190,15 @@ def _lists_as_array(table, name, column):
     return np.asarray(in_floats(values)).reshape(len(column), int(lengths[0]))
 
 
-@contextmanager
-def located(X):
-    """An error about NaN or infinity in rows of a file says in which row it is."""
-    try:
-        yield
-    except ValueError as error:
-        text = str(error)
-        place = ""
-        if "NaN" in text or "infinity" in text:
-            place = _first_fault(X) if is_arrow_table(X) else ""
-        if not place:
-            raise
+def raise_located(error, X):
+    """Raise an error about NaN or infinity in rows of a file with the row it is in.
+
+    Nothing is done about any other error.
+    """
+    text, place = str(error), ""
+    if "NaN" in text or "infinity" in text:
+        place = _first_fault(X) if is_arrow_table(X) else ""
+    if place:
         raise ValueError(f"{text}\nThe first one is in {place}.") from error
 
 

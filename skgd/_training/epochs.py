@@ -6,6 +6,7 @@ compiled loop of many updates. Both move the same state by the same step. When t
 is decided in ``_training/loop.py``.
 """
 
+import copy
 import functools
 import math
 from dataclasses import dataclass
@@ -408,6 +409,124 @@ class Batches:
                 return total, i
             self.on_step(state, loss / rows.size)
         return total, self.n_steps
+
+
+class OwnOrders(Batches):
+    """As ``Batches``, of an ensemble whose members see the rows in orders of their own.
+
+    Members that meet the same rows at the same time err alike, and their mean is the
+    better the less they do. An update has `batch_size` rows for each member.
+
+    Parameters
+    ----------
+    bound : skgd._training.objective.BoundObjective
+        Of an ensemble.
+    stepper : Stepper
+    rates : callable(state, n_steps) -> array
+    batch_size : int
+    shuffle : bool
+        True: an order that is not mixed is the same for all members.
+    on_step : callable(state, loss), optional
+    """
+
+    def __init__(self, bound, stepper, rates, batch_size, shuffle, on_step=None):
+        model = bound.objective.model
+        own = copy.copy(bound)
+        own.data = model.with_rows_apart(bound.data)
+        n_members, n_rows = model.n_members, bound.rows.order.size
+        super().__init__(own, stepper, rates, n_members * batch_size, shuffle, on_step)
+        # The order is made here, before each epoch, of which none is made ahead.
+        self.shuffle = False
+        self._most = 1
+        self.orders = np.empty((n_members, n_rows), np.int64)
+        self.order = np.empty(n_members * n_rows, np.int64)
+        self.rows_of_member = batch_size
+        self.n_steps = -(-n_rows // batch_size)
+
+    def run(self, state):
+        self._mix(random_bits(state.rng))
+        return super().run(state)
+
+    def _mix(self, seed):
+        """Shuffle for each member, the first as a network alone would be.
+
+        The rows of an update lie side by side, those of one member after the other.
+        """
+        n_members, n_rows = self.orders.shape
+        for member, order in enumerate(self.orders):
+            order[:] = self.bound.rows.order
+            self._shuffle(order, seed_of(seed, member))
+        whole = n_rows - n_rows % self.rows_of_member
+        updates = self.orders[:, :whole].reshape(n_members, -1, self.rows_of_member)
+        self.order[: n_members * whole] = updates.swapaxes(0, 1).ravel()
+        self.order[n_members * whole :] = self.orders[:, whole:].ravel()
+
+
+def seed_of(seed, member):
+    """The seed of a member's order, by that of the first."""
+    if not member:
+        return seed
+    return int(np.random.SeedSequence((seed, member)).generate_state(1, np.uint64)[0])
+
+
+def epoch_of_updates(plan, bound, horizon, on_step=None):
+    """One pass of a plan whose rule is given gradients, ready to run.
+
+    Parameters
+    ----------
+    plan : skgd._training.plan.Plan
+    bound : skgd._training.objective.BoundObjective
+    horizon : float or None
+        Epochs the whole run may take, for the schedules that end with it.
+    on_step : callable(state, loss), optional
+        Called after each update within an epoch.
+    """
+    stepper = Stepper(
+        plan.objective, plan.optimizer, plan.clip_norm, plan.lr, plan.half_life
+    )
+    rates = Rates(plan.lr, plan.schedule, horizon)
+    if plan.solver == "batch":
+        return FullBatch(bound, stepper, rates)
+    kind = bound.many_updates
+    if plan.shuffle and bound.in_memory and plan.objective.model.n_members > 1:
+        kind = OwnOrders
+    return kind(bound, stepper, rates, plan.batch_size, plan.shuffle, on_step)
+
+
+def run_part(bound, stepper, rates, batch_size, on_step, state, done, n_steps):
+    """The updates of an epoch from some of its rows, in the order given.
+
+    Parameters
+    ----------
+    bound : BoundObjective
+        Over these rows.
+    stepper : Stepper
+    rates : callable(state, n_steps, start, stop) -> array
+        Learning rates of the updates from `start` to `stop` of an epoch.
+    batch_size : int
+    on_step : callable(state, loss) or None
+    state : State
+        Moved in place.
+    done : int
+        Updates of this epoch made before.
+    n_steps : int or None
+        Updates of the whole epoch; None for no more than these.
+
+    Returns
+    -------
+    loss : float
+        Sum over the rows; NaN if it stopped being finite.
+    done : int
+        Updates of this epoch made by now.
+    rate : float
+        The last one.
+    """
+    batches = Batches(bound, stepper, None, batch_size, shuffle=False, on_step=on_step)
+    stop = done + batches.n_steps
+    lengths = rates(state, n_steps or batches.n_steps, done, stop)
+    loss, n_updates = batches.advance(state, lengths)
+    failed = n_updates < batches.n_steps
+    return math.nan if failed else loss, stop, stepper.rate(state, lengths)
 
 
 def shuffle_order(order, rng):

@@ -50,6 +50,12 @@ class Limits:
     start: float
     start_of_all: object = None
 
+    def new_patience(self):
+        """What counts epochs without improvement, or None if nothing does."""
+        if self.margin is None:
+            return None
+        return _Patience(self.margin, self.patience)
+
 
 @dataclass
 class Report:
@@ -211,9 +217,7 @@ def train(
     Report
     """
     knows_its_end = hasattr(epoch, "verdict")
-    patience = None
-    if limits.margin is not None and not (knows_its_end and validate is None):
-        patience = _Patience(limits.margin, limits.patience)
+    patience = None if knows_its_end and validate is None else limits.new_patience()
     ceiling, here = _Ceiling(limits), state.copy_parameters()
     report = Report(best_parameters=here)
     # Who looks at the state in between must find all of it there.
@@ -329,8 +333,9 @@ def _finish(epoch, state, report, validate, verbose):
     diverged = report.stop_reason == "diverged"
     if hasattr(epoch, "finish") and not diverged:
         epoch.finish(state)
-    if hasattr(epoch, "verdict") and validate is None and epoch.gap_kind is not None:
-        report.gap, report.gap_kind = epoch.gap, epoch.gap_kind
+    if hasattr(epoch, "verdict") and validate is None:
+        report.gap_kind = epoch.gap_kind
+        report.gap = None if report.gap_kind is None else epoch.gap
     if validate is not None and not diverged:
         state.restore_parameters(report.best_parameters)
 

@@ -264,15 +264,21 @@ class BoundObjective:
         shard = np.empty(theta.size if gradient.size else 0, self.dtype)
         return self._sum(self.block, rows, self.cost, theta, shard, gradient)
 
+    def weight(self, order):
+        """Sum of the weights of some rows."""
+        rows = self.rows
+        if rows.weigh_the_same:
+            return order.size * rows.weights[0]
+        return rows.weights[order].sum()
+
     def mean_loss(self, theta, order=None):
         """sum_i s_i l_i / sum_i s_i over the rows of `order` (default: all)."""
-        rows = self.rows
-        if order is not None and order is not rows.order:
-            weight = rows.weight(order)
+        if order is not None and order is not self.rows.order:
+            weight = self.weight(order)
         else:
-            order = rows.order
+            order = self.rows.order
             if self._weight is None:
-                self._weight = rows.weight(order)
+                self._weight = self.weight(order)
             weight = self._weight
         return self._sum_rows(self.folded(theta), order, np.empty(0)) / weight
 
@@ -363,9 +369,14 @@ def _callee(objective):
     return 0 if objective.softmax else outputs.LOGISTIC, p, None
 
 
+def highest(value, points):
+    """The highest objective at some points."""
+    return max(value(theta) for theta in points)
+
+
 def best_constants(objective, rows):
     """The best constant score for each output."""
-    targets, weights = rows.visited_targets(), rows.visited_weights()
+    targets, weights = rows.visited()
     n_outputs = objective.model.n_outputs
     if n_outputs > targets.shape[1]:
         share = np.bincount(

@@ -11,14 +11,12 @@ import joblib
 import numpy as np
 
 from skgd._training.dual import DualAscent
-from skgd._training.epochs import FullBatch, Rates, Stepper
+from skgd._training.epochs import Stepper, epoch_of_updates
 from skgd._training.full_gradient import FullGradientDescent, proximal_step
 from skgd._training.guarded import GuardedBatches
 from skgd._training.implicit import ImplicitAdaGrad
 from skgd._training.objective import Objective
-from skgd._training.own_orders import OwnOrders
 from skgd._training.state import Averaging
-from skgd._training.threads import one_blas_thread
 from skgd.losses import EpsilonInsensitive, Hinge
 
 
@@ -73,6 +71,8 @@ class Plan:
     longest_row : float
         Squares, those of a row's features and of the constant one, from which on a row
         weighs less; of dense rows of a linear model in its coordinates.
+    blas_threads : callable() -> context manager
+        In which to train, as to the threads of matrix products.
     made_with : dict
         Parameters that cannot change in a model that is there, by name.
     theta : array of shape (n_parameters,), or None
@@ -94,6 +94,7 @@ class Plan:
     guarded: bool = False
     half_life: float = math.inf
     longest_row: float = math.inf
+    blas_threads: type = nullcontext
     made_with: dict = field(default_factory=dict)
     theta: np.ndarray | None = None
 
@@ -111,13 +112,6 @@ class Plan:
         loss = self.objective.loss
         values = rows.X, rows.targets, rows.weights, rows.order
         return joblib.hash(values), type(loss), tuple(loss.parameters())
-
-    def blas_threads(self):
-        """The context in which to train, as to the threads of matrix products."""
-        # Bounds factorise small matrices: two threads wait for each other there.
-        small = isinstance(self.optimizer, FullGradientDescent)
-        small |= self.objective.model.multiplies_matrices
-        return one_blas_thread() if small else nullcontext()
 
     def block_rows(self, X):
         """Rows that the kernels handle at a time."""
@@ -162,15 +156,10 @@ class Plan:
             )
         if self.optimizer.row_step is not None:
             self._check_row_steps()
-        stepper = self.stepper(self.objective, self.lr)
-        rates = Rates(self.lr, self.schedule, horizon)
-        if self.solver == "batch":
-            return FullBatch(bound, stepper, rates)
-        kind = bound.many_updates
-        if self.shuffle and bound.in_memory and self.model.n_members > 1:
-            kind = OwnOrders
-        batches = kind(bound, stepper, rates, self.batch_size, self.shuffle, on_step)
-        return GuardedBatches(bound, batches, stepper) if self.guarded else batches
+        epoch = epoch_of_updates(self, bound, horizon, on_step)
+        if self.guarded and self.solver != "batch":
+            return GuardedBatches(bound, epoch, epoch.stepper)
+        return epoch
 
     def _check_row_steps(self):
         """ValueError where steps of rows have no closed form."""

@@ -90,26 +90,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_ONE_THREAD.after_fork)
 
 
-class _Inside:
-    """One use of the limit."""
+class OneBlasThread:
+    """Small matrix products: more threads cost time, and the last bits of the sums.
+
+    A context manager for one use; there may be any number of them, inside each other
+    and in any threads.
+    """
 
     def __enter__(self):
         _ONE_THREAD.enter(self)
 
     def __exit__(self, *error):
         _ONE_THREAD.leave(self)
-
-
-def one_blas_thread():
-    """Small matrix products: more threads cost time, and the last bits of the sums.
-
-    Returns
-    -------
-    context manager
-        For one use; there may be any number of them, inside each other and in any
-        threads.
-    """
-    return _Inside()
 
 
 class ThreadedSum:

@@ -18,8 +18,7 @@ from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
 from skgd import MLPGD
-from skgd._training.epochs import shuffle_kernel
-from skgd._training.own_orders import seed_of
+from skgd._training.epochs import seed_of, shuffle_kernel
 from skgd.callbacks import StepRecorder
 from skgd.display import NetworkDisplay
 from skgd.losses import Loss

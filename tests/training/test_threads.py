@@ -11,7 +11,7 @@ from threadpoolctl import ThreadpoolController, threadpool_info
 
 from skgd import MLPGD
 from skgd._training import threads
-from skgd._training.threads import one_blas_thread
+from skgd._training.threads import OneBlasThread
 
 
 def n_threads():
@@ -40,7 +40,7 @@ def test_limits_that_overlap(leaves_first, two_threads):
     may_leave = [threading.Event() for _ in range(2)]
 
     def work(k):
-        with one_blas_thread():
+        with OneBlasThread():
             entered[k].set()
             may_leave[k].wait(60)
 
@@ -57,9 +57,9 @@ def test_limits_that_overlap(leaves_first, two_threads):
 
 
 def test_limits_inside_each_other_and_after_an_error(two_threads):
-    with one_blas_thread(), one_blas_thread():
+    with OneBlasThread(), OneBlasThread():
         assert set(n_threads()) == {1}
-    with pytest.raises(ZeroDivisionError), one_blas_thread():
+    with pytest.raises(ZeroDivisionError), OneBlasThread():
         1 / 0  # noqa: B018
     assert set(n_threads()) == {2}
 
@@ -93,12 +93,12 @@ def test_ctrl_c_leaves_no_limit_for_ever(line, two_threads):
     before = sys.gettrace()
     sys.settrace(pressing_before(line))
     try:
-        with pytest.raises(KeyboardInterrupt), one_blas_thread():
+        with pytest.raises(KeyboardInterrupt), OneBlasThread():
             pass
     finally:
         sys.settrace(before)
     gc.collect()  # what pytest.raises keeps of the call
-    with one_blas_thread():
+    with OneBlasThread():
         assert set(n_threads()) == {1}
     assert set(n_threads()) == {2}
 
