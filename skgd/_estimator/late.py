@@ -54,6 +54,9 @@ class Late:
         late = attributes.get(LATE)
         if late is not None and self.name in late.names:
             return late.show(attributes, self.name)
+        if self.name in attributes:
+            # Another thread has made it since Python looked.
+            return attributes[self.name]
         raise AttributeError(
             f"{type(instance).__name__!r} object has no attribute {self.name!r}",
             name=self.name,
