@@ -165,20 +165,62 @@ def _l1_of(l1, j, n_outputs):
     return l1[j * n_outputs] if l1.shape[0] > 0 else 0.0
 
 
+class Work(NamedTuple):
+    """What the updates of an epoch work on beside the points.
+
+    Attributes
+    ----------
+    records : float64 array
+        What belongs to each feature; see ``POINTS``.
+    width : int
+        Numbers in a record.
+    gradient_at : int
+        Where the gradient begins in it.
+    touched : int64 array of shape (n_features,)
+        The features of a batch, as many as there are.
+    slope : float64 array of shape (n_outputs,)
+        The gradient of the intercepts.
+    n_outputs : int
+    """
+
+    records: object
+    width: int
+    gradient_at: int
+    touched: object
+    slope: object
+    n_outputs: int
+
+
 @numba.njit(**INNER, forceinline=True)
-def _look(
-    rows, start, stop, points, dowg, records, touched, now, steps, distance, n_outputs
-):
+def _work(points, scale, l2, n_outputs, t):
+    n_features = points.base.shape[0] // n_outputs - 1
+    return Work(
+        _records(points, scale, l2, n_features, n_outputs, t),
+        POINTS + 4 * n_outputs,
+        POINTS + 3 * n_outputs,
+        np.empty(n_features, np.int64),
+        np.zeros(n_outputs),
+        n_outputs,
+    )
+
+
+@numba.njit(**INNER, forceinline=True)
+def _record_of(work, j):
+    """The record of feature j."""
+    return part(work.records, j * work.width, work.width)
+
+
+@numba.njit(**INNER, forceinline=True)
+def _look(rows, start, stop, points, dowg, work, now, steps, distance):
     """The scores of a batch; its features are brought up to date and noted.
 
     Returns the number of features, and the squared distance of z by then.
     """
     order, scores, bias = rows.order, rows.data.scores, rows.data.bias
     values, columns, pointers = rows.data.values, rows.data.columns, rows.data.pointers
-    theta, interpolation = points.theta, dowg.interpolation
+    theta, interpolation, n_outputs = points.theta, dowg.interpolation, work.n_outputs
+    touched = work.touched
     n_weights = theta.shape[0] - n_outputs
-    width = POINTS + 4 * n_outputs
-    gradient_at = POINTS + 3 * n_outputs
     inverse_now = 1.0 / max(now, 1)
     n_touched = 0
     for r in range(stop - start):
@@ -187,7 +229,7 @@ def _look(
             scores[r, k] = bias * theta[n_weights + k]
         for q in range(pointers[i], pointers[i + 1]):
             j = columns[q]
-            record = part(records, j * width, width)
+            record = _record_of(work, j)
             if record[LAST] <= now:
                 if record[LAST] < now:
                     l1 = _l1_of(dowg.l1, j, n_outputs)
@@ -195,7 +237,7 @@ def _look(
                         record, n_outputs, now, inverse_now, steps, l1
                     )
                 for k in range(n_outputs):
-                    record[gradient_at + k] = 0.0
+                    record[work.gradient_at + k] = 0.0
                 # Counted as touched by the coming update.
                 record[LAST] = now + 1
                 touched[n_touched] = j
@@ -208,12 +250,11 @@ def _look(
 
 
 @numba.njit(**INNER, forceinline=True)
-def _add_gradients(rows, start, stop, records, slope, n_outputs):
+def _add_gradients(rows, start, stop, work):
     """The mean gradients of a batch, into the records and, of intercepts, `slope`."""
     order, scores, bias = rows.order, rows.data.scores, rows.data.bias
     values, columns, pointers = rows.data.values, rows.data.columns, rows.data.pointers
-    width = POINTS + 4 * n_outputs
-    gradient_at = POINTS + 3 * n_outputs
+    slope, n_outputs = work.slope, work.n_outputs
     slope[:] = 0.0
     inverse = 1.0 / (stop - start)
     for r in range(stop - start):
@@ -221,25 +262,22 @@ def _add_gradients(rows, start, stop, records, slope, n_outputs):
         for k in range(n_outputs):
             slope[k] += bias * inverse * scores[r, k]
         for q in range(pointers[i], pointers[i + 1]):
-            record = part(records, columns[q] * width, width)
+            record = _record_of(work, columns[q])
             value = inverse * values[q] * record[SCALE]
             for k in range(n_outputs):
-                record[gradient_at + k] += value * scores[r, k]
+                record[work.gradient_at + k] += value * scores[r, k]
 
 
 @numba.njit(**INNER, forceinline=True)
-def _length_of_step(
-    dowg, records, touched, n_touched, slope, distance, rate, n_outputs
-):
+def _length_of_step(dowg, work, n_touched, distance, rate):
     """The length that the distance and the gradients give the step."""
-    scalars = dowg.scalars
-    width = POINTS + 4 * n_outputs
-    gradient_at = POINTS + 3 * n_outputs
+    scalars, slope, n_outputs = dowg.scalars, work.slope, work.n_outputs
     squares = 0.0
     for k in range(n_outputs):
         squares += slope[k] ** 2
     for m in range(n_touched):
-        gradient = part(records, touched[m] * width + gradient_at, n_outputs)
+        at = work.touched[m] * work.width + work.gradient_at
+        gradient = part(work.records, at, n_outputs)
         for k in range(n_outputs):
             squares += gradient[k] ** 2
     scalars[0] = max(scalars[0], distance)
@@ -252,9 +290,10 @@ def _length_of_step(
 
 
 @numba.njit(**INNER, forceinline=True)
-def _move_intercepts(points, dowg, slope, length, weight, distance, n_outputs):
+def _move_intercepts(points, dowg, work, length, weight, distance):
     """Move them; returns the squared distance of z by then."""
     theta, base, average, initial = points
+    slope, n_outputs = work.slope, work.n_outputs
     n_weights = theta.shape[0] - n_outputs
     for k in range(n_outputs):
         j = n_weights + k
@@ -267,15 +306,12 @@ def _move_intercepts(points, dowg, slope, length, weight, distance, n_outputs):
 
 
 @numba.njit(**INNER, forceinline=True)
-def _move_weights(
-    dowg, records, touched, n_touched, length, weight, steps, distance, n_outputs
-):
+def _move_weights(dowg, work, n_touched, length, weight, steps, distance):
     """Move the weights of a batch; returns the squared distance of z by then."""
-    width = POINTS + 4 * n_outputs
-    gradient_at = POINTS + 3 * n_outputs
+    n_outputs = work.n_outputs
     for m in range(n_touched):
-        j = touched[m]
-        record = part(records, j * width, width)
+        j = work.touched[m]
+        record = _record_of(work, j)
         threshold = length * _l1_of(dowg.l1, j, n_outputs)
         # Proximal step of both penalties.
         shrink = 1.0 / (1.0 + length * record[L2])
@@ -283,7 +319,7 @@ def _move_weights(
             z, x = POINTS + k, POINTS + n_outputs + k
             origin = record[POINTS + 2 * n_outputs + k]
             old = record[z] - origin
-            moved = record[z] - length * record[gradient_at + k]
+            moved = record[z] - length * record[work.gradient_at + k]
             moved = soft_threshold(moved, threshold) * shrink
             record[z] = moved
             distance += (moved - origin) ** 2 - old**2
@@ -293,13 +329,12 @@ def _move_weights(
 
 
 @numba.njit(**INNER, forceinline=True)
-def _show(kept, points, dowg, now, steps, n_features, n_outputs):
+def _show(points, dowg, work, now, steps):
     """Put all weights, up to date, where others look."""
-    width = POINTS + 4 * n_outputs
+    n_outputs = work.n_outputs
     inverse_now = 1.0 / max(now, 1)
-    for j in range(n_features):
-        # Of the owner, which lives until here for it.
-        record = part(kept, j * width, width)
+    for j in range(points.base.shape[0] // n_outputs - 1):
+        record = _record_of(work, j)
         if record[LAST] < now:
             l1 = _l1_of(dowg.l1, j, n_outputs)
             _catch_up(record, n_outputs, now, inverse_now, steps, l1)
@@ -314,11 +349,8 @@ def _show(kept, points, dowg, now, steps, n_features, n_outputs):
 def _run(rows, batch_size, cost, points, dowg, rates, t, n_outputs):
     """`run_epoch` for a number of outputs that may be known to the compiler."""
     base, initial = points.base, points.initial
-    n_features = base.shape[0] // n_outputs - 1
-    kept = _records(points, rows.data.scale, dowg.l2, n_features, n_outputs, t)
-    records = borrowed(kept)
-    slope = np.zeros(n_outputs)
-    touched = np.empty(n_features, np.int64)
+    owner = _work(points, rows.data.scale, dowg.l2, n_outputs, t)
+    work = borrowed(owner)
     steps = 0.0
     length = 0.0
     distance = 0.0
@@ -331,48 +363,25 @@ def _run(rows, batch_size, cost, points, dowg, rates, t, n_outputs):
         stop = min(n, start + batch_size)
         now = t + n_updates
         n_touched, distance = _look(
-            rows,
-            start,
-            stop,
-            points,
-            dowg,
-            records,
-            touched,
-            now,
-            steps,
-            distance,
-            n_outputs,
+            rows, start, stop, points, dowg, work, now, steps, distance
         )
         loss = sum_of_losses(rows, start, stop, cost, rows.data.scores)
         total += loss
         if not is_finite(loss):
             break
-        _add_gradients(rows, start, stop, records, slope, n_outputs)
+        _add_gradients(rows, start, stop, work)
         rate = rates[n_updates]
-        length = _length_of_step(
-            dowg, records, touched, n_touched, slope, distance, rate, n_outputs
-        )
+        length = _length_of_step(dowg, work, n_touched, distance, rate)
         weight = 1.0 / (now + 1)
         steps += length
-        distance = _move_intercepts(
-            points, dowg, slope, length, weight, distance, n_outputs
-        )
-        distance = _move_weights(
-            dowg,
-            records,
-            touched,
-            n_touched,
-            length,
-            weight,
-            steps,
-            distance,
-            n_outputs,
-        )
+        distance = _move_intercepts(points, dowg, work, length, weight, distance)
+        distance = _move_weights(dowg, work, n_touched, length, weight, steps, distance)
         n_updates += 1
     if n_updates > 0:
         for j in range(base.shape[0]):
             dowg.step_sizes[j] = length
-    _show(kept, points, dowg, t + n_updates, steps, n_features, n_outputs)
+    # With the owner of the arrays, which lives until here for it.
+    _show(points, dowg, owner, t + n_updates, steps)
     return total, n_updates
 
 

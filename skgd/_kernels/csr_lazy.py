@@ -12,6 +12,7 @@ from numba import types
 
 from .compiling import FLOAT, INDEX, INNER, VECTOR, remembered, vector
 from .elementary import is_finite
+from .linear import entries_of
 from .memory import AHEAD_ROWS, borrowed, prefetch, prefetch_entries
 from .outputs import sum_of_losses
 from .proximal import soft_threshold
@@ -72,21 +73,19 @@ def kept_type(element):
 
 
 @numba.njit(**INNER, forceinline=True)
-def _look(rows, start, stop, kept, coef, caught_up, scale, shrinkage):
+def _look(rows, start, stop, lazy, coef, scale, shrinkage):
     """The scores of a batch, whose features are brought up to date if need be."""
-    targets, order, bias = rows.targets, rows.order, rows.data.bias
-    values, columns, pointers = rows.data.values, rows.data.columns, rows.data.pointers
-    scores = rows.data.scores
+    data, order = rows.data, rows.order
+    scores, bias = data.scores, data.bias
+    kept, caught_up = lazy.weights, lazy.caught_up
     n, n_outputs = order.shape[0], scores.shape[1]
     intercept = kept[coef.shape[0] * n_outputs :]
     for r in range(stop - start):
-        i = order[start + r]
         if start + r + AHEAD_ROWS < n:
             ahead = order[start + r + AHEAD_ROWS]
-            prefetch(targets, ahead)
-            prefetch_entries(values, columns, pointers, ahead)
-        entries = values[pointers[i] : pointers[i + 1]]
-        features = columns[pointers[i] : pointers[i + 1]]
+            prefetch(rows.targets, ahead)
+            prefetch_entries(data.values, data.columns, data.pointers, ahead)
+        entries, features = entries_of(data, order[start + r])
         if caught_up.shape[0] > 0:
             for q in range(entries.shape[0]):
                 j = features[q]
@@ -110,19 +109,17 @@ def _look(rows, start, stop, kept, coef, caught_up, scale, shrinkage):
 
 
 @numba.njit(**INNER, forceinline=True)
-def _move(rows, start, stop, kept, coef, moved, rate, scale, counted):
+def _move(rows, start, stop, lazy, coef, rate, scale, counted):
     """A step of the features of a batch, along what its scores have become."""
     order, bias, scores = rows.order, rows.data.bias, rows.data.scores
-    values, columns, pointers = rows.data.values, rows.data.columns, rows.data.pointers
+    kept, moved = lazy.weights, lazy.moved
     n_outputs = scores.shape[1]
     intercept = kept[coef.shape[0] * n_outputs :]
     for r in range(stop - start):
-        i = order[start + r]
         for k in range(n_outputs):
             intercept[k] -= rate * bias * scores[r, k]
             scores[r, k] *= rate / scale
-        entries = values[pointers[i] : pointers[i + 1]]
-        features = columns[pointers[i] : pointers[i + 1]]
+        entries, features = entries_of(rows.data, order[start + r])
         if counted > 0.0:
             for q in range(entries.shape[0]):
                 for k in range(n_outputs):
@@ -140,6 +137,24 @@ def _move(rows, start, stop, kept, coef, moved, rate, scale, counted):
                 j = features[q]
                 for k in range(n_outputs):
                     coef[j, k] -= entries[q] * scores[r, k]
+
+
+@numba.njit(**INNER, forceinline=True)
+def _show(theta, lazy, coef, average, now):
+    """Put the weights and their mean, up to date, where others look."""
+    kept, caught_up, factors, moved = lazy
+    scale, shrinkage, counted = factors
+    n_weights = coef.shape[0] * coef.shape[1]
+    if moved.shape[0] > 0 and now >= average.start:
+        share = 1.0 / (now - average.start + 1)
+        mean = average.average
+        for j in range(n_weights):
+            mean[j] = share * (counted * kept[j] - moved[j])
+        for j in range(n_weights, kept.shape[0]):
+            mean[j] = -share * moved[j]
+    shown = theta[:n_weights].reshape(coef.shape)
+    _write(coef, caught_up, scale, shrinkage, shown)
+    theta[n_weights:] = kept[n_weights:]
 
 
 def run_epoch(rows, batch_size, cost, theta, lazy, average, strengths, rates, t):
@@ -181,7 +196,7 @@ def run_epoch(rows, batch_size, cost, theta, lazy, average, strengths, rates, t)
     n_updates = 0
     for start in range(0, n, batch_size):
         stop = min(n, start + batch_size)
-        _look(rows, start, stop, kept, coef, caught_up, scale, shrinkage)
+        _look(rows, start, stop, lazy, coef, scale, shrinkage)
         loss = sum_of_losses(rows, start, stop, cost, scores)
         total += loss
         if not is_finite(loss):
@@ -195,7 +210,7 @@ def run_epoch(rows, batch_size, cost, theta, lazy, average, strengths, rates, t)
                 moved[j] -= counted * kept[j]
             counted = 0.0
         rate = lr / (stop - start)
-        _move(rows, start, stop, kept, coef, moved, rate, scale, counted)
+        _move(rows, start, stop, lazy, coef, rate, scale, counted)
         if l1 > 0.0:
             shrinkage += lr * l1 / scale
         n_updates += 1
@@ -211,21 +226,9 @@ def run_epoch(rows, batch_size, cost, theta, lazy, average, strengths, rates, t)
                 counted = 1.0
             scale = 1.0
             shrinkage = 0.0
-    factors[0] = scale
-    factors[1] = shrinkage
-    factors[2] = counted
-    if theta.shape[0] == 0:
-        return total, n_updates
-    if averages and t + n_updates >= average.start:
-        share = 1.0 / (t + n_updates - average.start + 1)
-        mean = average.average
-        for j in range(n_weights):
-            mean[j] = share * (counted * kept[j] - moved[j])
-        for j in range(n_weights, kept.shape[0]):
-            mean[j] = -share * moved[j]
-    shown = theta[:n_weights].reshape((n_features, n_outputs))
-    _write(coef, caught_up, scale, shrinkage, shown)
-    theta[n_weights:] = intercept
+    factors[0], factors[1], factors[2] = scale, shrinkage, counted
+    if theta.shape[0] > 0:
+        _show(theta, lazy, coef, average, t + n_updates)
     return total, n_updates
 
 

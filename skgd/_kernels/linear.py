@@ -151,41 +151,166 @@ def _add_four(a, b, c, d, mean, u, v, w, x, gradient):
         )
 
 
+class Reading(NamedTuple):
+    """How the rows of a block are read, in two passes over them.
+
+    Attributes
+    ----------
+    numbers : array
+        Row after row: X where it lies in one piece, or copies of a block of rows.
+    step : int
+        Distance of the rows in it.
+    in_place : bool
+        Whether it is X.
+    distance : int
+        How many rows before its use a row is asked for.
+    asked, asked_again : int
+        Rows that are asked for with every four of them, in the first and in the second
+        pass.
+    """
+
+    numbers: object
+    step: int
+    in_place: bool
+    distance: int
+    asked: int
+    asked_again: int
+
+
 @numba.njit(**INNER, forceinline=True)
-def _place(order, first, r, in_place, step):
+def _reading(rows, start, stop, wanted):
+    """How rows are read, where a gradient is wanted or not.
+
+    A few at a time, so that the second pass over them, for the gradient, finds them in
+    the cache. The first pass asks for as many rows to come. Where they lie in sequence
+    memory is the bound, and both passes ask for half of them.
+    """
+    data, order = rows.data, rows.order
+    vector, n_features = data.vector, data.mean.shape[0]
+    in_place = vector.shape[0] > 0
+    numbers = vector if in_place else flat(data.buffer)
+    step = data.step if in_place else n_features
+    distance = rows_ahead(n_features, vector.itemsize)
+    in_sequence = order[stop - 1] - order[start] == stop - 1 - start
+    in_sequence &= wanted
+    far = in_place and vector.shape[0] * vector.itemsize > NEAR_BYTES
+    asked = (2 if in_sequence else 4) if far else 0
+    asked_again = asked if in_sequence else 0
+    return Reading(numbers, step, in_place, distance, asked, asked_again)
+
+
+@numba.njit(**INNER, forceinline=True)
+def _place(reading, order, first, r):
     """Where row r of a block begins, in X or in the copy of the block."""
-    return (order[first + r] if in_place else r) * step
+    return (order[first + r] if reading.in_place else r) * reading.step
 
 
 @numba.njit(**INNER, forceinline=True)
-def _four_places(order, first, r, in_place, step):
+def _four_places(reading, order, first, r):
     return (
-        _place(order, first, r, in_place, step),
-        _place(order, first, r + 1, in_place, step),
-        _place(order, first, r + 2, in_place, step),
-        _place(order, first, r + 3, in_place, step),
+        _place(reading, order, first, r),
+        _place(reading, order, first, r + 1),
+        _place(reading, order, first, r + 2),
+        _place(reading, order, first, r + 3),
     )
 
 
 @numba.njit(**INNER, forceinline=True)
-def _ask(vector, targets, order, first, n_rows, step, start, size):
-    """Ask for a piece of some rows of `order`; for their targets with the first."""
+def _ask(rows, step, first, n_rows, start, size):
+    """Ask for a piece of some rows of the order; for their targets with the first."""
+    vector, order = rows.data.vector, rows.order
     for at in range(first, min(first + n_rows, order.shape[0])):
         i = order[at]
         prefetch_part(vector, i * step + start, i * step + start + size)
         if start == 0:
-            prefetch(targets, i)
+            prefetch(rows.targets, i)
 
 
 @numba.njit(**INNER, forceinline=True)
-def _four_parts(rows, places, start, size):
+def _four_parts(numbers, places, start, size):
     a, b, c, d = places
     return (
-        part(rows, a + start, size),
-        part(rows, b + start, size),
-        part(rows, c + start, size),
-        part(rows, d + start, size),
+        part(numbers, a + start, size),
+        part(numbers, b + start, size),
+        part(numbers, c + start, size),
+        part(numbers, d + start, size),
     )
+
+
+@numba.njit(**INNER, forceinline=True)
+def _copy_block(rows, first, m):
+    """Copies of rows that do not lie in one piece."""
+    X, buffer = rows.data.X, rows.data.buffer
+    for r in range(m):
+        copy, i = buffer[r], rows.order[first + r]
+        for j in range(X.shape[1]):
+            copy[j] = X[i, j]
+
+
+@numba.njit(**INNER, forceinline=True)
+def _score_block(rows, reading, first, m, coef, intercept):
+    """Fill in the scores of a block of rows, four at a time and then one by one."""
+    order, mean, scores = rows.order, rows.data.mean, rows.data.scores
+    numbers, step, asked = reading.numbers, reading.step, reading.asked
+    n_features = mean.shape[0]
+    fours = m - m % 4
+    for r in range(0, fours, 4):
+        ahead = first + reading.distance + r * asked // 4
+        places = _four_places(reading, order, first, r)
+        u, v, w, x = intercept, intercept, intercept, intercept
+        # The first piece is the whole of a short row, which the compiler makes more of
+        # if it is told.
+        size = min(n_features, PIECE)
+        _ask(rows, step, ahead, asked, 0, size)
+        a, b, c, d = _four_parts(numbers, places, 0, size)
+        du, dv, dw, dx = _score_four(a, b, c, d, part(mean, 0, size), coef)
+        u, v, w, x = u + du, v + dv, w + dw, x + dx
+        for j in range(PIECE, n_features, PIECE):
+            size = min(n_features - j, PIECE)
+            _ask(rows, step, ahead, asked, j, size)
+            a, b, c, d = _four_parts(numbers, places, j, size)
+            middle, weights = part(mean, j, size), part(coef, j, size)
+            du, dv, dw, dx = _score_four(a, b, c, d, middle, weights)
+            u, v, w, x = u + du, v + dv, w + dw, x + dx
+        scores[r, 0], scores[r + 1, 0] = u, v
+        scores[r + 2, 0], scores[r + 3, 0] = w, x
+    for r in range(fours, m):
+        if asked:
+            _ask(rows, step, first + reading.distance + r, 1, 0, n_features)
+        row = part(numbers, _place(reading, order, first, r), n_features)
+        scores[r, 0] = intercept + _score(row, mean, coef)
+
+
+@numba.njit(**INNER, forceinline=True)
+def _add_block(rows, reading, first, m, slope, gradient):
+    """Add a block of rows times the derivatives that their scores have become.
+
+    Returns `slope`, with the derivatives added to it.
+    """
+    order, mean, scores = rows.order, rows.data.mean, rows.data.scores
+    numbers = reading.numbers
+    n_features = mean.shape[0]
+    fours = m - m % 4
+    for r in range(0, fours, 4):
+        places = _four_places(reading, order, first, r)
+        u, v = scores[r, 0], scores[r + 1, 0]
+        w, x = scores[r + 2, 0], scores[r + 3, 0]
+        slope += (u + v) + (w + x)
+        ahead = first + reading.distance + (fours + r) // 2
+        for j in range(0, n_features, PIECE):
+            size = min(n_features - j, PIECE)
+            if reading.asked_again:
+                _ask(rows, reading.step, ahead, reading.asked_again, j, size)
+            a, b, c, d = _four_parts(numbers, places, j, size)
+            middle, sums = part(mean, j, size), part(gradient, j, size)
+            _add_four(a, b, c, d, middle, u, v, w, x, sums)
+    for r in range(fours, m):
+        row = part(numbers, _place(reading, order, first, r), n_features)
+        u = scores[r, 0]
+        slope += u
+        for j in range(n_features):
+            gradient[j] += u * (row[j] - mean[j])
+    return slope
 
 
 def one_output_block(rows, start, stop, cost, theta, gradient):
@@ -194,95 +319,31 @@ def one_output_block(rows, start, stop, cost, theta, gradient):
     The scale moves from the rows to the weights and to the finished sum, so that a row
     costs a subtraction more than raw features would.
     """
-    targets, order = rows.targets, rows.order
-    X, vector, step, mean, scale, bias, buffer, scores = rows.data
+    _, _, _, mean, scale, bias, buffer, scores = rows.data
     n_features = mean.shape[0]
     block = scores.shape[0]
-    in_place = vector.shape[0] > 0
-    numbers = vector if in_place else flat(buffer)
-    if not in_place:
-        step = n_features
-    scaled = scale.shape[0] > 0
+    wanted = gradient.shape[0] > 0
+    reading = _reading(rows, start, stop, wanted)
     coef = part(theta, 0, n_features)
-    if scaled:
+    if scale.shape[0] > 0:
         coef = buffer[block]
         for j in range(n_features):
             coef[j] = theta[j] * scale[j]
     intercept = bias * theta[n_features]
     total = 0.0
-    zero = theta.dtype.type(0.0)
-    slope = zero
-    # A few rows at a time, so that the second pass over them, for the gradient, finds
-    # them in the cache. The first pass asks for as many rows to come. Where they lie in
-    # sequence memory is the bound, and both passes ask for half of them.
-    distance = rows_ahead(n_features, vector.itemsize)
-    in_sequence = order[stop - 1] - order[start] == stop - 1 - start
-    in_sequence &= gradient.shape[0] > 0
-    far = in_place and vector.shape[0] * vector.itemsize > NEAR_BYTES
-    asked = (2 if in_sequence else 4) if far else 0
+    slope = theta.dtype.type(0.0)
     for first in range(start, stop, block):
         m = min(block, stop - first)
-        if not in_place:
-            for r in range(m):
-                copy, i = buffer[r], order[first + r]
-                for j in range(n_features):
-                    copy[j] = X[i, j]
-        fours = m - m % 4
-        for r in range(0, fours, 4):
-            ahead = first + distance + r * asked // 4
-            places = _four_places(order, first, r, in_place, step)
-            u, v, w, x = intercept, intercept, intercept, intercept
-            # The first piece is the whole of a short row, which the compiler makes more
-            # of if it is told.
-            size = min(n_features, PIECE)
-            _ask(vector, targets, order, ahead, asked, step, 0, size)
-            a, b, c, d = _four_parts(numbers, places, 0, size)
-            du, dv, dw, dx = _score_four(a, b, c, d, part(mean, 0, size), coef)
-            u, v, w, x = u + du, v + dv, w + dw, x + dx
-            for j in range(PIECE, n_features, PIECE):
-                size = min(n_features - j, PIECE)
-                _ask(vector, targets, order, ahead, asked, step, j, size)
-                a, b, c, d = _four_parts(numbers, places, j, size)
-                du, dv, dw, dx = _score_four(
-                    a, b, c, d, part(mean, j, size), part(coef, j, size)
-                )
-                u, v, w, x = u + du, v + dv, w + dw, x + dx
-            scores[r, 0], scores[r + 1, 0] = u, v
-            scores[r + 2, 0], scores[r + 3, 0] = w, x
-        for r in range(fours, m):
-            if asked:
-                ahead = first + distance + r
-                _ask(vector, targets, order, ahead, 1, step, 0, n_features)
-            a = _place(order, first, r, in_place, step)
-            scores[r, 0] = intercept + _score(part(numbers, a, n_features), mean, coef)
+        if not reading.in_place:
+            _copy_block(rows, first, m)
+        _score_block(rows, reading, first, m, coef, intercept)
         total += sum_of_losses(rows, first, first + m, cost, scores)
-        if gradient.shape[0] == 0:
-            continue
-        for r in range(0, fours, 4):
-            places = _four_places(order, first, r, in_place, step)
-            u, v = scores[r, 0], scores[r + 1, 0]
-            w, x = scores[r + 2, 0], scores[r + 3, 0]
-            slope += (u + v) + (w + x)
-            ahead = first + distance + (fours + r) // 2
-            for j in range(0, n_features, PIECE):
-                size = min(n_features - j, PIECE)
-                if in_sequence and asked:
-                    _ask(vector, targets, order, ahead, asked, step, j, size)
-                a, b, c, d = _four_parts(numbers, places, j, size)
-                middle, sums = part(mean, j, size), part(gradient, j, size)
-                _add_four(a, b, c, d, middle, u, v, w, x, sums)
-        for r in range(fours, m):
-            place = _place(order, first, r, in_place, step)
-            row = part(numbers, place, n_features)
-            u = scores[r, 0]
-            slope += u
-            for j in range(n_features):
-                gradient[j] += u * (row[j] - mean[j])
-    if gradient.shape[0] > 0:
+        if wanted:
+            slope = _add_block(rows, reading, first, m, slope, gradient)
+    if wanted:
         gradient[n_features] += bias * slope
-        if scaled:
-            for j in range(n_features):
-                gradient[j] *= scale[j]
+        for j in range(scale.shape[0]):
+            gradient[j] *= scale[j]
     return total
 
 
@@ -367,18 +428,29 @@ def several_outputs_block(rows, start, stop, cost, theta, gradient):
 
 
 @numba.njit(**INNER, forceinline=True)
+def entries_of(data, i):
+    """The entries of a CSR row, and their features."""
+    first, last = data.pointers[i], data.pointers[i + 1]
+    return data.values[first:last], data.columns[first:last]
+
+
+@numba.njit(**INNER, forceinline=True)
+def _scaled(x, scale, j):
+    """An entry of feature j in the units of the model."""
+    return x * scale[j] if scale.shape[0] > 0 else x
+
+
+@numba.njit(**INNER, forceinline=True)
 def _scores_of_entries(data, order, first, m, theta, offset):
     """Fill in the scores of some CSR rows."""
-    values, columns, pointers, _, scale, _, scores = data
+    scale, scores = data.scale, data.scores
     n_outputs = scores.shape[1]
-    scaled = scale.shape[0] > 0
+    single = n_outputs == 1 and scale.shape[0] == 0
     for r in range(m):
-        i = order[first + r]
         for k in range(n_outputs):
             scores[r, k] = offset[k]
-        entries = values[pointers[i] : pointers[i + 1]]
-        features = columns[pointers[i] : pointers[i + 1]]
-        if n_outputs == 1 and not scaled:
+        entries, features = entries_of(data, order[first + r])
+        if single:
             z = scores[r, 0]
             for q in range(entries.shape[0]):
                 z += entries[q] * theta[features[q]]
@@ -386,9 +458,7 @@ def _scores_of_entries(data, order, first, m, theta, offset):
             continue
         for q in range(entries.shape[0]):
             j = features[q]
-            x = entries[q]
-            if scaled:
-                x *= scale[j]
+            x = _scaled(entries[q], scale, j)
             for k in range(n_outputs):
                 scores[r, k] += x * theta[j * n_outputs + k]
 
@@ -396,24 +466,20 @@ def _scores_of_entries(data, order, first, m, theta, offset):
 @numba.njit(**INNER, forceinline=True)
 def _add_entries(data, order, first, m, derivative_sum, gradient):
     """Add some CSR rows, times the derivatives that their scores have become."""
-    values, columns, pointers, _, scale, _, scores = data
+    scale, scores = data.scale, data.scores
     n_outputs = scores.shape[1]
-    scaled = scale.shape[0] > 0
+    single = n_outputs == 1 and scale.shape[0] == 0
     for r in range(m):
-        i = order[first + r]
         for k in range(n_outputs):
             derivative_sum[k] += scores[r, k]
-        entries = values[pointers[i] : pointers[i + 1]]
-        features = columns[pointers[i] : pointers[i + 1]]
-        if n_outputs == 1 and not scaled:
+        entries, features = entries_of(data, order[first + r])
+        if single:
             for q in range(entries.shape[0]):
                 gradient[features[q]] += entries[q] * scores[r, 0]
             continue
         for q in range(entries.shape[0]):
             j = features[q]
-            x = entries[q]
-            if scaled:
-                x *= scale[j]
+            x = _scaled(entries[q], scale, j)
             for k in range(n_outputs):
                 gradient[j * n_outputs + k] += x * scores[r, k]
 

@@ -473,28 +473,6 @@ def _dense_member(rows, start, stop, cost, member, theta, gradient):
     return total
 
 
-def dense_block(rows, start, stop, cost, theta, gradient):
-    """Adds to a `gradient` that is zero on entry; an empty one asks for the loss.
-
-    The loss is the mean over the members of an ensemble; each gets its own gradient.
-    Where each has rows of its own, it is the sum over all of them.
-    """
-    network = rows.data.layers
-    size = network.scratch.shape[0]
-    n_members = theta.shape[0] // size
-    n_rows, apart = _rows_of_member(network, n_members, stop - start)
-    total = 0.0
-    for member in range(n_members):
-        first = start + member * apart
-        own, slopes = (
-            _member_of(theta, member, size),
-            _member_of(gradient, member, size),
-        )
-        total += _dense_member(rows, first, first + n_rows, cost, member, own, slopes)
-    _finish(network, gradient, n_rows)
-    return total if apart > 0 else total / n_members
-
-
 @numba.njit(**INLINED)
 def _first_products(data, order, first, coef, z):
     """Products of some rows and the first weights."""
@@ -565,19 +543,29 @@ def _sparse_member(rows, start, stop, cost, member, theta, gradient):
     return total
 
 
-def csr_block(rows, start, stop, cost, theta, gradient):
-    """As `dense_block`."""
-    network = rows.data.layers
-    size = network.scratch.shape[0]
-    n_members = theta.shape[0] // size
-    n_rows, apart = _rows_of_member(network, n_members, stop - start)
-    total = 0.0
-    for member in range(n_members):
-        first = start + member * apart
-        own, slopes = (
-            _member_of(theta, member, size),
-            _member_of(gradient, member, size),
-        )
-        total += _sparse_member(rows, first, first + n_rows, cost, member, own, slopes)
-    _finish(network, gradient, n_rows)
-    return total if apart > 0 else total / n_members
+def _block_of(member_sum, name):
+    def block(rows, start, stop, cost, theta, gradient):
+        """Adds to a `gradient` that is zero on entry; an empty one asks for the loss.
+
+        The loss is the mean over the members of an ensemble; each gets its own
+        gradient. Where each has rows of its own, it is the sum over all of them.
+        """
+        network = rows.data.layers
+        size = network.scratch.shape[0]
+        n_members = theta.shape[0] // size
+        n_rows, apart = _rows_of_member(network, n_members, stop - start)
+        total = 0.0
+        for member in range(n_members):
+            first = start + member * apart
+            own = _member_of(theta, member, size)
+            slopes = _member_of(gradient, member, size)
+            total += member_sum(rows, first, first + n_rows, cost, member, own, slopes)
+        _finish(network, gradient, n_rows)
+        return total if apart > 0 else total / n_members
+
+    block.__name__ = block.__qualname__ = name
+    return block
+
+
+dense_block = _block_of(_dense_member, "dense_block")
+csr_block = _block_of(_sparse_member, "csr_block")

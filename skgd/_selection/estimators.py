@@ -21,7 +21,6 @@ from sklearn.base import (
     _fit_context,
     is_classifier,
 )
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import (
@@ -40,7 +39,6 @@ from skgd._estimator.scoring import takes_weights
 from skgd._estimator.transaction import all_or_nothing
 from skgd._input.rows import Rows
 from skgd._input.validation import check_weights, refuse_foreign, validate_given
-from skgd._input.warnings import warn_user
 from skgd._linear.estimators import GDClassifier, GDRegressor
 from skgd._selection.folds import folds_of
 from skgd._selection.grid import (
@@ -189,7 +187,7 @@ class SelectionGD(BaseEstimator):
             self.max_iter,
             effective_n_jobs(self.n_jobs),
         )
-        self._warn_of_unfinished(fitted)
+        fitted.warn_of_unfinished(self.max_iter, self.tol, "fits to folds")
         if scorer is None:
             scores = held_out_losses(problem, rows, folds, fitted)
         else:
@@ -276,7 +274,7 @@ class SelectionGD(BaseEstimator):
         grid = alpha_grid(alphas, ratios, *figures)
         candidates = candidates_of(self.penalty, grid, ratios)
         fitted, scores = fit_stream(search, candidates, self.max_iter)
-        self._warn_of_unfinished(fitted)
+        fitted.warn_of_unfinished(self.max_iter, self.tol, "fits to folds")
         self._choose(grid, ratios, several, scores, fitted, search.task)
         best = self._plain(self.alpha_, self.l1_ratio_)
         if class_weight is not None:
@@ -378,17 +376,6 @@ class SelectionGD(BaseEstimator):
         return params, scores
 
     # ---- what is kept ----------------------------------------------------------
-
-    def _warn_of_unfinished(self, fitted):
-        left = int((~fitted.finished).sum())
-        if left:
-            warn_user(
-                f"Stopped at max_iter={self.max_iter} passes, before {left} of "
-                f"{fitted.finished.size} fits to folds came as close to their minimum "
-                f"as tol={self.tol} asks. Standardise the columns, raise max_iter, or "
-                "leave out the smallest alphas.",
-                ConvergenceWarning,
-            )
 
     def _choose(self, grid, ratios, several, scores, fitted, task):
         """Set what says which strength was chosen, and why."""

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 
 from skgd._estimator.causes import warn_of_unusable
 from skgd._input.columns import usable_moments
 from skgd._input.moments import Seen
+from skgd._input.warnings import warn_user
 from skgd._linear.automatic import target_spread
 from skgd._linear.evidence import second_moments
 from skgd._linear.model import LinearModel
@@ -82,6 +84,26 @@ class Fitted:
     intercept: np.ndarray
     finished: np.ndarray
     n_passes: int
+
+    def warn_of_unfinished(self, max_iter, tol, models):
+        """Tell the user how many searches the passes were too few for.
+
+        Parameters
+        ----------
+        max_iter : int
+        tol : float
+        models : str
+            What they searched for, in the plural.
+        """
+        left = int((~self.finished).sum())
+        if left:
+            warn_user(
+                f"Stopped at max_iter={max_iter} passes, before {left} of "
+                f"{self.finished.size} {models} came as close to their minimum as "
+                f"tol={tol} asks. Standardise the columns, raise max_iter, or leave "
+                "out the smallest alphas.",
+                ConvergenceWarning,
+            )
 
 
 def problem_of(estimator, task, loss, rows):

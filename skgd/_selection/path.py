@@ -5,9 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.exceptions import ConvergenceWarning
 
-from skgd._input.warnings import warn_user
 from skgd._selection.estimators import GDClassifierCV, GDRegressorCV, prepared
 from skgd._selection.grid import (
     alpha_grid,
@@ -137,15 +135,7 @@ def path(
     fitted = fit_together(
         known.problem, known.rows, [known.weights], candidates, max_iter
     )
-    left = int((~fitted.finished).sum())
-    if left:
-        warn_user(
-            f"Stopped at max_iter={max_iter} passes, before {left} of "
-            f"{len(candidates)} models came as close to their minimum as tol={tol} "
-            "asks. Standardise the columns, raise max_iter, or leave out the smallest "
-            "alphas.",
-            ConvergenceWarning,
-        )
+    fitted.warn_of_unfinished(max_iter, tol, "models")
     flat = known.is_flat
     plain = known.plain
     names = getattr(plain, "feature_names_in_", range(plain.n_features_in_))

@@ -10,51 +10,14 @@ import numpy as np
 
 from skgd._input.boundary import check_sizes, check_updates
 from skgd._input.rows import as_vector
-from skgd._training.state import LateRule, Lazy
-from skgd.optimizers import (
-    FTRL,
-    AdaGrad,
-    Adam,
-    AdamW,
-    Momentum,
-    Nesterov,
-    RMSProp,
-)
-
-# Rules whose updates of absent features are made up for, by their numbers there.
-RULES = {
-    AdaGrad: "ADAGRAD",
-    Momentum: "MOMENTUM",
-    Nesterov: "NESTEROV",
-    FTRL: "FTRL",
-    RMSProp: "RMSPROP",
-    Adam: "ADAM",
-    AdamW: "ADAM",
-}
+from skgd._input.sparse import without_duplicates
+from skgd._training.rules_of_nonzeros import RuleOfNonzeros, can_wait
+from skgd._training.state import Lazy
 
 
 def _in(bound, order):
     """``records.Rows``: the bound rows in some order."""
     return bound.data, bound.rows.targets, bound.rows.weights, order
-
-
-def can_wait(stepper):
-    """Whether an update needs to touch only the features that its rows name."""
-    rule = stepper.optimizer
-    if getattr(rule, "amsgrad", False) or stepper.clip_norm < math.inf:
-        return False
-    if isinstance(rule, RMSProp) and (rule.momentum or rule.centered):
-        return False
-    objective = stepper.objective
-    return type(rule) in RULES and objective.prox is None and objective.uniform
-
-
-def kernel_parameters(stepper):
-    """What the compiled rule takes as `p`; see ``csr_rules.Course``."""
-    if isinstance(stepper.optimizer, Adam):
-        beta_1, beta_2, epsilon, _ = stepper.p
-        return np.array([beta_1, beta_2, epsilon, stepper.optimizer.weight_decay])
-    return stepper.p
 
 
 def epoch_kernel(bound, stepper, batch_size):
@@ -363,61 +326,23 @@ def _check_scores(bound, batch_size):
 
 def _rule_on_nonzeros_only(bound, stepper, batch_size):
     """Rules with state on CSR rows, at the cost of their nonzeros."""
-    from skgd._kernels import csr_rules
-
-    rule = type(stepper.optimizer)
-    number = getattr(csr_rules, RULES[rule])
-    kernel = bound.loops.rule_of_nonzeros(number)
-    objective = bound.objective
-    l1 = float(objective.l1.max(initial=0.0))
-    l2 = float(objective.l2.max(initial=0.0))
-    n_outputs = objective.model.n_outputs
-    n_records = (stepper.n // n_outputs) * csr_rules.width(number, n_outputs)
-    distinct = bool(bound.rows.X.has_canonical_format)
-    powers = np.empty(csr_rules.POWERS)
-    p = kernel_parameters(stepper)
-    waits_by_powers = rule in (Momentum, Nesterov)
+    way = RuleOfNonzeros(bound, stepper)
+    distinct = without_duplicates(bound.rows.X) is bound.rows.X
+    l1, _ = way.strengths
     _check_scores(bound, batch_size)
-
-    def kept(state, rate):
-        return LateRule.of(
-            state,
-            late_key(rule, p, l1, l2, rate),
-            lambda: csr_rules.begin(
-                number, state.theta, state.vectors, n_outputs, state.step
-            ),
-            rate,
-        )
 
     def run(state, order, rates):
         unequal = rates.min() != rates.max()
-        if state.average.size or (waits_by_powers and (l1 or unequal)):
+        if state.average.size or (way.by_powers and (l1 or unequal)):
             return _every_weight(bound, stepper, batch_size)(state, order, rates)
         stepper.update(state)
-        if rule is FTRL:
-            begin_ftrl(state, p, float(rates[0]))
-        late = kept(state, float(rates[0]))
-        n_weights = stepper.n - n_outputs
-        gradient = csr_rules.room_for_gradient(
-            bound.rows.X.indptr, batch_size, distinct, n_weights, n_outputs
-        )
-        check_sizes("sparse updates", records=(late.records, n_records))
-        given = csr_rules.Late(
-            records=late.records,
-            passed=late.passed,
-            powers=powers,
-            gradient=gradient,
-            distinct=distinct,
-        )
-        result = kernel(
+        late = way.begin(state, float(rates[0]))
+        gradient = way.room_for_gradient(bound.rows.X.indptr, batch_size, distinct)
+        result = way.updates(
             _in(bound, order),
             batch_size,
-            bound.cost,
-            state.theta,
-            state.vectors,
-            p,
-            tuple(given),
-            (l1, l2),
+            (state.theta, state.vectors),
+            way.late(late.records, late.passed, gradient, distinct),
             rates,
             state.step,
         )
@@ -425,29 +350,6 @@ def _rule_on_nonzeros_only(bound, stepper, batch_size):
         return result
 
     return run
-
-
-def late_key(rule, p, l1, l2, rate):
-    """What holds for features that wait."""
-    key = (rule.__name__, *p, l1, l2)
-    if rule in (Momentum, Nesterov):
-        # What happens to them is a power of one matrix.
-        key = (*key, rate)
-    return key
-
-
-def begin_ftrl(state, p, rate):
-    """The sum z of weights that the rule did not make, as in ``FTRL.update``."""
-    z, total, l1, l2 = state.vectors
-    w = state.theta.astype(np.float64)
-    given = (w != 0.0) & (z == 0.0) & (total == 0.0)
-    if not given.any():
-        return
-    own = l1 >= 0.0
-    first = np.where(own, p[1] + state.step * l1, 0.0)
-    second = np.where(own, p[2] + state.step * l2, 0.0)
-    start = -w * (p[0] / rate + second) - np.sign(w) * first
-    z[given] = start[given]
 
 
 def _dowg_on_nonzeros_only(bound, stepper, batch_size):

@@ -101,14 +101,13 @@ class _Epoch:
             "explicit": csr_stream.EXPLICIT,
             "softmax": csr_stream.SOFTMAX,
         }[rule.kind]
-        # Arguments that only a pass which forgets has.
-        self._pace = ()
-        kernel, signature = csr_stream.run_pass, csr_stream.pass_signature
+        self._named = csr_stream.Steps
+        kernel = csr_stream.run_pass
         if rule.half_life < math.inf:
-            self._pace = (rule.half_life,)
             kernel = csr_stream.run_forgetting_pass
-            signature = csr_stream.forgetting_signature
-        self._pass = compiling.kernel(kernel, signature(*bound.loops.types))
+        signature = csr_stream.pass_signature(*bound.loops.types)
+        self._pass = compiling.kernel(kernel, signature)
+        self._workspace = csr_stream.WORKSPACE, bound.objective.model.n_outputs
         self._settle = compiling.kernel(
             csr_stream.settle, csr_stream.settle_signature(bound.loops.element)
         )
@@ -161,38 +160,34 @@ class _Epoch:
 
     def update(self, weights, vectors, scalars, data, rows, step):
         """The updates by some rows; returns (sum of losses, number of updates)."""
-        rule, bound = self.rule, self.bound
-        l1, l2 = rule.strengths
         return self._pass(
-            data,
-            rows.targets,
-            rows.weights,
-            rows.order,
-            self.kind,
-            bound.loss,
-            bound.loss_p,
-            rule.curvature,
-            weights,
-            *vectors,
-            np.zeros((4, bound.objective.model.n_outputs)),
-            rule.eta,
-            l1,
-            l2,
-            scalars[0],
-            *self._pace,
+            (data, rows.targets, rows.weights, rows.order),
+            self._steps(scalars[0]),
+            (weights, *vectors),
+            np.empty(self._workspace),
             step,
         )
 
     def settle(self, weights, vectors, step, shown):
         """What waiting weights stand for by now, in `shown`."""
-        l1, l2 = self.rule.strengths
-        self._settle(
-            weights,
-            *vectors,
-            shown,
-            weights.size - self.bound.objective.model.n_outputs,
-            self.rule.eta,
-            l1,
-            l2,
-            step,
+        n_weights = weights.size - self.bound.objective.model.n_outputs
+        moved = weights, *vectors
+        self._settle(self._steps(0.0), moved, n_weights, step, shown)
+
+    def _steps(self, prior):
+        """``csr_stream.Steps``; features that are new start with `prior`."""
+        rule, bound = self.rule, self.bound
+        l1, l2 = rule.strengths
+        return tuple(
+            self._named(
+                kind=self.kind,
+                loss=bound.loss,
+                loss_p=bound.loss_p,
+                curvature=rule.curvature,
+                eta=rule.eta,
+                l1=l1,
+                l2=l2,
+                prior=prior,
+                half_life=rule.half_life,
+            )
         )

@@ -8,15 +8,8 @@ made when somebody asks. The arithmetic is that of the same kernels in an epoch.
 import numpy as np
 
 from skgd._input.boundary import check_sizes, check_state
-from skgd._training.fast_paths import (
-    RULES,
-    begin_ftrl,
-    can_wait,
-    kernel_parameters,
-    late_key,
-)
+from skgd._training.rules_of_nonzeros import BY_POWERS, RuleOfNonzeros, can_wait
 from skgd._training.state import LateRule, Lazy, State, Waiting
-from skgd.optimizers import FTRL, Momentum, Nesterov
 
 NO_ROWS = np.empty(0, np.int64)
 
@@ -171,24 +164,12 @@ class StepsOfRules(InPlace):
     """Rules with state; see ``_kernels/csr_rules.py``."""
 
     def __init__(self, bound, stepper, rates, batch_size):
-        from skgd._kernels import csr_rules
-
         super().__init__(bound, rates.size)
         self.stepper = stepper
         self.rates = rates
         self.batch_size = batch_size
-        self.rule = type(stepper.optimizer)
-        self.number = getattr(csr_rules, RULES[self.rule])
-        self.kernel = bound.loops.rule_of_nonzeros(self.number)
-        objective = bound.objective
-        self.l1 = float(objective.l1.max(initial=0.0))
-        self.l2 = float(objective.l2.max(initial=0.0))
-        self.width = csr_rules.width(self.number, self.n_outputs)
-        self.powers = np.empty(csr_rules.POWERS)
-        self.p = kernel_parameters(stepper)
-        self.key = late_key(self.rule, self.p, self.l1, self.l2, float(rates[0]))
-        self.begin, self.late = csr_rules.begin, csr_rules.Late
-        self.room_for_gradient = csr_rules.room_for_gradient
+        self.way = RuleOfNonzeros(bound, stepper)
+        self.width = self.way.width
         self.gradient = np.empty(0)
         self.distinct = True
 
@@ -197,18 +178,7 @@ class StepsOfRules(InPlace):
         check_state(state, self.bound.objective.model.size, *self.stepper.kept)
         state = state.copy()
         self.stepper.update(state)
-        rate = float(self.rates[0])
-        if self.rule is FTRL:
-            begin_ftrl(state, self.p, rate)
-
-        def begin():
-            return self.begin(
-                self.number, state.theta, state.vectors, self.n_outputs, state.step
-            )
-
-        late = LateRule.of(state, self.key, begin, rate)
-        n_records = (self.n_features + 1) * self.width
-        check_sizes("sparse updates", records=(late.records, n_records))
+        late = self.way.begin(state, float(self.rates[0]))
         self.records = late.records.copy()
         self.passed = late.passed.copy()
         self.nothing = state.theta[:0].copy()
@@ -246,28 +216,17 @@ class StepsOfRules(InPlace):
         n_weights = self.n_features * self.n_outputs
         by_entries = self.distinct and self.batch_size == 1
         if by_entries or self.gradient.size < n_weights:
-            self.gradient = self.room_for_gradient(
-                pointers, self.batch_size, self.distinct, n_weights, self.n_outputs
+            self.gradient = self.way.room_for_gradient(
+                pointers, self.batch_size, self.distinct
             )
 
     def _run(self, data, rows, order, parts, theta, vectors, step):
         records, passed = parts
-        late = self.late(
-            records=records,
-            passed=passed,
-            powers=self.powers,
-            gradient=self.gradient,
-            distinct=self.distinct,
-        )
-        return self.kernel(
+        return self.way.updates(
             (data, rows.targets, rows.weights, order),
             self.batch_size,
-            self.bound.cost,
-            theta,
-            vectors,
-            self.p,
-            tuple(late),
-            (self.l1, self.l2),
+            (theta, vectors),
+            self.way.late(records, passed, self.gradient, self.distinct),
             self.rates,
             step,
         )
@@ -296,7 +255,8 @@ class StepsOfRules(InPlace):
         theta, vectors = self._shown(records, counters["step"])
         made = self._like(self.rest, theta=theta, vectors=vectors, **counters)
         self.stepper.update(made)
-        LateRule(records, self.passed.copy(), self.key).keep_in(made)
+        key = self.way.key(float(self.rates[0]))
+        LateRule(records, self.passed.copy(), key).keep_in(made)
         return made
 
 
@@ -402,9 +362,8 @@ def steps_in_place(bound, stepper, state, plan):
             return None
         return PlainSteps(bound, stepper, rates, batch_size)
     rule = type(stepper.optimizer)
-    by_powers = rule in (Momentum, Nesterov)
     if not can_wait(stepper) or state.average.size:
         return None
-    if by_powers and bound.objective.l1.size:
+    if rule in BY_POWERS and bound.objective.l1.size:
         return None
     return StepsOfRules(bound, stepper, rates, batch_size)

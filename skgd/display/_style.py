@@ -105,6 +105,59 @@ def contour_levels(cost, n_levels):
     return low + (high - low) * np.linspace(0.0, 1.0, n_levels + 1) ** 2
 
 
+def draw_map(ax, x, y, values, levels, **filled):
+    """A map with contour lines; returns what fills it.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    x, y : array of shape (n_x,), array of shape (n_y,)
+    values : array of shape (n_y, n_x)
+    levels : int or array
+        Number of the lines, or their values.
+    **filled : dict
+        Passed to ``ax.contourf``.
+    """
+    if np.ndim(levels) == 0:
+        levels = contour_levels(values, levels)
+    filled = {"cmap": shades(), "extend": "max"} | filled
+    surface = ax.contourf(x, y, values, levels=levels, **filled)
+    ax.contour(x, y, values, levels=levels, colors="0.45", linewidths=0.5)
+    return surface
+
+
+def draw_surface(ax, x, y, values, *, zlabel, zoom, **shaded):
+    """A surface over a grid in three dimensions; returns it.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes3D
+    x, y, values : arrays
+        As of `draw_map`.
+    zlabel : str
+    zoom : float
+        Size of the box: below 1 there is room at the edge.
+    **shaded : dict
+        Passed to ``ax.plot_surface``.
+    """
+    shaded = {
+        "cmap": shades("#4f7da3"),
+        "rcount": 40,
+        "ccount": 40,
+        "edgecolor": "0.55",
+        "linewidth": 0.2,
+        "alpha": 0.95,
+        "zorder": 1,
+    } | shaded
+    surface = ax.plot_surface(*np.meshgrid(x, y), values, **shaded)
+    ax.set_zlabel(zlabel)
+    # Room between the numbers and the name.
+    ax.zaxis.labelpad = 8
+    ax.locator_params(nbins=5)
+    ax.set_box_aspect(None, zoom=zoom)
+    return surface
+
+
 def shades(highest="#8aa5bd"):
     """White for low to grey-blue for high: light enough for paths of any colour."""
     from matplotlib.colors import LinearSegmentedColormap

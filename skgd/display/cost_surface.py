@@ -227,8 +227,8 @@ class CostSurfaceDisplay:
             estimators, lambda one: _style.describe_estimator(_last(one))
         )
         pairs = [inside_pipeline(model, X, y, fitted=not path) for model in estimators]
-        estimators, tables = zip(*pairs, strict=True)
-        fitted, points = estimators, []
+        tables = [table for _, table in pairs]
+        fitted, points = [model for model, _ in pairs], []
         if path:
             walked = [
                 walk(model, table, y, max_steps=max_steps, **(fit_params or {}))
@@ -236,26 +236,20 @@ class CostSurfaceDisplay:
             ]
             fitted = [one.estimator for one in walked]
             points = [one.points for one in walked]
-        for model in fitted:
-            check_is_fitted(model)
-        functions = [CostFunction(*one, y) for one in zip(fitted, tables, strict=True)]
-        costs = [function([function.fitted_point])[0] for function in functions]
-        lowest = int(np.nanargmin(costs))
-        function, centre = functions[lowest], functions[lowest].fitted_point
-        if grid_resolution is None:
-            grid_resolution = 30 if hasattr(fitted[lowest], "coefs_") else 100
+        function = _function_of_lowest(fitted, tables, y)
         plane = choose_plane(
-            fitted[lowest], centre, points, parameters, directions, random_state
+            function.estimator,
+            function.fitted_point,
+            points,
+            parameters,
+            directions,
+            random_state,
         )
         paths = [plane.coordinates(point) for point in points]
         path_costs = [function(point) for point in points]
-        centre = plane.coordinates(centre)
-        near = [_near(*both) for both in zip(paths, path_costs, strict=True)]
-        everything = np.vstack([centre[None], *near])
-        x = _axis(everything[:, 0], xlim, grid_resolution)
-        y_ = _axis(everything[:, 1], ylim, grid_resolution)
-        xx, yy = np.meshgrid(x, y_)
-        cost = function(plane.points(xx.ravel(), yy.ravel())).reshape(xx.shape)
+        x, y_, cost = _grid(
+            function, plane, paths, path_costs, (xlim, ylim), grid_resolution
+        )
         display = cls(
             x=x,
             y=y_,
@@ -352,13 +346,7 @@ class CostSurfaceDisplay:
         return list(axes)
 
     def _draw_map(self, ax, levels, surface_kw):
-        if np.ndim(levels) == 0:
-            levels = _style.contour_levels(self.cost, levels)
-        filled = {"cmap": _style.shades(), "extend": "max"} | surface_kw
-        surface = ax.contourf(self.x, self.y, self.cost, levels=levels, **filled)
-        ax.contour(
-            self.x, self.y, self.cost, levels=levels, colors="0.45", linewidths=0.5
-        )
+        surface = _style.draw_map(ax, self.x, self.y, self.cost, levels, **surface_kw)
         ax.set(
             xlabel=self.labels[0],
             xlim=(self.x[0], self.x[-1]),
@@ -371,24 +359,13 @@ class CostSurfaceDisplay:
     def _draw_surface(self, ax, levels, surface_kw):
         from matplotlib.colors import PowerNorm
 
-        xx, yy = np.meshgrid(self.x, self.y)
-        shaded = {
-            "cmap": _style.shades("#4f7da3"),
-            # As the levels of the map: steps even in distance, not in height.
-            "norm": PowerNorm(0.5),
-            "rcount": 40,
-            "ccount": 40,
-            "edgecolor": "0.55",
-            "linewidth": 0.2,
-            "alpha": 0.95,
-            "zorder": 1,
-        } | surface_kw
-        surface = ax.plot_surface(xx, yy, self.cost, **shaded)
-        ax.set(xlabel=self.labels[0], ylabel=self.labels[1], zlabel="objective")
-        # Room between the numbers and the names, and at the edge for both.
-        ax.locator_params(nbins=5)
-        ax.yaxis.labelpad = ax.zaxis.labelpad = 8
-        ax.set_box_aspect(None, zoom=0.9)
+        # As the levels of the map: steps even in distance, not in height.
+        shaded = {"norm": PowerNorm(0.5)} | surface_kw
+        surface = _style.draw_surface(
+            ax, self.x, self.y, self.cost, zlabel="objective", zoom=0.9, **shaded
+        )
+        ax.set(xlabel=self.labels[0], ylabel=self.labels[1])
+        ax.yaxis.labelpad = 8
         return surface
 
     def _draw_path(self, ax, i, path, path_kw, numbered):
@@ -476,6 +453,33 @@ class CostSurfaceDisplay:
 
 def _last(estimator):
     return estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+
+
+def _function_of_lowest(estimators: Any, tables: Any, y: Any) -> CostFunction:
+    """The objective of the fitted estimator where it is lowest."""
+    for estimator in estimators:
+        check_is_fitted(estimator)
+    functions = [
+        CostFunction(estimator, table, y)
+        for estimator, table in zip(estimators, tables, strict=True)
+    ]
+    costs = [function([function.fitted_point])[0] for function in functions]
+    return functions[int(np.nanargmin(costs))]
+
+
+def _grid(
+    function: Any, plane: Any, paths: Any, path_costs: Any, limits: Any, n: int | None
+) -> Any:
+    """Both axes around the paths, and the objective at the points of their grid."""
+    if n is None:
+        n = 30 if hasattr(function.estimator, "coefs_") else 100
+    centre = plane.coordinates(function.fitted_point)
+    near = [_near(*both) for both in zip(paths, path_costs, strict=True)]
+    everything = np.vstack([centre[None], *near])
+    x, y = (_axis(everything[:, k], limits[k], n) for k in range(2))
+    xx, yy = np.meshgrid(x, y)
+    cost = function(plane.points(xx.ravel(), yy.ravel())).reshape(xx.shape)
+    return x, y, cost
 
 
 def _axis(values: Any, limits: Any, n: int) -> Any:

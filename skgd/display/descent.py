@@ -262,28 +262,10 @@ class DescentDisplay:
             return
         x, y = self.grid
         if self._is_surface:
-            xx, yy = np.meshgrid(x, y)
-            ax.plot_surface(
-                xx,
-                yy,
-                self.cost,
-                cmap=_style.shades("#4f7da3"),
-                rcount=40,
-                ccount=40,
-                edgecolor="0.55",
-                linewidth=0.2,
-                alpha=0.95,
-                zorder=1,
-            )
-            ax.set_zlabel("objective")
-            ax.locator_params(nbins=5)
-            ax.yaxis.labelpad = ax.zaxis.labelpad = 8
-            ax.set_box_aspect(None, zoom=0.85)
+            _style.draw_surface(ax, x, y, self.cost, zlabel="objective", zoom=0.85)
+            ax.yaxis.labelpad = 8
         else:
-            lines = _style.contour_levels(self.cost, levels)
-            shades = _style.shades()
-            ax.contourf(x, y, self.cost, levels=lines, cmap=shades, extend="max")
-            ax.contour(x, y, self.cost, levels=lines, colors="0.45", linewidths=0.5)
+            _style.draw_map(ax, x, y, self.cost, levels)
             ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
         _style.dress(ax, xlabel="intercept", ylabel="slope", grid=False)
 

@@ -307,27 +307,9 @@ class FunctionDisplay:
         x, y = self.grid
         values = np.where(np.isfinite(self.values), self.values, np.nan)
         if self._is_surface:
-            xx, yy = np.meshgrid(x, y)
-            ax.plot_surface(
-                xx,
-                yy,
-                values,
-                cmap=_style.shades("#4f7da3"),
-                rcount=40,
-                ccount=40,
-                edgecolor="0.55",
-                linewidth=0.2,
-                alpha=0.95,
-                zorder=1,
-            )
-            ax.set_zlabel(self.labels[2])
-            ax.zaxis.labelpad = 8
-            ax.set_box_aspect(None, zoom=0.88)
-            ax.locator_params(nbins=5)
+            _style.draw_surface(ax, x, y, values, zlabel=self.labels[2], zoom=0.88)
         else:
-            lines = _style.contour_levels(values, levels)
-            ax.contourf(x, y, values, levels=lines, cmap=_style.shades(), extend="both")
-            ax.contour(x, y, values, levels=lines, colors="0.45", linewidths=0.5)
+            _style.draw_map(ax, x, y, values, levels, extend="both")
         (self.path_line_,) = ax.plot(
             *self._line_data(len(self.points)),
             color=_style.COLOURS[0],
