@@ -16,7 +16,7 @@ from numba import types
 from . import compiling
 from .compiling import FLOAT, INDEX, INNER, VECTOR, remembered
 from .csr_dual import AHEAD, log_sum
-from .elementary import exp_not_positive
+from .elementary import lost_share
 from .forgetting import left
 from .memory import borrowed, part, prefetch, prefetch_entries
 from .outputs import target_of, value_and_derivative
@@ -77,10 +77,6 @@ def implicit_score(loss, p, y, weight, z, derivative, q):
     return u
 
 
-# Below it four terms of the series of the exponential have all digits.
-LITTLE = 1e-3
-
-
 @numba.njit(**INNER, forceinline=True)
 def shrunk(w, l1, l2, length):
     """A weight after the flow dw = -(l2 w + l1 sign w) dt for the time `length`."""
@@ -88,11 +84,7 @@ def shrunk(w, l1, l2, length):
         return 0.0
     size = abs(w)
     if l2 > 0.0:
-        x = l2 * length
-        if x < LITTLE:
-            lost = x * (1.0 - x * (0.5 - x * (1.0 / 6.0 - x * (1.0 / 24.0))))
-        else:
-            lost = 1.0 - exp_not_positive(-x)
+        lost = lost_share(l2 * length)
         size -= size * lost
         if l1 > 0.0:
             size -= l1 / l2 * lost

@@ -10,7 +10,7 @@ import numba
 import numpy as np
 
 from .compiling import FLOAT, INNER, VECTOR, remembered, vector
-from .memory import borrowed
+from .memory import borrowed, unsigned
 from .outputs import sum_of_losses
 from .records import COST, rows_of
 
@@ -34,11 +34,11 @@ def _run(rows, cost, theta, gradient, n_outputs):
         stop = min(n, start + block)
         for r in range(stop - start):
             i = order[start + r]
-            first, last = pointers[i], pointers[i + 1]
+            first, last = unsigned(pointers[i]), unsigned(pointers[i + 1])
             if n_outputs == 1:
                 z = bias * np.float64(theta[n_weights])
                 for q in range(first, last):
-                    z += values[q] * theta[np.int64(columns[q])]
+                    z += values[q] * theta[unsigned(columns[q])]
                 scores[r, 0] = z
                 continue
             for k in range(n_outputs):
@@ -46,25 +46,26 @@ def _run(rows, cost, theta, gradient, n_outputs):
             for q in range(first, last):
                 at = np.int64(columns[q]) * n_outputs
                 for k in range(n_outputs):
-                    scores[r, k] += values[q] * theta[at + k]
+                    scores[r, k] += values[q] * theta[unsigned(at + k)]
         total += sum_of_losses(rows, start, stop, cost, scores)
         if gradient.shape[0] == 0:
             continue
         for r in range(stop - start):
             i = order[start + r]
-            first, last = pointers[i], pointers[i + 1]
+            first, last = unsigned(pointers[i]), unsigned(pointers[i + 1])
             for k in range(n_outputs):
                 gradient[n_weights + k] += bias * scores[r, k]
             if n_outputs == 1:
                 slope = np.float64(scores[r, 0])
                 if slope != 0.0:
                     for q in range(first, last):
-                        gradient[np.int64(columns[q])] += values[q] * slope
+                        gradient[unsigned(columns[q])] += values[q] * slope
                 continue
             for q in range(first, last):
                 at = np.int64(columns[q]) * n_outputs
                 for k in range(n_outputs):
-                    gradient[at + k] += values[q] * np.float64(scores[r, k])
+                    place = unsigned(at + k)
+                    gradient[place] += values[q] * np.float64(scores[r, k])
     return total
 
 

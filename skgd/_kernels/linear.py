@@ -14,7 +14,16 @@ import numba
 import numpy as np
 
 from .compiling import INDEX, INNER, matrix, read_only, remembered, vector
-from .memory import PIECE, flat, part, prefetch, prefetch_part, prefetch_row, rows_ahead
+from .memory import (
+    PIECE,
+    flat,
+    part,
+    prefetch,
+    prefetch_part,
+    prefetch_row,
+    rows_ahead,
+    unsigned,
+)
 from .outputs import sum_of_losses
 from .records import record
 
@@ -374,23 +383,22 @@ def _scores_of_entries(data, order, first, m, theta, offset):
     scaled = scale.shape[0] > 0
     for r in range(m):
         i = order[first + r]
+        first_entry, last = unsigned(pointers[i]), unsigned(pointers[i + 1])
         for k in range(n_outputs):
             scores[r, k] = offset[k]
-        entries = values[pointers[i] : pointers[i + 1]]
-        features = columns[pointers[i] : pointers[i + 1]]
         if n_outputs == 1 and not scaled:
             z = scores[r, 0]
-            for q in range(entries.shape[0]):
-                z += entries[q] * theta[features[q]]
+            for q in range(first_entry, last):
+                z += values[q] * theta[unsigned(columns[q])]
             scores[r, 0] = z
             continue
-        for q in range(entries.shape[0]):
-            j = features[q]
-            x = entries[q]
+        for q in range(first_entry, last):
+            j = np.int64(columns[q])
+            x = values[q]
             if scaled:
-                x *= scale[j]
+                x *= scale[unsigned(j)]
             for k in range(n_outputs):
-                scores[r, k] += x * theta[j * n_outputs + k]
+                scores[r, k] += x * theta[unsigned(j * n_outputs + k)]
 
 
 @numba.njit(**INNER, forceinline=True)
@@ -401,21 +409,21 @@ def _add_entries(data, order, first, m, derivative_sum, gradient):
     scaled = scale.shape[0] > 0
     for r in range(m):
         i = order[first + r]
+        first_entry, last = unsigned(pointers[i]), unsigned(pointers[i + 1])
         for k in range(n_outputs):
             derivative_sum[k] += scores[r, k]
-        entries = values[pointers[i] : pointers[i + 1]]
-        features = columns[pointers[i] : pointers[i + 1]]
         if n_outputs == 1 and not scaled:
-            for q in range(entries.shape[0]):
-                gradient[features[q]] += entries[q] * scores[r, 0]
+            slope = scores[r, 0]
+            for q in range(first_entry, last):
+                gradient[unsigned(columns[q])] += values[q] * slope
             continue
-        for q in range(entries.shape[0]):
-            j = features[q]
-            x = entries[q]
+        for q in range(first_entry, last):
+            j = np.int64(columns[q])
+            x = values[q]
             if scaled:
-                x *= scale[j]
+                x *= scale[unsigned(j)]
             for k in range(n_outputs):
-                gradient[j * n_outputs + k] += x * scores[r, k]
+                gradient[unsigned(j * n_outputs + k)] += x * scores[r, k]
 
 
 def csr_block(rows, start, stop, cost, theta, gradient):
