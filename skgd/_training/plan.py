@@ -18,6 +18,7 @@ from skgd._training.implicit import ImplicitAdaGrad
 from skgd._training.objective import Objective
 from skgd._training.state import Averaging
 from skgd._training.threads import one_blas_thread
+from skgd._training.used_columns import EpochOnUsedColumns
 from skgd.losses import EpsilonInsensitive, Hinge
 
 
@@ -158,9 +159,19 @@ class Plan:
         stepper = self.stepper(self.objective, self.lr)
         rates = Rates(self.lr, self.schedule, horizon)
         if self.solver == "batch":
-            return FullBatch(bound, stepper, rates)
+            return self._full_batch(bound, stepper, rates)
         batches = bound.batches(stepper, rates, self.batch_size, self.shuffle, on_step)
         return GuardedBatches(bound, batches, stepper) if self.guarded else batches
+
+    def _full_batch(self, bound, stepper, rates):
+        """The epoch of one update by the gradient of all rows."""
+        if not stepper.is_gd:
+            return FullBatch(bound, stepper, rates)
+
+        def on(bound):
+            return FullBatch(bound, self.stepper(bound.objective, self.lr), rates)
+
+        return EpochOnUsedColumns(bound, on)
 
     def _check_row_steps(self):
         """ValueError where steps of rows have no closed form."""
