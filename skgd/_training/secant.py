@@ -256,6 +256,8 @@ class SecantEpoch:
 
     def run(self, state):
         """One pass in place; returns (objective of the answer, step)."""
+        if self.searches is None:
+            check_state(state, self.bound.objective.model.size, 0, 0)
         theta = self._searched(state.theta)
         values, gradient = self._evaluate(theta.reshape(-1))
         if self.searches is None:
@@ -313,7 +315,6 @@ class SecantEpoch:
 
     def _begin(self, state, values, gradient):
         descent, model = self.descent, self.bound.objective.model
-        check_state(state, model.size, 0, 0)
         constant = descent.constant
         if constant is None:
             constant = np.zeros(model.size, model.dtype)
