@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
+from skgd._input.sparse import ranges_of_columns
+
 # Spreads of columns that can be scaled to 1: their squares, and the squares of what
 # they are multiplied by, must be numbers.
 USABLE = {
@@ -96,7 +98,8 @@ def largest_entries(rows, columns=None):
     if not X.shape[0]:
         return np.zeros(X.shape[1])
     if sparse.issparse(X):
-        return np.asarray(abs(X).max(axis=0).todense()).reshape(-1)
+        low, high = ranges_of_columns(X)
+        return np.maximum(high, -low)
     return np.maximum(X.max(axis=0), -X.min(axis=0))
 
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
+from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from skgd._input.boundary import check_order, check_sizes
 from skgd._input.rows import as_vector
+from skgd._input.sparse import ranges_of_columns
 from skgd._kernels.forgetting import left
 from skgd._kernels.merging import merged
 from skgd._registry import SAVED
@@ -103,7 +104,7 @@ class Moments:
                 weights=np.asarray(weights, np.float64),
             )
             self._merge(float(weights.sum()), mean, variance)
-            low, high = min_max_axis(X, axis=0)
+            low, high = ranges_of_columns(X)
             self.low = np.minimum(self.low, low)
             self.high = np.maximum(self.high, high)
             return self

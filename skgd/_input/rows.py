@@ -12,6 +12,7 @@ from scipy import sparse
 from sklearn.model_selection import train_test_split
 
 from skgd._input.boundary import check_order, refuse
+from skgd._input.sparse import without_duplicates
 
 
 @dataclass(frozen=True)
@@ -198,9 +199,7 @@ def squared_lengths(X):
     """The sum of squares of each row, float64 array of shape (n_rows,)."""
     if not sparse.issparse(X):
         return np.einsum("ij,ij->i", X, X, dtype=np.float64)
-    if not X.has_canonical_format:
-        X = X.copy()
-        X.sum_duplicates()
+    X = without_duplicates(X)
     squares = X.data.astype(np.float64) ** 2
     rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
     return np.bincount(rows, squares, minlength=X.shape[0])

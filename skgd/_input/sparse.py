@@ -13,6 +13,9 @@ from skgd._input.numbers import NUMBERS
 # Types of indices for which kernels are compiled.
 INDEX_TYPES = (np.dtype(np.int32), np.dtype(np.int64))
 
+# Columns for each entry from which a look at all columns takes longer than to sort.
+MANY_COLUMNS = 16
+
 
 def sound(X, name="X"):
     """X, or if it is sparse a CSR matrix whose structure has been checked.
@@ -172,15 +175,54 @@ def without_duplicates(X):
     if X.dtype == np.float16:
         # SciPy cannot convert these.
         X = X.astype(np.float64)
-    # By columns, which takes two passes and no sorting; a place that is there twice
-    # has its rows side by side.
-    by_column = X.tocsc()
-    by_column.has_sorted_indices = True
-    if rises_within_rows(by_column):
+    if not _repeats_a_column(X):
         return X
-    by_column.has_canonical_format = False
-    by_column.sum_duplicates()
-    return by_column.tocsr()
+    X = X.copy()
+    X.has_canonical_format = X.has_sorted_indices = False
+    X.sum_duplicates()
+    return X
+
+
+def _repeats_a_column(X):
+    """Whether a row names a column twice, of rows whose columns are not sorted."""
+    n_entries, n_columns = int(X.indptr[-1]), X.shape[1]
+    if n_columns > MANY_COLUMNS * n_entries:
+        # A look at each column would take longer than to sort.
+        rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+        columns = X.indices[:n_entries]
+        order = np.lexsort((columns, rows))
+        same = np.diff(columns[order]) == 0
+        return bool((same & (np.diff(rows[order]) == 0)).any())
+    from skgd._kernels.csr_columns import compiled_repeats
+
+    last = np.full(n_columns, -1)
+    return compiled_repeats(X.indices.dtype)(X.indices, X.indptr, last)
+
+
+def ranges_of_columns(X):
+    """Least and largest number of each column of a CSR matrix, zeros included.
+
+    Parameters
+    ----------
+    X : CSR matrix of shape (n_rows, n_columns)
+        Of sound structure; no row names a column twice.
+
+    Returns
+    -------
+    low, high : float64 arrays of shape (n_columns,)
+    """
+    from skgd._kernels.csr_columns import compiled_ranges
+
+    n_entries, n_columns = int(X.indptr[-1]), X.shape[1]
+    values, columns = X.data[:n_entries], X.indices[:n_entries]
+    low, high = np.full((2, n_columns), [[np.inf], [-np.inf]])
+    counts = np.zeros(n_columns, np.int64)
+    kernel = compiled_ranges(values.dtype, columns.dtype)
+    kernel(values, columns, low, high, counts)
+    zeros = counts < X.shape[0]
+    return np.minimum(low, 0.0, out=low, where=zeros), np.maximum(
+        high, 0.0, out=high, where=zeros
+    )
 
 
 def rises_within_rows(X):

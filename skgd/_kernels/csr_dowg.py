@@ -14,7 +14,7 @@ from numba import types
 
 from .compiling import FLOAT, INDEX, INNER, VECTOR, remembered, vector
 from .elementary import exp_not_positive, is_finite
-from .memory import LINE_BYTES, borrowed, part
+from .memory import LINE_BYTES, borrowed, part, unsigned
 from .outputs import sum_of_losses
 from .proximal import soft_threshold
 from .records import COST, RATES, record, rows_of
@@ -227,7 +227,7 @@ def _look(rows, start, stop, points, dowg, work, now, steps, distance):
         i = order[start + r]
         for k in range(n_outputs):
             scores[r, k] = bias * theta[n_weights + k]
-        for q in range(pointers[i], pointers[i + 1]):
+        for q in range(unsigned(pointers[i]), unsigned(pointers[i + 1])):
             j = columns[q]
             record = _record_of(work, j)
             if record[LAST] <= now:
@@ -261,7 +261,7 @@ def _add_gradients(rows, start, stop, work):
         i = order[start + r]
         for k in range(n_outputs):
             slope[k] += bias * inverse * scores[r, k]
-        for q in range(pointers[i], pointers[i + 1]):
+        for q in range(unsigned(pointers[i]), unsigned(pointers[i + 1])):
             record = _record_of(work, columns[q])
             value = inverse * values[q] * record[SCALE]
             for k in range(n_outputs):

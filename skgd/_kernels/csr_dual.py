@@ -18,7 +18,7 @@ from numba import types
 
 from .compiling import FLOAT, INDEX, INNER, VECTOR, matrix, remembered
 from .elementary import exp_not_positive
-from .memory import borrowed, part, prefetch, prefetch_entries
+from .memory import borrowed, part, prefetch, prefetch_entries, unsigned
 from .outputs import LOGISTIC, target_of
 from .outputs import value_and_derivative as inlined
 from .proximal import soft_threshold
@@ -250,11 +250,12 @@ def _look(data, first, last, duals, threshold, z, n_outputs):
         score = duals.intercept[0]
         if threshold > 0.0:
             for q in range(first, last):
-                score += values[q] * soft_threshold(v[columns[q]], threshold)
+                at = unsigned(columns[q])
+                score += values[q] * soft_threshold(v[at], threshold)
                 squares += values[q] * values[q]
         else:
             for q in range(first, last):
-                score += values[q] * v[columns[q]]
+                score += values[q] * v[unsigned(columns[q])]
                 squares += values[q] * values[q]
         z[0] = score
         return squares
@@ -340,7 +341,7 @@ def _move(data, first, last, duals, visit, old, n_outputs):
     if n_outputs == 1:
         change = derivative[0]
         for q in range(first, last):
-            v[columns[q]] += change * values[q]
+            v[unsigned(columns[q])] += change * values[q]
         return
     for q in range(first, last):
         value = values[q]
@@ -361,7 +362,7 @@ def _run(rows, cost, duals, visit, n_outputs):
         i = order[r]
         if r + AHEAD < n:
             _ask(rows, duals, order[r + AHEAD], n_outputs)
-        first, last = data.pointers[i], data.pointers[i + 1]
+        first, last = unsigned(data.pointers[i]), unsigned(data.pointers[i + 1])
         squares = _look(data, first, last, duals, visit.threshold, z, n_outputs)
         length = squares * visit.per_weight + visit.per_intercept
         old = part(duals.duals, i * n_outputs, n_outputs)
@@ -407,7 +408,7 @@ def mean_square(data, weights, order):
     for r in range(order.shape[0]):
         i = order[r]
         squares = 0.0
-        for q in range(pointers[i], pointers[i + 1]):
+        for q in range(unsigned(pointers[i]), unsigned(pointers[i + 1])):
             squares += values[q] * values[q]
         total += weights[i] * squares
     return total / order.shape[0]

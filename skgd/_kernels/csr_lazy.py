@@ -13,7 +13,7 @@ from numba import types
 from .compiling import FLOAT, INDEX, INNER, VECTOR, remembered, vector
 from .elementary import is_finite
 from .linear import entries_of
-from .memory import AHEAD_ROWS, borrowed, prefetch, prefetch_entries
+from .memory import AHEAD_ROWS, borrowed, prefetch, prefetch_entries, unsigned
 from .outputs import sum_of_losses
 from .proximal import soft_threshold
 from .records import COST, RATES, STRENGTHS, average_type, record, rows_of
@@ -88,20 +88,20 @@ def _look(rows, start, stop, lazy, coef, scale, shrinkage):
         entries, features = entries_of(data, order[start + r])
         if caught_up.shape[0] > 0:
             for q in range(entries.shape[0]):
-                j = features[q]
+                j = unsigned(features[q])
                 if caught_up[j] < shrinkage:
                     _shrink(coef[j], shrinkage - caught_up[j])
                     caught_up[j] = shrinkage
         if n_outputs == 1:
             z = kept.dtype.type(0.0)
             for q in range(entries.shape[0]):
-                z += entries[q] * kept[features[q]]
+                z += entries[q] * kept[unsigned(features[q])]
             scores[r, 0] = z
         else:
             for k in range(n_outputs):
                 scores[r, k] = 0.0
             for q in range(entries.shape[0]):
-                j = features[q]
+                j = unsigned(features[q])
                 for k in range(n_outputs):
                     scores[r, k] += entries[q] * coef[j, k]
         for k in range(n_outputs):
@@ -123,7 +123,7 @@ def _move(rows, start, stop, lazy, coef, rate, scale, counted):
         if counted > 0.0:
             for q in range(entries.shape[0]):
                 for k in range(n_outputs):
-                    j = features[q] * n_outputs + k
+                    j = unsigned(np.int64(features[q]) * n_outputs + k)
                     old = np.float64(kept[j])
                     kept[j] -= entries[q] * scores[r, k]
                     # By as much as the weight moved, rounding included.
@@ -131,10 +131,10 @@ def _move(rows, start, stop, lazy, coef, rate, scale, counted):
         elif n_outputs == 1:
             z = scores[r, 0]
             for q in range(entries.shape[0]):
-                kept[features[q]] -= entries[q] * z
+                kept[unsigned(features[q])] -= entries[q] * z
         else:
             for q in range(entries.shape[0]):
-                j = features[q]
+                j = unsigned(features[q])
                 for k in range(n_outputs):
                     coef[j, k] -= entries[q] * scores[r, k]
 

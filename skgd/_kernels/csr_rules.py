@@ -9,11 +9,13 @@ move when their feature comes, and not before. A penalty shrinks the weights of 
 RMSProp and Adam as a flow.
 
 All that belongs to a feature lies side by side in a record, because what a nonzero
-costs is mostly the wait for it: the weights of the outputs, the rule's vectors, the
-number of updates by the last one that touched it, and, for a flow, the sum of rates by
-then. With one output a record is half a line of the cache, for Adam a line. The last
-record is that of the intercepts. Each rule is a kernel of its own, so that no nonzero
-asks for it.
+costs is mostly the wait for it: the weights of the outputs, what the rule keeps of
+each, the number of updates by the last one that touched it, and, for a flow, the sum of
+rates before that one, whose own part of the flow waits with the rest: two flows in a
+row are one of their lengths' sum. AdaGrad keeps the inverse of its divisor, so that the
+flow needs no root, and no number of updates. With one output a record is half a line of
+the cache, for Adam a line. The last record is that of the intercepts. Each rule is a
+kernel of its own, so that no nonzero asks for it.
 """
 
 import math
@@ -26,7 +28,15 @@ from numba import types
 from .compiling import FLOAT, INDEX, INNER, VECTOR, matrix, remembered, vector
 from .csr_stream import shrunk
 from .elementary import exp_not_positive, is_finite
-from .memory import AHEAD_ROWS, LINE_BYTES, borrowed, prefetch, prefetch_entries
+from .memory import (
+    AHEAD_ROWS,
+    LINE_BYTES,
+    borrowed,
+    part,
+    prefetch,
+    prefetch_entries,
+    unsigned,
+)
 from .outputs import sum_of_losses, value_and_derivative
 from .records import COST, RATES, STRENGTHS, record, rows_of
 
@@ -50,6 +60,9 @@ STANDSTILL = 1e-150
 
 EPSILON = float(np.finfo(np.float64).eps)
 
+# In place of when a feature was moved: by the update that is being prepared.
+TOUCHED = 1e300
+
 
 def n_vectors(rule):
     """Vectors of the rule that are kept in the records."""
@@ -61,16 +74,22 @@ def flows(rule):
     return rule in (ADAGRAD, RMSPROP, ADAM)
 
 
+def n_kept(rule):
+    """Numbers in a record for each output, beside its weight."""
+    return 2 if rule in (ADAGRAD, FTRL, ADAM) else 1
+
+
 def width(rule, n_outputs):
     """Numbers in the record of a feature."""
     if n_outputs == 1:
         return 8 if rule == ADAM else 4
-    kept = 2 if rule in (FTRL, ADAM) else 1
-    return (1 + kept) * n_outputs + (2 if rule in (ADAGRAD, RMSPROP, ADAM) else 1)
+    kept = 2 if rule in (ADAGRAD, FTRL, ADAM) else 1
+    return (1 + kept) * n_outputs + (2 if rule in (RMSPROP, ADAM) else 1)
 
 
 _n_vectors = numba.njit(**INNER, forceinline=True)(n_vectors)
 _flows = numba.njit(**INNER, forceinline=True)(flows)
+_n_kept = numba.njit(**INNER, forceinline=True)(n_kept)
 _width = numba.njit(**INNER)(width)
 
 
@@ -120,8 +139,8 @@ class Moment(NamedTuple):
     ----------
     now : int
         Updates made.
-    passed : float
-        The sum of their rates.
+    passed, passed_before : float
+        The sums of their rates, and of those but the last.
     rate, inverse_rate : float
         The last rate, and one over it.
     grown, grown_squares : float
@@ -130,6 +149,7 @@ class Moment(NamedTuple):
 
     now: int
     passed: float
+    passed_before: float
     rate: float
     inverse_rate: float
     grown: float
@@ -137,12 +157,12 @@ class Moment(NamedTuple):
 
 
 @numba.njit(**INNER, forceinline=True)
-def _moment(rule, course, now, passed, rate, inverse_rate):
+def _moment(rule, course, now, passed, passed_before, rate, inverse_rate):
     grown, grown_squares = 1.0, 1.0
     if rule == ADAM and now > 0:
         grown = 1.0 - exp_not_positive(now * course.length)
         grown_squares = 1.0 - exp_not_positive(now * course.log_decay)
-    return Moment(now, passed, rate, inverse_rate, grown, grown_squares)
+    return Moment(now, passed, passed_before, rate, inverse_rate, grown, grown_squares)
 
 
 @numba.njit(**INNER, forceinline=True)
@@ -152,9 +172,9 @@ def _divisor(rule, course, w, first, second, moment):
     As in the last step; and where the gradients were next to nothing, as the rule would
     divide the gradient of the penalty alone.
     """
-    if rule == ADAGRAD:
-        return math.sqrt(first) + course.p[0]
     own = course.l1 + course.l2 * abs(w)
+    if rule == ADAGRAD:
+        return math.sqrt(max(first, own * own)) + course.p[0]
     if rule == RMSPROP:
         return math.sqrt(max(first, own * own)) + course.p[1]
     return math.sqrt(max(second / moment.grown_squares, own * own)) + course.p[2]
@@ -174,8 +194,12 @@ def _after_waiting(rule, course, w, first, second, waited, passed, moment):
                 lost = min(course.decay * passed / waited, 1.0 - EPSILON)
                 w *= exp_not_positive(waited * math.log1p(-lost))
             if l1 > 0.0 or l2 > 0.0:
-                divisor = _divisor(rule, course, w, first, second, moment)
-                w = shrunk(w, l1, l2, passed / divisor)
+                if rule == ADAGRAD and second > 0.0:
+                    length = passed * second
+                else:
+                    divisor = _divisor(rule, course, w, first, second, moment)
+                    length = passed / divisor
+                w = shrunk(w, l1, l2, length)
         if rule == RMSPROP:
             first *= exp_not_positive(waited * course.log_decay)
             if first < STANDSTILL:
@@ -216,7 +240,8 @@ def _moved(rule, course, w, first, second, g, moment):
     if _flows(rule):
         if rule == ADAGRAD:
             first += g * g
-            w -= rate / (math.sqrt(first) + p[0]) * g
+            second = 1.0 / (math.sqrt(first) + p[0])
+            w -= rate * second * g
         elif rule == RMSPROP:
             first += (1.0 - p[0]) * (g * g - first)
             w -= rate / (math.sqrt(first) + p[1]) * g
@@ -226,9 +251,9 @@ def _moved(rule, course, w, first, second, g, moment):
             second += (1.0 - p[1]) * (g * g - second)
             size = math.sqrt(second / moment.grown_squares) + p[2]
             w -= rate / size * (first / moment.grown)
-        if l1 > 0.0 or l2 > 0.0:
-            divisor = _divisor(rule, course, w, first, second, moment)
-            w = shrunk(w, l1, l2, rate / divisor)
+            if course.decay > 0.0 and (l1 > 0.0 or l2 > 0.0):
+                divisor = _divisor(rule, course, w, first, second, moment)
+                w = shrunk(w, l1, l2, rate / divisor)
     elif rule == FTRL:
         more = second + g * g
         root = math.sqrt(more)
@@ -246,29 +271,51 @@ def _moved(rule, course, w, first, second, g, moment):
 
 
 @numba.njit(**INNER, forceinline=True)
-def _places(rule, at, k, n_outputs):
-    """Where the weight and the vectors of output k are in the record at `at`."""
-    first = at + n_outputs + k
-    return at + k, first, first + n_outputs if _n_vectors(rule) == 2 else first
+def _places(rule, k, n_outputs):
+    """Where the weight of output k and what is kept of it are in a record."""
+    first = n_outputs + k
+    return k, first, first + n_outputs if _n_kept(rule) == 2 else first
+
+
+@numba.njit(**INNER, forceinline=True)
+def _waited(rule, record, n_outputs, moment):
+    """(updates, sum of rates) that a record waited; below zero if it is touched."""
+    made = (1 + _n_kept(rule)) * n_outputs
+    if rule == ADAGRAD:
+        since = moment.passed - record[made]
+        return since, since
+    since = moment.passed - record[made + 1] if _flows(rule) else 0.0
+    return moment.now - record[made], since
+
+
+@numba.njit(**INNER, forceinline=True)
+def _stamp(rule, course, record, n_outputs, moment):
+    """Note that the last update touched a record."""
+    made = (1 + _n_kept(rule)) * n_outputs
+    if rule == ADAGRAD:
+        record[made] = moment.passed_before
+        return
+    record[made] = moment.now
+    if _flows(rule):
+        # Where weights decay besides, nothing of what this update does waits, so that
+        # the mean of the rates that passed is that of the updates that were waited.
+        decays = course.decay > 0.0
+        record[made + 1] = moment.passed if decays else moment.passed_before
 
 
 @numba.njit(**INNER, inline="always")
-def _catch_up(rule, course, records, at, n_outputs, moment):
-    """Bring a record up to date, if it is not; returns how many updates it waited."""
-    made = at + (1 + _n_vectors(rule)) * n_outputs
-    waited = moment.now - records[made]
-    if waited > 0.0:
-        since = 0.0
-        if _flows(rule):
-            since = moment.passed - records[made + 1]
+def _catch_up(rule, course, record, n_outputs, moment):
+    """Bring a record up to date, if it is not; returns how long it waited."""
+    waited, since = _waited(rule, record, n_outputs, moment)
+    if waited >= 0.0 and (waited > 0.0 or since > 0.0):
         for k in range(n_outputs):
-            one, two, three = _places(rule, at, k, n_outputs)
-            records[one], records[two] = _after_waiting(
+            one, two, three = _places(rule, k, n_outputs)
+            record[one], record[two] = _after_waiting(
                 rule,
                 course,
-                records[one],
-                records[two],
-                records[three],
+                record[one],
+                record[two],
+                record[three],
                 waited,
                 since,
                 moment,
@@ -277,21 +324,15 @@ def _catch_up(rule, course, records, at, n_outputs, moment):
 
 
 @numba.njit(**INNER, inline="always")
-def _move(rule, course, records, at, k, n_outputs, g, moment):
-    """Update one weight of the record at `at`, and what the rule remembers of it."""
-    one, two, three = _places(rule, at, k, n_outputs)
+def _move(rule, course, record, k, n_outputs, g, moment):
+    """Update one weight of a record, and what the rule remembers of it."""
+    one, two, three = _places(rule, k, n_outputs)
     w, first, second = _moved(
-        rule,
-        course,
-        records[one],
-        records[two],
-        records[three],
-        g,
-        moment,
+        rule, course, record[one], record[two], record[three], g, moment
     )
-    records[one], records[two] = w, first
-    if _n_vectors(rule) == 2:
-        records[three] = second
+    record[one], record[two] = w, first
+    if _n_kept(rule) == 2:
+        record[three] = second
 
 
 @numba.njit(**INNER)
@@ -352,99 +393,164 @@ def _without_penalty(course):
 
 
 @numba.njit(**INNER, forceinline=True)
+def _ask(rows, r):
+    """Ask for the row to come that is so far ahead."""
+    order, data = rows.order, rows.data
+    if r + AHEAD_ROWS < order.shape[0]:
+        ahead = order[r + AHEAD_ROWS]
+        prefetch(rows.targets, ahead)
+        prefetch_entries(data.values, data.columns, data.pointers, ahead)
+
+
+@numba.njit(**INNER, forceinline=True)
+def _ask_for_records(rows, records, size, r):
+    """Ask for what belongs to the features of a row to come."""
+    columns, pointers = rows.data.columns, rows.data.pointers
+    ahead = rows.order[r]
+    for q in range(unsigned(pointers[ahead]), unsigned(pointers[ahead + 1])):
+        prefetch(records, np.int64(columns[q]) * size)
+
+
+@numba.njit(**INNER, forceinline=True)
+def _score(epoch, rule, course, i, idle, moment):
+    """The score of a row for one output, of features that are brought up to date."""
+    records = epoch.late.records
+    values, columns, pointers, _, _, bias, _ = epoch.rows.data
+    size = _width(rule, 1)
+    first, last = unsigned(pointers[i]), unsigned(pointers[i + 1])
+    z = bias * records[records.shape[0] - size]
+    if idle:
+        for q in range(first, last):
+            z += values[q] * part(records, np.int64(columns[q]) * size, 1)[0]
+        return z
+    for q in range(first, last):
+        record = part(records, np.int64(columns[q]) * size, size)
+        _catch_up(rule, course, record, 1, moment)
+        z += values[q] * record[WEIGHT]
+    return z
+
+
+@numba.njit(**INNER, forceinline=True)
+def _step(epoch, rule, course, i, slope, idle, moment):
+    """Move the features of a row, for one output."""
+    records = epoch.late.records
+    values, columns, pointers, _, _, bias, _ = epoch.rows.data
+    size = _width(rule, 1)
+    if bias != 0.0:
+        intercept = part(records, records.shape[0] - size, size)
+        _move(rule, _without_penalty(course), intercept, 0, 1, slope, moment)
+    for q in range(unsigned(pointers[i]), unsigned(pointers[i + 1])):
+        record = part(records, np.int64(columns[q]) * size, size)
+        _move(rule, course, record, 0, 1, values[q] * slope, moment)
+        if not idle:
+            _stamp(rule, course, record, 1, moment)
+
+
+@numba.njit(**INNER, forceinline=True)
 def _one_row(epoch, rule, course):
     """Updates by single rows that name no column twice, for one output."""
     rows, records, passed_before = epoch.rows, epoch.late.records, epoch.late.passed
     loss, loss_p, rates, t = epoch.cost.loss, epoch.cost.p, epoch.rates, epoch.t
     targets, weights, order = rows.targets, rows.weights, rows.order
-    values, columns, pointers, _, _, bias, _ = rows.data
-    unpenalised = _without_penalty(course)
     idle = _waits_for_nothing(rule, course, rates, passed_before[1])
-    size, made = _width(rule, 1), 1 + _n_vectors(rule)
-    end_of_records = records.shape[0]
-    intercept = end_of_records - size
-    far = end_of_records * records.itemsize > CACHE_BYTES
+    size = _width(rule, 1)
+    far = records.shape[0] * records.itemsize > CACHE_BYTES
     n = order.shape[0]
     passed, rate = passed_before[0], passed_before[1]
     inverse_rate = 1.0 / rate
     total = 0.0
     for r in range(n):
         i = order[r]
-        if r + AHEAD_ROWS < n:
-            ahead = order[r + AHEAD_ROWS]
-            prefetch(targets, ahead)
-            prefetch_entries(values, columns, pointers, ahead)
+        _ask(rows, r)
         if far and r + RECORDS_AHEAD < n:
-            ahead = order[r + RECORDS_AHEAD]
-            for q in range(pointers[ahead], pointers[ahead + 1]):
-                prefetch(records, np.int64(columns[q]) * size)
-        before = _moment(rule, course, t + r, passed, rate, inverse_rate)
-        first, last = pointers[i], pointers[i + 1]
-        z = bias * records[intercept]
-        if idle:
-            for q in range(first, last):
-                z += values[q] * records[np.int64(columns[q]) * size]
-        else:
-            for q in range(first, last):
-                at = np.int64(columns[q]) * size
-                _catch_up(rule, course, records, at, 1, before)
-                z += values[q] * records[at + WEIGHT]
+            _ask_for_records(rows, records, size, r + RECORDS_AHEAD)
+        before = _moment(rule, course, t + r, passed, passed, rate, inverse_rate)
+        z = _score(epoch, rule, course, i, idle, before)
         value, slope = value_and_derivative(loss, targets[i, 0], z, loss_p)
         total += weights[i] * value
         if not is_finite(weights[i] * value):
             return total, r, passed, rate
-        slope *= weights[i]
         if rates[r] != rate:
             rate = rates[r]
             inverse_rate = 1.0 / rate
-        passed += rate
-        moment = _moment(rule, course, t + r + 1, passed, rate, inverse_rate)
-        if bias != 0.0:
-            _move(rule, unpenalised, records, intercept, 0, 1, slope, moment)
-        for q in range(first, last):
-            at = np.int64(columns[q]) * size
-            w, vector, other = _moved(
-                rule,
-                course,
-                records[at + WEIGHT],
-                records[at + FIRST],
-                records[at + SECOND],
-                values[q] * slope,
-                moment,
-            )
-            records[at + WEIGHT], records[at + FIRST] = w, vector
-            if _n_vectors(rule) == 2:
-                records[at + SECOND] = other
-            if not idle:
-                records[at + made] = moment.now
-                if _flows(rule):
-                    records[at + made + 1] = passed
+        following = passed + rate
+        moment = _moment(rule, course, t + r + 1, following, passed, rate, inverse_rate)
+        _step(epoch, rule, course, i, slope * weights[i], idle, moment)
+        passed = following
     return total, n, passed, rate
+
+
+@numba.njit(**INNER, forceinline=True)
+def _most_entries(pointers, order, batch_size):
+    """Of a batch of these rows."""
+    most = 0
+    for start in range(0, order.shape[0], batch_size):
+        n_entries = 0
+        for r in range(start, min(order.shape[0], start + batch_size)):
+            n_entries += pointers[order[r] + 1] - pointers[order[r]]
+        most = max(most, n_entries)
+    return most
+
+
+@numba.njit(**INNER, forceinline=True)
+def _scores(epoch, rule, course, start, stop, touched, moment):
+    """Fill in the scores of a batch; returns how many features are noted as touched."""
+    rows, records = epoch.rows, epoch.late.records
+    values, columns, pointers, _, _, bias, scores = rows.data
+    n_outputs = scores.shape[1]
+    size = _width(rule, n_outputs)
+    intercepts = part(records, records.shape[0] - size, size)
+    made = (1 + _n_kept(rule)) * n_outputs
+    n_touched = 0
+    for r in range(stop - start):
+        i = rows.order[start + r]
+        _ask(rows, start + r)
+        for k in range(n_outputs):
+            scores[r, k] = bias * intercepts[k]
+        for q in range(unsigned(pointers[i]), unsigned(pointers[i + 1])):
+            j = np.int64(columns[q])
+            record = part(records, j * size, size)
+            if _catch_up(rule, course, record, n_outputs, moment) >= 0.0:
+                record[made] = TOUCHED
+                touched[n_touched] = j
+                n_touched += 1
+            for k in range(n_outputs):
+                scores[r, k] += values[q] * record[k]
+    return n_touched
+
+
+@numba.njit(**INNER, forceinline=True)
+def _update(epoch, rule, course, touched, slope, alone, moment):
+    """Move the intercepts and the features that a batch touched, by its gradient."""
+    records, gradient = epoch.late.records, epoch.late.gradient
+    n_outputs = slope.shape[0]
+    size = _width(rule, n_outputs)
+    if epoch.rows.data.bias != 0.0:
+        record = part(records, records.shape[0] - size, size)
+        unpenalised = _without_penalty(course)
+        for k in range(n_outputs):
+            _move(rule, unpenalised, record, k, n_outputs, slope[k], moment)
+    for m in range(touched.shape[0]):
+        record = part(records, touched[m] * size, size)
+        place = (m if alone else touched[m]) * n_outputs
+        _stamp(rule, course, record, n_outputs, moment)
+        for k in range(n_outputs):
+            g = gradient[place + k]
+            gradient[place + k] = 0.0
+            _move(rule, course, record, k, n_outputs, g, moment)
 
 
 @numba.njit(**INNER, forceinline=True)
 def _any_rows(epoch, rule, course):
     """Updates by rows of any kind, any number at a time, for any outputs."""
     rows, records, passed_before = epoch.rows, epoch.late.records, epoch.late.passed
-    batch_size, cost, rates, t = epoch.batch_size, epoch.cost, epoch.rates, epoch.t
-    order = rows.order
-    values, columns, pointers, _, _, bias, scores = rows.data
+    batch_size, rates, t = epoch.batch_size, epoch.rates, epoch.t
+    scores, n = rows.data.scores, rows.order.shape[0]
     n_outputs = scores.shape[1]
-    size = _width(rule, n_outputs)
-    made = (1 + _n_vectors(rule)) * n_outputs
-    n_features = records.shape[0] // size - 1
-    intercepts = n_features * size
-    unpenalised = _without_penalty(course)
     # One row that names no column twice: its entries number what it touches.
     alone = epoch.late.distinct and batch_size == 1
-    gradient = epoch.late.gradient
-    n = order.shape[0]
-    n_most = 0
-    for start in range(0, n, batch_size):
-        n_entries = 0
-        for r in range(start, min(n, start + batch_size)):
-            n_entries += pointers[order[r] + 1] - pointers[order[r]]
-        n_most = max(n_most, n_entries)
+    n_most = _most_entries(rows.data.pointers, rows.order, batch_size)
+    n_features = records.shape[0] // _width(rule, n_outputs) - 1
     touched = np.empty(min(n_most, n_features), np.int64)
     slope = np.zeros(n_outputs)
     total = 0.0
@@ -452,52 +558,24 @@ def _any_rows(epoch, rule, course):
     n_updates = 0
     for start in range(0, n, batch_size):
         stop = min(n, start + batch_size)
-        before = _moment(rule, course, t + n_updates, passed, rate, 1.0 / rate)
-        n_touched = 0
-        for r in range(stop - start):
-            i = order[start + r]
-            if start + r + AHEAD_ROWS < n:
-                ahead = order[start + r + AHEAD_ROWS]
-                prefetch(rows.targets, ahead)
-                prefetch_entries(values, columns, pointers, ahead)
-            for k in range(n_outputs):
-                scores[r, k] = bias * records[intercepts + k]
-            for q in range(pointers[i], pointers[i + 1]):
-                j = np.int64(columns[q])
-                at = j * size
-                waited = _catch_up(rule, course, records, at, n_outputs, before)
-                if waited >= 0.0:
-                    # Counted as touched by the coming update.
-                    records[at + made] = before.now + 1
-                    touched[n_touched] = j
-                    n_touched += 1
-                for k in range(n_outputs):
-                    scores[r, k] += values[q] * records[at + k]
-        loss = sum_of_losses(rows, start, stop, cost, scores)
+        now = t + n_updates
+        moment = _moment(rule, course, now, passed, passed, rate, 1.0 / rate)
+        n_touched = _scores(epoch, rule, course, start, stop, touched, moment)
+        loss = sum_of_losses(rows, start, stop, epoch.cost, scores)
         total += loss
         if not is_finite(loss):
+            for m in range(n_touched):
+                at = touched[m] * _width(rule, n_outputs)
+                record = part(records, at, _width(rule, n_outputs))
+                _stamp(rule, course, record, n_outputs, moment)
             break
-        _add_gradients(rows, start, stop, slope, gradient, alone)
+        _add_gradients(rows, start, stop, slope, epoch.late.gradient, alone)
         rate = rates[n_updates]
-        passed += rate
+        following = passed + rate
+        moment = _moment(rule, course, now + 1, following, passed, rate, 1.0 / rate)
+        _update(epoch, rule, course, touched[:n_touched], slope, alone, moment)
+        passed = following
         n_updates += 1
-        moment = _moment(rule, course, t + n_updates, passed, rate, 1.0 / rate)
-        # The intercepts with the features, without a penalty.
-        for m in range(n_touched + (1 if bias != 0.0 else 0)):
-            is_feature = m < n_touched
-            j = touched[m] if is_feature else n_features
-            at = j * size
-            if _flows(rule):
-                records[at + made + 1] = passed
-            for k in range(n_outputs):
-                g = slope[k]
-                chosen = unpenalised
-                if is_feature:
-                    place = (m if alone else j) * n_outputs + k
-                    g = gradient[place]
-                    gradient[place] = 0.0
-                    chosen = course
-                _move(rule, chosen, records, at, k, n_outputs, g, moment)
     return total, n_updates, passed, rate
 
 
@@ -515,50 +593,42 @@ def _add_gradients(rows, start, stop, slope, gradient, alone):
     for r in range(stop - start):
         i = order[start + r]
         for k in range(n_outputs):
-            slope[k] += bias * inverse * scores[r, k]
-        for q in range(pointers[i], pointers[i + 1]):
-            at = np.int64(q - pointers[i] if alone else columns[q]) * n_outputs
+            scores[r, k] *= inverse
+            slope[k] += bias * scores[r, k]
+        first = np.int64(pointers[i])
+        for q in range(np.int64(pointers[i + 1]) - first):
+            entry = unsigned(first + q)
+            at = (q if alone else np.int64(columns[entry])) * n_outputs
             for k in range(n_outputs):
-                gradient[at + k] += values[q] * inverse * scores[r, k]
+                gradient[unsigned(at + k)] += values[entry] * scores[r, k]
 
 
 @numba.njit(**INNER, forceinline=True)
 def _show(rule, course, late, n_outputs, now, theta, vectors, idle):
     """Put every weight and what the rule remembers, up to date, where others look."""
     records, passed, rate = late.records, late.passed[0], late.passed[1]
-    moment = _moment(rule, course, now, passed, rate, 1.0 / rate)
+    moment = _moment(rule, course, now, passed, passed, rate, 1.0 / rate)
     size = _width(rule, n_outputs)
-    made = (1 + _n_vectors(rule)) * n_outputs
     n_features = records.shape[0] // size - 1
     for j in range(n_features + 1):
-        at = j * size
-        since = 0.0
-        if _flows(rule):
-            since = passed - records[at + made + 1]
+        record = part(records, j * size, size)
+        waited, since = _waited(rule, record, n_outputs, moment)
         # Nothing happens to intercepts while they wait for the next call.
-        waited = now - records[at + made]
-        waits = not idle and j < n_features and waited > 0.0
+        waits = not idle and j < n_features and (waited > 0.0 or since > 0.0)
         for k in range(n_outputs):
-            one, two, three = _places(rule, at, k, n_outputs)
-            w, first = records[one], records[two]
+            one, two, three = _places(rule, k, n_outputs)
+            w, first, second = record[one], record[two], record[three]
             if waits:
                 w, first = _after_waiting(
-                    rule,
-                    course,
-                    w,
-                    first,
-                    records[three],
-                    waited,
-                    since,
-                    moment,
+                    rule, course, w, first, second, waited, since, moment
                 )
             theta[j * n_outputs + k] = w
             vectors[0, j * n_outputs + k] = first
             if _n_vectors(rule) == 2:
-                vectors[1, j * n_outputs + k] = records[three]
+                vectors[1, j * n_outputs + k] = second
             if rule == FTRL:
                 # From the sums alone, so that it may as well be remembered.
-                records[one] = w
+                record[one] = w
 
 
 @numba.njit(**INNER, forceinline=True)
@@ -685,7 +755,8 @@ def begin(rule, theta, vectors, n_outputs, t):
     for m in range(kept):
         columns = slice((m + 1) * n_outputs, (m + 2) * n_outputs)
         table[:, columns] = vectors[m].reshape(n, n_outputs)
-    table[:, (1 + kept) * n_outputs] = t
+    if rule != ADAGRAD:
+        table[:, (1 + n_kept(rule)) * n_outputs] = t
     return records
 
 

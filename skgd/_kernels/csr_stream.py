@@ -17,9 +17,9 @@ from numba import types
 from . import compiling
 from .compiling import FLOAT, INDEX, INNER, VECTOR, remembered
 from .csr_dual import AHEAD, log_sum
-from .elementary import exp_not_positive
+from .elementary import lost_share
 from .forgetting import left
-from .memory import borrowed, part, prefetch, prefetch_entries
+from .memory import borrowed, part, prefetch, prefetch_entries, unsigned
 from .outputs import target_of, value_and_derivative
 from .records import Rows, record, rows_of
 
@@ -83,10 +83,6 @@ def implicit_score(loss, p, y, weight, z, derivative, q):
     return u
 
 
-# Below it four terms of the series of the exponential have all digits.
-LITTLE = 1e-3
-
-
 @numba.njit(**INNER, forceinline=True)
 def shrunk(w, l1, l2, length):
     """A weight after the flow dw = -(l2 w + l1 sign w) dt for the time `length`."""
@@ -94,11 +90,7 @@ def shrunk(w, l1, l2, length):
         return 0.0
     size = abs(w)
     if l2 > 0.0:
-        x = l2 * length
-        if x < LITTLE:
-            lost = x * (1.0 - x * (0.5 - x * (1.0 / 6.0 - x * (1.0 / 24.0))))
-        else:
-            lost = 1.0 - exp_not_positive(-x)
+        lost = lost_share(l2 * length)
         size -= size * lost
         if l1 > 0.0:
             size -= l1 / l2 * lost
@@ -218,7 +210,7 @@ def _look(data, i, steps, moved, penalised, z, now):
     n_weights = theta.shape[0] - n_outputs
     for k in range(n_outputs):
         z[k] = bias * theta[n_weights + k]
-    for q in range(pointers[i], pointers[i + 1]):
+    for q in range(unsigned(pointers[i]), unsigned(pointers[i + 1])):
         x = values[q]
         size = abs(np.float64(x))
         if size == 0.0:
@@ -269,10 +261,10 @@ def _measure(data, i, k, steps, moved, weight, g, reach):
     if bias != 0.0:
         squares[intercept] += weight * g * g
         reach[k] = _step(eta, 1.0, squares[intercept])
-    for q in range(pointers[i], pointers[i + 1]):
+    for q in range(unsigned(pointers[i]), unsigned(pointers[i + 1])):
         x = np.float64(values[q])
         if x != 0.0:
-            j = np.int64(columns[q]) * n_outputs + k
+            j = unsigned(np.int64(columns[q]) * n_outputs + k)
             squares[j] += weight * (g * x) ** 2
             reach[k] += x * x * _step(eta, largest[j], squares[j])
 
@@ -299,10 +291,10 @@ def _move(data, i, k, steps, moved, pull):
     intercept = theta.shape[0] - n_outputs + k
     if bias != 0.0:
         theta[intercept] -= pull[k] * _step(eta, 1.0, squares[intercept])
-    for q in range(pointers[i], pointers[i + 1]):
+    for q in range(unsigned(pointers[i]), unsigned(pointers[i + 1])):
         x = np.float64(values[q])
         if x != 0.0:
-            j = np.int64(columns[q]) * n_outputs + k
+            j = unsigned(np.int64(columns[q]) * n_outputs + k)
             theta[j] -= pull[k] * x * _step(eta, largest[j], squares[j])
 
 
@@ -324,7 +316,7 @@ def _forget(data, i, steps, moved, now):
     n_weights = theta.shape[0] - n_outputs
     for k in range(n_outputs):
         squares[n_weights + k] *= _left(half_life, 1)
-    for q in range(pointers[i], pointers[i + 1]):
+    for q in range(unsigned(pointers[i]), unsigned(pointers[i + 1])):
         size = abs(np.float64(values[q]))
         if size == 0.0:
             continue

@@ -29,8 +29,8 @@ LOWEST = -708.0
 
 
 @numba.njit(**EXACT, forceinline=True)
-def exp_not_positive(x):
-    """exp(x) for x <= 0, at least exp(-708); NaN stays NaN."""
+def _series_and_power(x, constant):
+    """exp(r) - 1 + `constant`, and 2^k, where x = k log(2) + r, for x <= 0."""
     x = LOWEST if x < LOWEST else x
     shifted = x * LOG2_E + TO_INTEGER
     k = shifted - TO_INTEGER
@@ -38,7 +38,7 @@ def exp_not_positive(x):
     # Taylor's series on |r| <= log(2)/2, where the next term is below rounding.
     r2 = r * r
     r4 = r2 * r2
-    p0 = (r + 1.0) + ((1.0 / 6.0) * r + 0.5) * r2
+    p0 = (r + constant) + ((1.0 / 6.0) * r + 0.5) * r2
     p4 = ((1.0 / 120.0) * r + 1.0 / 24.0) + ((1.0 / 5040.0) * r + 1.0 / 720.0) * r2
     p8 = ((1.0 / 362880.0) * r + 1.0 / 40320.0) + (
         (1.0 / 39916800.0) * r + 1.0 / 3628800.0
@@ -46,7 +46,21 @@ def exp_not_positive(x):
     p12 = (1.0 / 6227020800.0) * r + 1.0 / 479001600.0
     p = (p0 + p4 * r4) + (p8 + p12 * r4) * (r4 * r4)
     bits = (np.float64(shifted).view(np.int64) + EXPONENT_BIAS) << MANTISSA_BITS
-    return p * np.int64(bits).view(np.float64)
+    return p, np.int64(bits).view(np.float64)
+
+
+@numba.njit(**EXACT, forceinline=True)
+def exp_not_positive(x):
+    """exp(x) for x <= 0, at least exp(-708); NaN stays NaN."""
+    series, power = _series_and_power(x, 1.0)
+    return series * power
+
+
+@numba.njit(**EXACT, forceinline=True)
+def lost_share(x):
+    """1 - exp(-x) for x >= 0, with all digits of small x; NaN stays NaN."""
+    series, power = _series_and_power(-x, 0.0)
+    return (1.0 - power) - power * series
 
 
 @numba.njit(**EXACT, forceinline=True)

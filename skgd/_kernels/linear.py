@@ -14,7 +14,16 @@ import numba
 import numpy as np
 
 from .compiling import INDEX, INNER, matrix, read_only, remembered, vector
-from .memory import PIECE, flat, part, prefetch, prefetch_part, prefetch_row, rows_ahead
+from .memory import (
+    PIECE,
+    flat,
+    part,
+    prefetch,
+    prefetch_part,
+    prefetch_row,
+    rows_ahead,
+    unsigned,
+)
 from .outputs import sum_of_losses
 from .records import record
 
@@ -430,14 +439,15 @@ def several_outputs_block(rows, start, stop, cost, theta, gradient):
 @numba.njit(**INNER, forceinline=True)
 def entries_of(data, i):
     """The entries of a CSR row, and their features."""
-    first, last = data.pointers[i], data.pointers[i + 1]
-    return data.values[first:last], data.columns[first:last]
+    first = np.int64(data.pointers[unsigned(i)])
+    size = np.int64(data.pointers[unsigned(i + 1)]) - first
+    return part(data.values, first, size), part(data.columns, first, size)
 
 
 @numba.njit(**INNER, forceinline=True)
 def _scaled(x, scale, j):
     """An entry of feature j in the units of the model."""
-    return x * scale[j] if scale.shape[0] > 0 else x
+    return x * scale[unsigned(j)] if scale.shape[0] > 0 else x
 
 
 @numba.njit(**INNER, forceinline=True)
@@ -453,14 +463,14 @@ def _scores_of_entries(data, order, first, m, theta, offset):
         if single:
             z = scores[r, 0]
             for q in range(entries.shape[0]):
-                z += entries[q] * theta[features[q]]
+                z += entries[q] * theta[unsigned(features[q])]
             scores[r, 0] = z
             continue
         for q in range(entries.shape[0]):
-            j = features[q]
+            j = np.int64(features[q])
             x = _scaled(entries[q], scale, j)
             for k in range(n_outputs):
-                scores[r, k] += x * theta[j * n_outputs + k]
+                scores[r, k] += x * theta[unsigned(j * n_outputs + k)]
 
 
 @numba.njit(**INNER, forceinline=True)
@@ -474,14 +484,15 @@ def _add_entries(data, order, first, m, derivative_sum, gradient):
             derivative_sum[k] += scores[r, k]
         entries, features = entries_of(data, order[first + r])
         if single:
+            slope = scores[r, 0]
             for q in range(entries.shape[0]):
-                gradient[features[q]] += entries[q] * scores[r, 0]
+                gradient[unsigned(features[q])] += entries[q] * slope
             continue
         for q in range(entries.shape[0]):
-            j = features[q]
+            j = np.int64(features[q])
             x = _scaled(entries[q], scale, j)
             for k in range(n_outputs):
-                gradient[j * n_outputs + k] += x * scores[r, k]
+                gradient[unsigned(j * n_outputs + k)] += x * scores[r, k]
 
 
 def csr_block(rows, start, stop, cost, theta, gradient):

@@ -4,6 +4,7 @@ Neither changes a number, so results cannot depend on them.
 """
 
 import numba
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.imputils import impl_ret_borrowed
@@ -46,6 +47,17 @@ def prefetch(typingctx, array, index):
         return context.get_dummy_value()
 
     return types.none(array, types.intp), codegen
+
+
+@numba.njit(**INNER, forceinline=True)
+def unsigned(number):
+    """The same number as one that an index is not looked at for its sign.
+
+    An index that may be negative counts from the end, as in Python: each one is
+    compared and corrected, which takes as long as the arithmetic of an entry of a CSR
+    row. Sums of it and a signed integer would be floats: for finished places only.
+    """
+    return np.uint64(number)
 
 
 @numba.njit(**INNER, forceinline=True)

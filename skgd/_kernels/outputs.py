@@ -11,7 +11,7 @@ import numpy as np
 
 from .compiling import FLOAT, INDEX, INNER, matrix, remembered
 from .elementary import exp_not_positive, log1p_fraction
-from .memory import flat
+from .memory import flat, unsigned
 from .pointers import call_float, call_float_pair
 from .records import COST, ORDER, TARGETS, WEIGHTS
 
@@ -71,13 +71,13 @@ def _column(targets, weights, order, start, stop, cost, z):
         # middle runs at full vector width, because it looks nothing up.
         weight = weights[0]
         for r in range(m):
-            z[r] *= targets[order[start + r], 0]
+            z[r] *= targets[unsigned(order[unsigned(start + r)]), 0]
         for r in range(m):
             decay = exp_not_positive(-abs(np.float64(z[r])))
             total += logistic_value(z[r], decay)
             z[r] = -weight * logistic_error(z[r], decay)
         for r in range(m):
-            z[r] *= targets[order[start + r], 0]
+            z[r] *= targets[unsigned(order[unsigned(start + r)]), 0]
         return weight * total
     for r in range(m):
         i = order[start + r]

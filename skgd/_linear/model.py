@@ -50,6 +50,8 @@ class LinearModel:
 
     Attributes
     ----------
+    n_given : int
+        Features of the rows as they came, where columns without an entry are left out.
     n_weights, size : int
         Entries of theta without the intercepts, and with them.
     raw : bool
@@ -71,7 +73,7 @@ class LinearModel:
         moments=None,
         seen=None,
     ):
-        self.n_features = n_features
+        self.n_features = self.n_given = n_features
         self.n_outputs = n_outputs
         self.dtype = np.dtype(dtype)
         self.fit_intercept = fit_intercept
@@ -157,6 +159,17 @@ class LinearModel:
         return LinearModel(
             self.n_features, self.n_outputs, self.dtype, self.fit_intercept
         )
+
+    def on_columns(self, columns):
+        """The model of these columns alone."""
+        mean, scale = (
+            None if part is None else part[columns] for part in (self.mean, self.scale)
+        )
+        model = LinearModel(
+            columns.size, self.n_outputs, self.dtype, self.fit_intercept, mean, scale
+        )
+        model.n_given = self.n_given
+        return model
 
     def folded(self, theta):
         """Parameters of `in_units_of_features` with the same scores as theta."""

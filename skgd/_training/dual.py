@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import xlogy
 
+from skgd._input.sparse import without_duplicates
 from skgd._training.epochs import random_bits, shuffle_kernel
 from skgd._training.state import Averaging, State
 from skgd.penalties import soft_threshold
@@ -563,10 +564,8 @@ def _indicators(rows, n_classes):
 
 def _canonical(bound):
     """The rows with each column once, which their squared norms want."""
-    X = bound.rows.X
-    if X.has_canonical_format:
+    X = without_duplicates(bound.rows.X)
+    if X is bound.rows.X:
         return bound
-    X = X.copy()
-    X.sum_duplicates()
     rows = replace(bound.rows, X=X)
     return bound.objective.bind(rows, bound.block_rows, bound.n_jobs)

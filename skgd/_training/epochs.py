@@ -16,6 +16,7 @@ import numpy as np
 from skgd._input.boundary import check_sizes, check_state
 from skgd._training.fast_paths import epoch_kernel
 from skgd._training.state import numbers_of_sums
+from skgd._training.used_columns import EpochOnUsedColumns
 from skgd.optimizers import GD, DoWG
 from skgd.schedules import Clock, Constant, Schedule, rate_factors
 
@@ -481,12 +482,23 @@ def epoch_of_updates(plan, bound, horizon, on_step=None):
     on_step : callable(state, loss), optional
         Called after each update within an epoch.
     """
-    stepper = Stepper(
-        plan.objective, plan.optimizer, plan.clip_norm, plan.lr, plan.half_life
-    )
+
+    def stepper_of(objective):
+        return Stepper(
+            objective, plan.optimizer, plan.clip_norm, plan.lr, plan.half_life
+        )
+
+    def full_batch_on(bound):
+        return FullBatch(bound, stepper_of(bound.objective), rates)
+
     rates = Rates(plan.lr, plan.schedule, horizon)
     if plan.solver == "batch":
-        return FullBatch(bound, stepper, rates)
+        # Other rules may move a weight whose gradient is zero.
+        plain = type(plan.optimizer).update is GD.update
+        if plain:
+            return EpochOnUsedColumns(bound, full_batch_on)
+        return full_batch_on(bound)
+    stepper = stepper_of(plan.objective)
     kind = bound.many_updates
     if plan.shuffle and bound.in_memory and plan.objective.model.n_members > 1:
         kind = OwnOrders

@@ -138,7 +138,7 @@ class BoundObjective:
         self._is_wide = (
             objective.model.is_linear
             and self.is_csr
-            and objective.model.n_features >= csr_sums.WIDE
+            and objective.model.n_given >= csr_sums.WIDE
         )
         self.n_jobs = n_jobs if objective.model.is_linear and not self._is_wide else 1
         check_model(objective.model, rows, objective.softmax)
@@ -219,6 +219,10 @@ class BoundObjective:
     def with_objective(self, objective, block_rows=None):
         """Another objective of the same model over the same rows."""
         return objective.over(self.rows, block_rows or self.block_rows, self.n_jobs)
+
+    def with_rows(self, objective, rows):
+        """Another objective over other rows, in the same blocks and threads."""
+        return objective.over(rows, self.block_rows, self.n_jobs)
 
     @cached_property
     def _threads(self):

@@ -13,19 +13,17 @@ from scipy import sparse
 from skgd._input.boundary import check_state
 from skgd._training.full_gradient import ROUNDING, FullGradientDescent
 from skgd._training.recording import RecordedObjective
+from skgd._training.used_columns import UsedColumns
 from skgd.losses import SquaredError
 from skgd.penalties import penalty_value
 
 # Pairs of moves and gradient changes kept, and a cap on the numbers that takes. Under
-# an l1 penalty each pair costs more, and more than ten save no passes.
+# an l1 penalty each pair costs more, and more than ten save no passes. Nor do they on
+# sparse rows, where more may be read than the entries of the rows: four times each.
 PAIRS = 50
 PROXIMAL_PAIRS = 10
 PAIR_BUDGET = 20_000_000
-
-# Columns of sparse rows from which those without an entry are looked for, and left out
-# of the vectors of the search if the others are no more than this share.
-MANY_COLUMNS = 4096
-WORTHWHILE_SHARE = 0.8
+SPARSE_PAIRS, READ = 10, 4
 
 # Losses with kinks make more of them: curvature sits in few rows and moves.
 KINK_PAIRS = 100
@@ -170,13 +168,28 @@ class SecantEpoch:
         if descent.widths is not None or descent.n_searches > 1:
             n_outputs = objective.model.n_outputs
             widths = np.zeros(n_outputs) if descent.widths is None else descent.widths
-            self.recorded = bound.with_objective(
-                RecordedObjective.of(objective, widths.copy())
-            )
+            self.recorded = self._recorded(bound, widths.copy())
         self.advance = compiling.kernel(secant.advance, secant.signature())
-        self.kept = None
+        # What is evaluated: all columns, or those that matter.
+        self.passes, self.kept = bound, None
         self.searches = None
         self.moved, self.verdict = False, None
+
+    def _recorded(self, bound, widths):
+        return bound.with_objective(RecordedObjective.of(bound.objective, widths))
+
+    def _leave_out(self, used):
+        """Make the passes over the columns that matter."""
+        if used is None:
+            return
+        n = self.n_rows_of_theta
+        moves = np.zeros((n, self.descent.n_searches), dtype=bool)
+        moves.reshape(-1)[used.kept] = True
+        self.kept = np.flatnonzero(moves.any(axis=1))
+        self.passes = used.bound
+        if self.recorded is not None:
+            widths = self.recorded.objective.widths
+            self.recorded = self._recorded(used.bound, widths)
 
     def _prepare(self):
         """What the compiled step needs; returns its vectors and scalars."""
@@ -186,7 +199,7 @@ class SecantEpoch:
         l1 = self._searched(objective.l1) if objective.l1.size else None
         direct = secant.proximal_newton if objective.l1.size else secant.newton
         n = self.n_rows_of_theta if self.kept is None else self.kept.size
-        pairs = descent.n_pairs(n * descent.n_searches)
+        pairs = min(self._worthwhile_pairs(n), descent.n_pairs(n * descent.n_searches))
         self.workspace = (np.empty(n), np.empty(n), np.empty(pairs))
         models = [
             secant.Model(
@@ -203,6 +216,18 @@ class SecantEpoch:
         self.models = [tuple(model) for model in models]
         vectors = np.zeros((descent.n_searches, secant.FIRST_PAIR + 2 * pairs, n))
         return vectors, np.zeros((descent.n_searches, len(secant.SCALARS)))
+
+    def _worthwhile_pairs(self, n):
+        """Pairs of a search of n parameters that cost no more than a pass.
+
+        Losses with kinks make more of them.
+        """
+        pairs, whole = self.descent.pairs, self.passes.whole
+        if whole is None or not sparse.issparse(whole.rows.X):
+            return pairs
+        if self.descent.widths is not None:
+            return pairs
+        return min(pairs, max(SPARSE_PAIRS, whole.rows.X.nnz // (READ * n)))
 
     def _columns(self, vector):
         """A vector of parameters with a column for each search."""
@@ -231,12 +256,16 @@ class SecantEpoch:
 
     def run(self, state):
         """One pass in place; returns (objective of the answer, step)."""
-        values, gradient = self._evaluate(state.theta)
+        if self.searches is None:
+            check_state(state, self.bound.objective.model.size, 0, 0)
+        theta = self._searched(state.theta)
+        values, gradient = self._evaluate(theta.reshape(-1))
         if self.searches is None:
             values, gradient = self._begin(state, values, gradient)
-        trials = self._searched(state.theta.astype(np.float64))
+            theta, gradient = self._searched(state.theta), self._searched(gradient)
+        trials = theta.astype(np.float64)
         answers = np.empty(trials.shape)
-        gradient = self._searched(gradient)
+        gradient = gradient.reshape(trials.shape)
         self.moved = False
         for k, search in enumerate(self.searches):
             if search.reason is None:
@@ -259,7 +288,7 @@ class SecantEpoch:
     def _evaluate(self, theta):
         """Loss descended, loss itself and slack of each search; the gradient."""
         if self.recorded is None:
-            value, gradient = self.bound.gradient(theta)
+            value, gradient = self.passes.gradient(theta)
             return np.array([[value, value, 0.0]]), gradient
         objective = self.recorded.objective
         objective.figures[:] = 0.0
@@ -273,13 +302,10 @@ class SecantEpoch:
         return values, gradient
 
     def _penalties(self, theta):
-        objective = self.bound.objective
+        objective = self.passes.objective
         n = self.descent.n_searches
-        columns = self._searched(theta)
-        strengths = [
-            self._searched(s) if s.size else np.empty((0, n))
-            for s in (objective.l1, objective.l2)
-        ]
+        columns = theta.reshape(-1, n)
+        strengths = [s.reshape(-1, n) for s in (objective.l1, objective.l2)]
         return np.array(
             [
                 penalty_value(columns[:, k], *(s[:, k] for s in strengths))
@@ -289,7 +315,6 @@ class SecantEpoch:
 
     def _begin(self, state, values, gradient):
         descent, model = self.descent, self.bound.objective.model
-        check_state(state, model.size, 0, 0)
         constant = descent.constant
         if constant is None:
             constant = np.zeros(model.size, model.dtype)
@@ -302,33 +327,13 @@ class SecantEpoch:
         if model.mean is not None and model.mean.size:
             offsets = float(np.max(np.abs(model.mean) * model.scale, initial=0.0))
         precision = np.finfo(model.dtype).eps * max(1.0, offsets)
-        self.kept = self._used(state.theta, constant)
+        self._leave_out(UsedColumns.of(self.bound, state.theta, constant))
         vectors, scalars = self._prepare()
         self.searches = [
             Search(self, k, vectors[k], scalars[k], float(worst[k, 1]), precision)
             for k in range(descent.n_searches)
         ]
         return values, gradient
-
-    def _used(self, theta, constant):
-        """Numbers of the rows of theta that may move; None for all of them.
-
-        A weight at zero whose column has no entries stays there, and vectors of the
-        search would cost as much for it as for the others.
-        """
-        bound, model = self.bound.whole, self.bound.objective.model
-        if bound is None or not sparse.issparse(bound.rows.X):
-            return None
-        if model.n_features < MANY_COLUMNS:
-            return None
-        moves = np.zeros(model.n_features + 1, dtype=bool)
-        moves[bound.rows.X.indices] = True
-        moves[-1] = True
-        moves = np.repeat(moves, self.n_rows_of_theta // len(moves))
-        for point in (theta, constant):
-            moves |= self._columns(point).any(axis=1)
-        kept = np.flatnonzero(moves)
-        return kept if kept.size <= WORTHWHILE_SHARE * moves.size else None
 
     def _first(self, state, values, gradient, worst, gradient_there):
         """What to start from, given values and gradients there and at the constant."""

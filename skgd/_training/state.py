@@ -331,6 +331,10 @@ class State:
         """The arrays that are points of the parameter space, to move them together."""
         return [self.theta, self.base, self.average]
 
+    def points_and_vectors(self):
+        """All that is as long as theta, but step sizes, one by one."""
+        return [point for point in self.points() if point.size] + list(self.vectors)
+
     def copy_parameters(self):
         """The parameters alone, to come back to."""
         return [point.copy() if point.size else point for point in self.points()]

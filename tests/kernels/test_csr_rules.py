@@ -104,12 +104,18 @@ def test_adagrad_follows_the_penalty_as_a_flow():
 
 
 class SlowRule:
-    """Adam or RMSProp of weights that wait for their features, one by one."""
+    """Adam or RMSProp of weights that wait for their features, one by one.
+
+    The flow of the penalty in the update that touches a feature waits, too, but where
+    the weights decay besides.
+    """
 
     def __init__(self, rule, n, l1, l2):
         self.rule, self.l1, self.l2 = rule, l1, l2
         self.m, self.v, self.w = np.zeros(n), np.zeros(n), np.zeros(n)
         self.since = np.zeros(n)
+        self.owed = np.zeros(n)
+        self.decays = getattr(rule, "weight_decay", 0.0) > 0.0
         self.t = 0
 
     def flow(self, j, length):
@@ -135,8 +141,11 @@ class SlowRule:
                 self.v[j] = rule.rho * self.v[j] + (1 - rule.rho) * g**2
                 m, v = g, self.v[j]
             self.w[j] -= lr * m / (np.sqrt(v) + rule.epsilon)
-            self.flow(j, lr)
             self.since[j] = 0.0
+            if self.decays:
+                self.flow(j, lr)
+            else:
+                self.owed[j] = lr
 
     def catch_up(self, asked, lr):
         """What happened to the features since they were touched."""
@@ -144,8 +153,10 @@ class SlowRule:
             waited = self.since[j]
             if isinstance(self.rule, Adam):
                 self.w[j] *= (1 - lr * self.rule.weight_decay) ** waited
-            if waited:
-                self.flow(j, waited * lr)
+            length = self.owed[j] + waited * lr
+            if length:
+                self.flow(j, length)
+            self.owed[j] = 0.0
             if isinstance(self.rule, RMSProp):
                 self.v[j] *= self.rule.rho**waited
             self.since[j] = 0.0
