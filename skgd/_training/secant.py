@@ -18,12 +18,13 @@ from skgd.losses import SquaredError
 from skgd.penalties import penalty_value
 
 # Pairs of moves and gradient changes kept, and a cap on the numbers that takes. Under
-# an l1 penalty each pair costs more, and more than ten save no passes. Nor do they on
-# sparse rows, where more may be read than the entries of the rows: four times each.
+# an l1 penalty each pair costs more, and more than ten save no passes. Nor do they of
+# many columns of sparse rows, where more may be read than the entries of the rows: four
+# times each.
 PAIRS = 50
 PROXIMAL_PAIRS = 10
 PAIR_BUDGET = 20_000_000
-SPARSE_PAIRS, READ = 10, 4
+SPARSE_PAIRS, READ, MANY = 10, 4, 4096
 
 # Losses with kinks make more of them: curvature sits in few rows and moves.
 KINK_PAIRS = 100
@@ -225,7 +226,7 @@ class SecantEpoch:
         pairs, whole = self.descent.pairs, self.passes.whole
         if whole is None or not sparse.issparse(whole.rows.X):
             return pairs
-        if self.descent.widths is not None:
+        if n < MANY or self.descent.widths is not None:
             return pairs
         return min(pairs, max(SPARSE_PAIRS, whole.rows.X.nnz // (READ * n)))
 
