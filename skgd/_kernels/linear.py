@@ -30,6 +30,10 @@ from .records import record
 # A table that lies in the second-level cache after its first pass: nothing to ask for.
 NEAR_BYTES = 1 << 18
 
+# The parts of a block become one function before it is optimised: batches of one row
+# then take a fifth less time than with parts that are optimised apart.
+INLINED = INNER | {"inline": "always"}
+
 # From so many rows on a matrix product pays for its call; for one row it does only with
 # more outputs than this.
 FEW_ROWS = 4
@@ -186,7 +190,7 @@ class Reading(NamedTuple):
     asked_again: int
 
 
-@numba.njit(**INNER, forceinline=True)
+@numba.njit(**INLINED)
 def _reading(rows, start, stop, wanted):
     """How rows are read, where a gradient is wanted or not.
 
@@ -208,13 +212,13 @@ def _reading(rows, start, stop, wanted):
     return Reading(numbers, step, in_place, distance, asked, asked_again)
 
 
-@numba.njit(**INNER, forceinline=True)
+@numba.njit(**INLINED)
 def _place(reading, order, first, r):
     """Where row r of a block begins, in X or in the copy of the block."""
     return (order[first + r] if reading.in_place else r) * reading.step
 
 
-@numba.njit(**INNER, forceinline=True)
+@numba.njit(**INLINED)
 def _four_places(reading, order, first, r):
     return (
         _place(reading, order, first, r),
@@ -224,7 +228,7 @@ def _four_places(reading, order, first, r):
     )
 
 
-@numba.njit(**INNER, forceinline=True)
+@numba.njit(**INLINED)
 def _ask(rows, step, first, n_rows, start, size):
     """Ask for a piece of some rows of the order; for their targets with the first."""
     vector, order = rows.data.vector, rows.order
@@ -246,7 +250,7 @@ def _four_parts(numbers, places, start, size):
     )
 
 
-@numba.njit(**INNER, forceinline=True)
+@numba.njit(**INLINED)
 def _copy_block(rows, first, m):
     """Copies of rows that do not lie in one piece."""
     X, buffer = rows.data.X, rows.data.buffer
@@ -256,7 +260,7 @@ def _copy_block(rows, first, m):
             copy[j] = X[i, j]
 
 
-@numba.njit(**INNER, forceinline=True)
+@numba.njit(**INLINED)
 def _score_block(rows, reading, first, m, coef, intercept):
     """Fill in the scores of a block of rows, four at a time and then one by one."""
     order, mean, scores = rows.order, rows.data.mean, rows.data.scores
@@ -290,7 +294,7 @@ def _score_block(rows, reading, first, m, coef, intercept):
         scores[r, 0] = intercept + _score(row, mean, coef)
 
 
-@numba.njit(**INNER, forceinline=True)
+@numba.njit(**INLINED)
 def _add_block(rows, reading, first, m, slope, gradient):
     """Add a block of rows times the derivatives that their scores have become.
 
