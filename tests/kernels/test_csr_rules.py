@@ -103,6 +103,24 @@ def test_adagrad_follows_the_penalty_as_a_flow():
     assert_allclose(model.intercept_, b, rtol=1e-9)
 
 
+def test_a_weight_without_a_gradient_flows_at_the_pace_of_its_penalty():
+    """AdaGrad's sum is zero there: it is divided by the gradient of the penalty."""
+    X = sparse.csr_matrix(np.array([[1.0, 0.0], [1.0, 0.0]]))
+    lr, alpha = 0.1, 0.02
+    model = GDRegressor(
+        lr=lr,
+        solver="sgd",
+        optimizer="adagrad",
+        penalty="l2",
+        alpha=alpha,
+        max_iter=1,
+        tol=None,
+        shuffle=False,
+    ).fit(X, np.zeros(2), coef_init=np.array([1.0, 3.0]))
+    expected = 3.0 * np.exp(-alpha * 2 * lr / (alpha * 3.0 + 1e-10))
+    assert_allclose(model.coef_[1], expected, rtol=1e-9)
+
+
 class SlowRule:
     """Adam or RMSProp of weights that wait for their features, one by one.
 
