@@ -13,7 +13,7 @@ from scipy import sparse
 from skgd._input.boundary import check_state
 from skgd._training.full_gradient import ROUNDING, FullGradientDescent
 from skgd._training.recording import RecordedObjective
-from skgd._training.used_columns import UsedColumns
+from skgd._training.used_columns import MANY_COLUMNS, UsedColumns
 from skgd.losses import SquaredError
 from skgd.penalties import penalty_value
 
@@ -24,7 +24,7 @@ from skgd.penalties import penalty_value
 PAIRS = 50
 PROXIMAL_PAIRS = 10
 PAIR_BUDGET = 20_000_000
-SPARSE_PAIRS, READ, MANY = 10, 4, 4096
+SPARSE_PAIRS, READ = 10, 4
 
 # Losses with kinks make more of them: curvature sits in few rows and moves.
 KINK_PAIRS = 100
@@ -183,10 +183,9 @@ class SecantEpoch:
         """Make the passes over the columns that matter."""
         if used is None:
             return
-        n = self.n_rows_of_theta
-        moves = np.zeros((n, self.descent.n_searches), dtype=bool)
-        moves.reshape(-1)[used.kept] = True
-        self.kept = np.flatnonzero(moves.any(axis=1))
+        # A column is kept with its parameters in all searches, side by side.
+        n_searches = self.descent.n_searches
+        self.kept = used.kept[::n_searches] // n_searches
         self.passes = used.bound
         if self.recorded is not None:
             widths = self.recorded.objective.widths
@@ -226,7 +225,7 @@ class SecantEpoch:
         pairs, whole = self.descent.pairs, self.passes.whole
         if whole is None or not sparse.issparse(whole.rows.X):
             return pairs
-        if n < MANY or self.descent.widths is not None:
+        if n < MANY_COLUMNS or self.descent.widths is not None:
             return pairs
         return min(pairs, max(SPARSE_PAIRS, whole.rows.X.nnz // (READ * n)))
 
